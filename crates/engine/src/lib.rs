@@ -1,0 +1,2 @@
+//! The main path: from records to committed findings.
+pub mod ports;

@@ -1,0 +1,252 @@
+//! Where the process ends: the traits that a broker, an archive or a test stands behind.
+//!
+//! The engine polls, computes and commits in one thread of control; no transaction is open while a [`Source`] is
+//! polled, so lanes may be taken away inside `poll` without further care. Implementations: `kafka` (live),
+//! `archive` (replay). Read next: `run.rs`, the loop that drives them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use base::Timestamp;
+use events::{Header, Offset, Records, TopicId};
+use serde::{Deserialize, Serialize};
+
+/// One partition number across all input topics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LaneId(pub u32);
+
+impl fmt::Display for LaneId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An error at the edge of the process, already told in words.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// The world is not ready: try later.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Configuration or input that cannot work: mend it first.
+    #[error("{0}")]
+    Invalid(String),
+    /// What was read is not what was written.
+    #[error("{0}")]
+    Corrupt(String),
+    /// Another owner has taken the lane; nothing of the transaction is visible and the lane must be given up.
+    #[error("lane {0} was taken over by another process")]
+    Fenced(LaneId),
+}
+
+impl PortError {
+    /// What to do about it.
+    pub fn kind(&self) -> base::Kind {
+        match self {
+            Self::Unavailable(_) | Self::Fenced(_) => base::Kind::Unavailable,
+            Self::Invalid(_) => base::Kind::Invalid,
+            Self::Corrupt(_) => base::Kind::Corrupt,
+        }
+    }
+}
+
+/// Something that happened at a [`Source`].
+#[derive(Debug)]
+pub enum Wake {
+    /// Records of one topic and lane, in offset order.
+    Records {
+        /// The lane.
+        lane: LaneId,
+        /// The topic.
+        topic: TopicId,
+        /// The records.
+        records: Records,
+    },
+    /// Lanes that are ours from now on, every topic of each. Nothing of them is read before [`Source::start`].
+    Assigned(Vec<LaneId>),
+    /// Lanes that were taken away; their stores are closed.
+    Revoked(Vec<LaneId>),
+}
+
+/// Whether a topic of a lane is to be read on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Read.
+    Read,
+    /// Hold: the topic is ahead of the one the lane waits for.
+    Hold,
+}
+
+/// Where input records come from and lanes are handed out.
+pub trait Source {
+    /// Waits at most `wait` and returns what happened, in order; empty when nothing did.
+    fn poll(&mut self, wait: Duration) -> Result<Vec<Wake>, PortError>;
+
+    /// Takes a lane up: fences whoever had it before, and gives access to what it stored.
+    fn open(&mut self, lane: LaneId) -> Result<Box<dyn LaneStore>, PortError>;
+
+    /// The first offset present of each input topic of the lane, in the order of [`TopicId`].
+    fn log_start(&mut self, lane: LaneId) -> Result<Vec<Offset>, PortError>;
+
+    /// Starts reading each input topic of an opened lane at the given offset. An offset below the log's start is
+    /// `Corrupt`: records that the lane still needs are gone.
+    fn start(&mut self, lane: LaneId, from: &[Offset]) -> Result<(), PortError>;
+
+    /// Holds or reads a topic of a lane. Holding loses nothing.
+    fn set_flow(&mut self, lane: LaneId, topic: TopicId, flow: Flow) -> Result<(), PortError>;
+
+    /// The end of the log, if the topic has been read up to it: the offset of the last end-of-partition event when
+    /// it equals the last known high watermark. `None` while records are waiting, and always in a replay, where
+    /// idle decisions come from the journal.
+    fn at_end(&self, lane: LaneId, topic: TopicId) -> Option<Offset>;
+
+    /// Records not yet read, per topic of the lane, as far as known: for the lag metric.
+    fn lag(&self, lane: LaneId, topic: TopicId) -> Option<u64>;
+}
+
+/// The tiers sealed panes are kept in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// One pane per tick.
+    Minute,
+    /// One pane per hour.
+    Hour,
+    /// One pane per local day.
+    Day,
+}
+
+impl Tier {
+    /// All tiers, finest first.
+    pub const ALL: [Self; 3] = [Self::Minute, Self::Hour, Self::Day];
+
+    /// The name used in topics and file names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+            Self::Day => "day",
+        }
+    }
+}
+
+/// A sealed pane as stored: opaque to the store, of any size (a store may split it).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredPane {
+    /// The end of the span of event time it covers; unique within a tier and lane.
+    pub end: Timestamp,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+/// A record that goes out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Message {
+    /// Key.
+    pub key: Vec<u8>,
+    /// Value.
+    pub value: Vec<u8>,
+    /// Headers.
+    pub headers: Vec<Header>,
+}
+
+/// A record that could not be used (rejected or late), passed on as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The input topic it came from.
+    pub topic: TopicId,
+    /// Where it stood.
+    pub offset: Offset,
+    /// Which part of the record is meant.
+    pub part: i32,
+    /// Reason code: a [`events`] reject reason, or `late`.
+    pub reason: &'static str,
+    /// A short text that does not quote the payload.
+    pub detail: String,
+    /// Original key.
+    pub key: Option<Vec<u8>>,
+    /// Original value.
+    pub value: Option<Vec<u8>>,
+    /// Original headers.
+    pub headers: Vec<Header>,
+}
+
+/// Everything the ticks of one commit produced. It becomes visible to readers of committed data as a whole or not at
+/// all.
+#[derive(Clone, Debug, Default)]
+pub struct Transaction {
+    /// Findings, ordered by (tick end, ordinal); the key is the finding's id.
+    pub findings: Vec<Message>,
+    /// Rejects and late records up to the new positions.
+    pub dead_letters: Vec<DeadLetter>,
+    /// Feature and score rows of scoring ticks (Arrow IPC streams), keyed by stream name and tick end.
+    pub results: Vec<Message>,
+    /// Newly sealed panes.
+    pub panes: Vec<(Tier, StoredPane)>,
+    /// Head entries to set (or, where the value is absent, to delete): the journal's newest record, case states, last facts.
+    pub head: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Journal records, oldest first.
+    pub journal: Vec<Message>,
+    /// Next position to report for each input topic, in the order of [`TopicId`].
+    pub positions: Vec<Offset>,
+}
+
+impl Transaction {
+    /// Bytes of keys and values, for the limit on a transaction's size.
+    pub fn byte_count(&self) -> usize {
+        let message = |m: &Message| m.key.len() + m.value.len();
+        let letter = |d: &DeadLetter| d.value.as_ref().map_or(0, Vec::len) + d.key.as_ref().map_or(0, Vec::len);
+        self.findings.iter().map(message).sum::<usize>()
+            + self.results.iter().map(message).sum::<usize>()
+            + self.journal.iter().map(message).sum::<usize>()
+            + self.dead_letters.iter().map(letter).sum::<usize>()
+            + self.panes.iter().map(|(_, pane)| pane.bytes.len()).sum::<usize>()
+            + self.head.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum::<usize>()
+    }
+}
+
+/// What one lane stored, and the way to store more. `open` has fenced every earlier owner.
+pub trait LaneStore: Send {
+    /// The head entries, newest value of each key, read up to the high watermark.
+    fn head(&mut self) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, PortError>;
+
+    /// The stored panes of a tier whose end is at or after `first`, in order of their ends.
+    fn panes(&mut self, tier: Tier, first: Timestamp) -> Result<Vec<StoredPane>, PortError>;
+
+    /// Commits a transaction: on `Ok` it is durable as a whole. `Unavailable` has been retried within and leaves the
+    /// outcome unknown: the lane must be opened again. `Fenced` is final.
+    fn commit(&mut self, transaction: Transaction) -> Result<(), PortError>;
+
+    /// Deletes stored panes that end before `first`, all of which a committed journal record no longer needs.
+    fn trim(&mut self, tier: Tier, first: Timestamp) -> Result<(), PortError>;
+}
+
+/// Which reference topic or file a row came from, as the feed's configuration orders them.
+#[derive(Clone, Debug)]
+pub struct ReferenceRecord {
+    /// What kind of row: `staff`, `patients` or `relations`.
+    pub kind: &'static str,
+    /// Partition of the reference topic.
+    pub partition: u32,
+    /// Offset in it.
+    pub offset: Offset,
+    /// When it was appended.
+    pub append_time: Timestamp,
+    /// The row; absent in a tombstone.
+    pub value: Option<Vec<u8>>,
+}
+
+/// Where reference rows come from. Every process reads all of them.
+pub trait ReferenceFeed {
+    /// Rows not delivered before, in offset order per partition. With `through`, reads on until everything appended
+    /// before that broker time has been delivered (bounded by the implementation's own timeout); without, returns
+    /// what has arrived.
+    fn poll(&mut self, through: Option<Timestamp>) -> Result<Vec<ReferenceRecord>, PortError>;
+
+    /// Everything appended before this broker time has been delivered.
+    fn known_through(&self) -> Timestamp;
+
+    /// The end offset of each (kind, partition) at this moment: the genesis of a pipeline that starts now.
+    fn ends(&mut self) -> Result<Vec<(&'static str, u32, Offset)>, PortError>;
+}
