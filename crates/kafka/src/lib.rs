@@ -1,1 +1,32 @@
-//! (to be written)
+//! Kafka behind the engine's ports: lanes, transactions, topics, and a broker in memory for the demo.
+//!
+//! This is the only crate that links librdkafka. It decides nothing about events and spawns no task: every call is
+//! made by the engine's thread, and what librdkafka's own threads report is picked up inside those calls.
+//! Read next: `source.rs` (records and lanes in), `store.rs` (transactions out), `reader.rs` (how the end of a
+//! partition is known).
+
+mod admin;
+mod committed;
+mod config;
+mod deadline;
+mod embedded;
+mod error;
+mod group;
+mod limits;
+mod panes;
+mod reader;
+mod reference;
+mod restore;
+mod signal;
+mod source;
+mod speaker;
+mod store;
+mod topics;
+
+pub use committed::{CommittedRecord, read_committed};
+pub use config::{Config, Topics};
+pub use embedded::Embedded;
+pub use reference::KafkaReferenceFeed;
+pub use source::KafkaSource;
+pub use speaker::{Speaker, partition_of};
+pub use topics::{Scope, check_topics, ensure_topics};

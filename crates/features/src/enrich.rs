@@ -1,0 +1,552 @@
+//! What was known of each event: who the user is, what links user and patient, what came just before.
+//!
+//! Reads the reference at the tick's pin and the user's last facts, walks a sorted tick row by row, and fills the
+//! columns declared in `seal.rs`, in that order.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanBuilder, Float64Array, Int32Builder, Int64Builder, RecordBatch,
+    StringArray, StringBuilder,
+};
+use arrow::datatypes::{Float64Type, TimestampMillisecondType};
+use base::{Millis, Timestamp};
+use events::schema::{ColumnKind, Stream};
+use reference::{Known, Reference, StaffView};
+
+use crate::day::{Local, LocalTime};
+use crate::error::Result;
+use crate::facts::{LastAccess, LastFacts, LastSignIn, distance_km, hash64};
+use crate::limits::{CHARTED_MAX, DENIAL_SPAN, KNOWN_DAYS_MIN, ODD_SIGN_IN_REACH, SESSION_GAP, TWO_PLACES_SPAN};
+use crate::seal::{COMMON, SortedTick, added};
+use crate::seen::{Seen, SeenToday};
+use crate::spec::ProgramSpec;
+
+/// One column being filled.
+enum Filling {
+    Text(StringBuilder),
+    Flag(BooleanBuilder),
+    Int(Int32Builder),
+    Long(Int64Builder),
+}
+
+/// A value for the next column of a row.
+enum Value<'a> {
+    Text(Option<&'a str>),
+    Flag(bool),
+    Int(Option<i32>),
+    Long(Option<i64>),
+}
+
+/// Columns filled row by row, each row in the declared order.
+struct Filler {
+    columns: Vec<Filling>,
+}
+
+impl Filler {
+    fn new(spec: &ProgramSpec, stream: Stream, rows: usize) -> Self {
+        let filling = |kind| match kind {
+            ColumnKind::Text => Filling::Text(StringBuilder::with_capacity(rows, rows * 8)),
+            ColumnKind::Flag => Filling::Flag(BooleanBuilder::with_capacity(rows)),
+            ColumnKind::Int => Filling::Int(Int32Builder::with_capacity(rows)),
+            _ => Filling::Long(Int64Builder::with_capacity(rows)),
+        };
+        let mut columns: Vec<_> = COMMON.iter().chain(added(stream)).map(|column| filling(column.kind)).collect();
+        for _ in spec.seen.iter().filter(|seen| seen.relation == stream.name()) {
+            columns.extend([filling(ColumnKind::Flag), filling(ColumnKind::Int)]);
+        }
+        Self { columns }
+    }
+
+    fn row<'a>(&mut self, values: impl IntoIterator<Item = Value<'a>>) {
+        let mut columns = self.columns.iter_mut();
+        for value in values {
+            match (columns.next(), value) {
+                (Some(Filling::Text(column)), Value::Text(value)) => column.append_option(value),
+                (Some(Filling::Flag(column)), Value::Flag(value)) => column.append_value(value),
+                (Some(Filling::Int(column)), Value::Int(value)) => column.append_option(value),
+                (Some(Filling::Long(column)), Value::Long(value)) => column.append_option(value),
+                _ => unreachable!("the seal fills its columns in the order it declares them"),
+            }
+        }
+        assert!(columns.next().is_none(), "the seal fills every column it declares");
+    }
+
+    fn finish(self) -> Vec<ArrayRef> {
+        let columns = self.columns.into_iter();
+        let finished = columns.map(|column| -> ArrayRef {
+            match column {
+                Filling::Text(mut column) => Arc::new(column.finish()),
+                Filling::Flag(mut column) => Arc::new(column.finish()),
+                Filling::Int(mut column) => Arc::new(column.finish()),
+                Filling::Long(mut column) => Arc::new(column.finish()),
+            }
+        });
+        finished.collect()
+    }
+}
+
+/// Columns of a stream that the seal reads, by name.
+struct Source<'a> {
+    batch: &'a RecordBatch,
+}
+
+impl<'a> Source<'a> {
+    fn text(&self, name: &str) -> &'a StringArray {
+        self.column(name).as_string::<i32>()
+    }
+
+    fn float(&self, name: &str) -> &'a Float64Array {
+        self.column(name).as_primitive::<Float64Type>()
+    }
+
+    fn column(&self, name: &str) -> &'a ArrayRef {
+        self.batch.column_by_name(name).expect("the schema of a stream is fixed")
+    }
+}
+
+fn optional<'a>(column: &'a StringArray, row: usize) -> Option<&'a str> {
+    column.is_valid(row).then(|| column.value(row))
+}
+
+fn hashed(column: &StringArray, row: usize) -> Option<i64> {
+    optional(column, row).map(hash64)
+}
+
+/// What a lane keeps between ticks for the seal.
+pub(crate) struct Memory {
+    pub(crate) facts: HashMap<String, LastFacts>,
+    pub(crate) touched: BTreeSet<String>,
+    pub(crate) seen: Seen,
+    pub(crate) seen_today: SeenToday,
+    pub(crate) local: LocalTime,
+}
+
+/// What is common to all rows of a tick.
+pub(crate) struct Enrich<'a> {
+    pub(crate) spec: &'a ProgramSpec,
+    pub(crate) reference: &'a Reference,
+    pub(crate) known: Known<'a>,
+}
+
+/// What the reference says of the acting user at an event.
+struct Actor<'a> {
+    staff: Option<StaffView<'a>>,
+    local: Local,
+    after_end: bool,
+    off_shift: bool,
+    known_days: i32,
+}
+
+impl Enrich<'_> {
+    /// The columns added to each stream of a sorted tick; absent where the stream has no rows.
+    pub(crate) fn tick(&self, tick: &SortedTick, memory: &mut Memory) -> Result<Vec<Option<Vec<ArrayRef>>>> {
+        let filler = |stream: Stream| {
+            tick.streams[stream as usize].as_ref().map(|batch| Filler::new(self.spec, stream, batch.num_rows()))
+        };
+        let mut fillers: Vec<_> = Stream::ALL.into_iter().map(filler).collect();
+        let access = tick.streams[Stream::Access as usize].as_ref().map(AccessColumns::new);
+        let auth = tick.streams[Stream::Auth as usize].as_ref().map(AuthColumns::new);
+        for (stream, row) in &tick.sequence {
+            let Some(filler) = &mut fillers[*stream as usize] else { continue };
+            match (stream, &access, &auth) {
+                (Stream::Access, Some(columns), _) => self.access(columns, *row, memory, filler),
+                (Stream::Auth, _, Some(columns)) => self.auth(columns, *row, memory, filler),
+                _ => {}
+            }
+        }
+        Ok(fillers.into_iter().map(|filler| filler.map(Filler::finish)).collect())
+    }
+
+    fn actor(&self, user: &str, time: Timestamp, facts: &mut LastFacts, local: &mut LocalTime) -> Actor<'_> {
+        let staff = self.reference.staff(user, time, &self.known);
+        let since = *facts.known_since.get_or_insert(time);
+        let local = local.at(time);
+        let after_end = staff.as_ref().is_some_and(|staff| staff.ends.is_some_and(|end| end <= time));
+        let off_shift = staff.as_ref().is_some_and(|staff| off_shift(staff.shift, local.hour));
+        Actor { staff, local, after_end, off_shift, known_days: whole_days(time - since) }
+    }
+
+    /// The values of `COMMON`, in order.
+    fn common<'v>(actor: &'v Actor<'_>, time: Timestamp, gap: Option<Millis>) -> [Value<'v>; 12] {
+        let staff = actor.staff.as_ref();
+        let tenure = staff.and_then(|staff| staff.hired).map(|hired| i64::from(whole_days(time - hired)));
+        [
+            Value::Long(Some(time.millis())),
+            Value::Text(staff.and_then(|staff| staff.role)),
+            Value::Text(staff.and_then(|staff| staff.unit)),
+            Value::Text(staff.and_then(|staff| staff.shift)),
+            Value::Text(staff.and_then(|staff| staff.kind)),
+            Value::Flag(actor.after_end),
+            Value::Long(tenure),
+            Value::Int(Some(actor.known_days)),
+            Value::Int(Some(actor.local.hour)),
+            Value::Flag(actor.local.weekday >= 6),
+            Value::Flag(actor.off_shift),
+            Value::Long(gap.map(|gap| gap.0)),
+        ]
+    }
+
+    /// First appearances of the row's values, and the note that they were seen.
+    fn seen<'v>(
+        &self,
+        stream: Stream,
+        user: &str,
+        day: i32,
+        value_of: impl Fn(&str) -> Option<String>,
+        memory: &mut Memory,
+    ) -> Vec<Value<'v>> {
+        let mut values = Vec::new();
+        for (kind, seen) in self.spec.seen.iter().enumerate().filter(|(_, seen)| seen.relation == stream.name()) {
+            let value = value_of(&seen.column);
+            let last = value.as_deref().and_then(|value| memory.seen.last_day(kind, user, value));
+            values.push(Value::Flag(value.is_some() && last.is_none()));
+            values.push(Value::Int(last.map(|last| (day - last).max(0))));
+            if let Some(value) = value
+                && memory.seen.note(kind, user, &value, day)
+            {
+                let kind = i32::try_from(kind).unwrap_or(i32::MAX);
+                memory.seen_today.insert((kind, user.to_owned(), value), day);
+            }
+        }
+        values
+    }
+
+    fn access(&self, columns: &AccessColumns<'_>, row: usize, memory: &mut Memory, filler: &mut Filler) {
+        let time = Timestamp::from_millis(columns.time.value(row));
+        let user = columns.user.value(row);
+        let mut facts = memory.facts.remove(user).unwrap_or_default();
+        let actor = self.actor(user, time, &mut facts, &mut memory.local);
+        let patient = optional(columns.patient, row);
+        let patient_h = patient.map(hash64);
+        let workstation_h = hashed(columns.workstation, row);
+        let link = self.link(user, actor.staff.as_ref(), patient, time);
+
+        let last = facts.access.take();
+        let gap = last.as_ref().map(|last| time - last.time);
+        let same_session = gap.is_some_and(|gap| gap <= SESSION_GAP);
+        let place = last.as_ref().filter(|_| same_session).map_or(1, |last| last.place.saturating_add(1));
+        let repeat = patient_h.is_some() && last.as_ref().map(|last| last.patient) == patient_h;
+        let elsewhere = last.as_ref().is_some_and(|last| {
+            last.workstation != 0 && workstation_h.is_some_and(|here| here != last.workstation)
+        });
+        let since_sign_in = facts.sign_in.as_ref().map(|sign_in| (time - sign_in.time).0);
+        let odd = facts.odd_sign_in.is_some_and(|odd| time - odd <= ODD_SIGN_IN_REACH);
+
+        let mut values: Vec<Value<'_>> = Self::common(&actor, time, gap).into();
+        values.extend(link.values());
+        values.extend([
+            Value::Long(patient_h),
+            Value::Long(link.insurer.as_deref().map(hash64)),
+            Value::Long(workstation_h),
+            Value::Long(hashed(columns.search, row)),
+            Value::Long(hashed(columns.reason, row)),
+            Value::Long(hashed(columns.resource, row)),
+            Value::Int(Some(place)),
+            Value::Flag(repeat),
+            Value::Long(since_sign_in),
+            Value::Flag(odd),
+            Value::Flag(elsewhere && gap.is_some_and(|gap| gap <= TWO_PLACES_SPAN)),
+            Value::Flag(false),
+        ]);
+        let day = actor.local.day;
+        let value_of = |name: &str| {
+            let column = columns.source.batch.column_by_name(name)?.as_string_opt::<i32>()?;
+            optional(column, row).map(str::to_owned)
+        };
+        values.extend(self.seen(Stream::Access, user, day, value_of, memory));
+        filler.row(values);
+
+        facts.access = Some(LastAccess {
+            time,
+            patient: patient_h.unwrap_or(0),
+            workstation: workstation_h.unwrap_or(0),
+            place,
+        });
+        let writes = matches!(columns.action.value(row), "create" | "update");
+        if let Some(patient) = patient_h.filter(|_| writes) {
+            note_charted(&mut facts.charted, patient, time, self.spec.explain_grace);
+        }
+        memory.touched.insert(user.to_owned());
+        memory.facts.insert(user.to_owned(), facts);
+    }
+
+    fn auth(&self, columns: &AuthColumns<'_>, row: usize, memory: &mut Memory, filler: &mut Filler) {
+        let time = Timestamp::from_millis(columns.time.value(row));
+        let user = columns.user.value(row);
+        let mut facts = memory.facts.remove(user).unwrap_or_default();
+        let actor = self.actor(user, time, &mut facts, &mut memory.local);
+        let activity = columns.activity.value(row);
+        let (success, failure) = match columns.outcome.value(row) {
+            "success" => (true, false),
+            outcome => (false, outcome == "failure"),
+        };
+        let sign_in = success && activity == "logon";
+        let here = (columns.latitude.is_valid(row) && columns.longitude.is_valid(row))
+            .then(|| (columns.latitude.value(row), columns.longitude.value(row)));
+        let before = facts.sign_in.as_ref();
+        let gap = before.map(|before| time - before.time);
+        let distance = sign_in
+            .then(|| before.and_then(|before| before.place).zip(here))
+            .flatten()
+            .map(|(there, here)| distance_km(there, here));
+        let speed = distance.zip(gap).map(|(km, gap)| speed_kmh(km, gap));
+        facts.denials.retain(|denial| time - *denial <= DENIAL_SPAN);
+        let device = optional(columns.device, row);
+        let day = actor.local.day;
+        let value_of = |name: &str| {
+            let column = columns.source.batch.column_by_name(name)?.as_string_opt::<i32>()?;
+            // Only successful sign-ins make a device or place familiar.
+            optional(column, row).filter(|_| success).map(str::to_owned)
+        };
+        let seen = self.seen(Stream::Auth, user, day, value_of, memory);
+        let first = |name: &str| {
+            let auth = self.spec.seen.iter().filter(|seen| seen.relation == Stream::Auth.name());
+            let place = auth.enumerate().find(|(_, seen)| seen.column == name)?.0;
+            matches!(seen.get(place * 2), Some(Value::Flag(true))).then_some(())
+        };
+        let outside = optional(columns.network, row).is_some_and(|network| network != "internal");
+        let familiar_user = i64::from(actor.known_days) >= KNOWN_DAYS_MIN;
+        let odd = sign_in
+            && familiar_user
+            && (first("country").is_some() || (first("device_key").is_some() && outside));
+
+        let mut values: Vec<Value<'_>> = Self::common(&actor, time, gap).into();
+        values.extend([
+            Value::Long(distance.map(|km| km as i64)),
+            Value::Long(speed),
+            Value::Int(Some(facts.failures)),
+            Value::Int(Some(i32::try_from(facts.denials.len()).unwrap_or(i32::MAX))),
+            Value::Long(device.map(hash64)),
+            Value::Long(hashed(columns.address, row)),
+            Value::Flag(odd),
+        ]);
+        values.extend(seen);
+        filler.row(values);
+
+        match (activity, failure) {
+            ("challenge", true) => facts.denials.push(time),
+            (_, true) => facts.failures = facts.failures.saturating_add(1),
+            _ if sign_in => facts.failures = 0,
+            _ => {}
+        }
+        if sign_in {
+            facts.denials.clear();
+            facts.sign_in = Some(LastSignIn { time, place: here, device: device.map_or(0, hash64) });
+        }
+        if odd {
+            facts.odd_sign_in = Some(time);
+        }
+        memory.touched.insert(user.to_owned());
+        memory.facts.insert(user.to_owned(), facts);
+    }
+
+    /// What links a user and a patient at a point in time, as far as known.
+    pub(crate) fn link(
+        &self,
+        user: &str,
+        staff: Option<&StaffView<'_>>,
+        patient: Option<&str>,
+        time: Timestamp,
+    ) -> Link {
+        let Some(key) = patient else { return Link { explained: true, ..Link::default() } };
+        let reason = self.reference.reason(user, staff.and_then(|staff| staff.unit), key, time, &self.known);
+        let patient = self.reference.patient(key, time, &self.known);
+        let patient = patient.as_ref();
+        let same = |mine: Option<&str>, theirs: Option<&str>| mine.is_some() && mine == theirs;
+        let own = staff.is_some_and(|staff| staff.patient == Some(key));
+        let colleague = patient.and_then(|patient| patient.staff_user).filter(|other| *other != user && !own);
+        let colleague_unit = colleague.and_then(|other| self.reference.staff(other, time, &self.known)?.unit);
+        let unit = patient.and_then(|patient| patient.unit);
+        let rung = reason.rung as i32;
+        Link {
+            rung: Some(rung),
+            explained: rung <= i32::from(self.spec.explained_rung),
+            reason_kind: reason.kind.map(|kind| kind.name()),
+            own_record: own,
+            colleague: colleague.is_some(),
+            colleague_same_unit: same(staff.and_then(|staff| staff.unit), colleague_unit),
+            same_household: !own
+                && same(staff.and_then(|staff| staff.household), patient.and_then(|patient| patient.household)),
+            same_address: !own
+                && same(staff.and_then(|staff| staff.address), patient.and_then(|patient| patient.address)),
+            same_surname: !own
+                && same(staff.and_then(|staff| staff.surname), patient.and_then(|patient| patient.surname)),
+            surname_ppm: patient
+                .and_then(|patient| patient.surname_frequency)
+                .map(|share| libm::round(share * 1e6) as i64),
+            vip: patient.is_some_and(|patient| patient.vip),
+            deceased: patient.is_some_and(|patient| patient.deceased_on.is_some_and(|day| day <= time)),
+            other_unit: unit.is_some() && !same(staff.and_then(|staff| staff.unit), unit),
+            insurer: patient.and_then(|patient| patient.insurer).map(str::to_owned),
+        }
+    }
+}
+
+/// What links a user and a patient.
+#[derive(Default)]
+pub(crate) struct Link {
+    pub(crate) rung: Option<i32>,
+    pub(crate) explained: bool,
+    pub(crate) reason_kind: Option<&'static str>,
+    own_record: bool,
+    colleague: bool,
+    colleague_same_unit: bool,
+    same_household: bool,
+    same_address: bool,
+    same_surname: bool,
+    surname_ppm: Option<i64>,
+    vip: bool,
+    deceased: bool,
+    other_unit: bool,
+    insurer: Option<String>,
+}
+
+impl Link {
+    /// The first thirteen columns of `seal::ACCESS`, in order.
+    fn values(&self) -> [Value<'static>; 13] {
+        [
+            Value::Int(self.rung),
+            Value::Flag(self.explained),
+            Value::Text(self.reason_kind),
+            Value::Flag(self.own_record),
+            Value::Flag(self.colleague),
+            Value::Flag(self.colleague_same_unit),
+            Value::Flag(self.same_household),
+            Value::Flag(self.same_address),
+            Value::Flag(self.same_surname),
+            Value::Long(self.surname_ppm),
+            Value::Flag(self.vip),
+            Value::Flag(self.deceased),
+            Value::Flag(self.other_unit),
+        ]
+    }
+}
+
+struct AccessColumns<'a> {
+    source: Source<'a>,
+    time: &'a arrow::array::TimestampMillisecondArray,
+    user: &'a StringArray,
+    patient: &'a StringArray,
+    action: &'a StringArray,
+    workstation: &'a StringArray,
+    search: &'a StringArray,
+    reason: &'a StringArray,
+    resource: &'a StringArray,
+}
+
+impl<'a> AccessColumns<'a> {
+    fn new(batch: &'a RecordBatch) -> Self {
+        let source = Source { batch };
+        Self {
+            time: source.column("event_time").as_primitive::<TimestampMillisecondType>(),
+            user: source.text("user_key"),
+            patient: source.text("patient_key"),
+            action: source.text("action"),
+            workstation: source.text("workstation"),
+            search: source.text("search_token"),
+            reason: source.text("reason_token"),
+            resource: source.text("resource"),
+            source,
+        }
+    }
+}
+
+struct AuthColumns<'a> {
+    source: Source<'a>,
+    time: &'a arrow::array::TimestampMillisecondArray,
+    user: &'a StringArray,
+    activity: &'a StringArray,
+    outcome: &'a StringArray,
+    network: &'a StringArray,
+    device: &'a StringArray,
+    address: &'a StringArray,
+    latitude: &'a Float64Array,
+    longitude: &'a Float64Array,
+}
+
+impl<'a> AuthColumns<'a> {
+    fn new(batch: &'a RecordBatch) -> Self {
+        let source = Source { batch };
+        Self {
+            time: source.column("event_time").as_primitive::<TimestampMillisecondType>(),
+            user: source.text("user_key"),
+            activity: source.text("activity"),
+            outcome: source.text("outcome"),
+            network: source.text("network"),
+            device: source.text("device_key"),
+            address: source.text("address_key"),
+            latitude: source.float("latitude"),
+            longitude: source.float("longitude"),
+            source,
+        }
+    }
+}
+
+/// More than two hours outside the usual hours of a shift; rotating and unknown shifts are never outside.
+fn off_shift(shift: Option<&str>, hour: i32) -> bool {
+    match shift {
+        Some("day") => !(5..21).contains(&hour),
+        Some("evening") => (2..11).contains(&hour),
+        Some("night") => (9..17).contains(&hour),
+        _ => false,
+    }
+}
+
+fn whole_days(length: Millis) -> i32 {
+    i32::try_from(length.0.div_euclid(Millis::days(1).0)).unwrap_or(i32::MAX)
+}
+
+/// Kilometres an hour, over at least one minute.
+fn speed_kmh(km: f64, gap: Millis) -> i64 {
+    let hours = gap.0.max(60_000) as f64 / 3_600_000.0;
+    (km / hours) as i64
+}
+
+/// Notes that a user wrote to a patient's record; keeps what the grace can still ask for.
+fn note_charted(charted: &mut Vec<(i64, Timestamp)>, patient: i64, time: Timestamp, grace: Millis) {
+    charted.retain(|(other, at)| *other != patient && time - *at <= grace + Millis::minutes(2));
+    charted.push((patient, time));
+    if charted.len() > CHARTED_MAX {
+        charted.remove(0);
+    }
+}
+
+/// Unexplained rows whose grace has passed, looked up once more: the rows of `resolved`.
+pub(crate) fn resolve(
+    enrich: &Enrich<'_>,
+    pending: &RecordBatch,
+    facts: &HashMap<String, LastFacts>,
+) -> Result<RecordBatch> {
+    let columns = AccessColumns::new(pending);
+    let schema = pending.schema();
+    let rows = pending.num_rows();
+    let (mut rung, mut explained) = (Int32Builder::with_capacity(rows), BooleanBuilder::with_capacity(rows));
+    let (mut kind, mut charted) = (StringBuilder::new(), BooleanBuilder::with_capacity(rows));
+    for row in 0..rows {
+        let time = Timestamp::from_millis(columns.time.value(row));
+        let (user, patient) = (columns.user.value(row), optional(columns.patient, row));
+        let staff = enrich.reference.staff(user, time, &enrich.known);
+        let link = enrich.link(user, staff.as_ref(), patient, time);
+        rung.append_option(link.rung);
+        explained.append_value(link.explained);
+        kind.append_option(link.reason_kind);
+        let wrote = patient.map(hash64).zip(facts.get(user)).is_some_and(|(patient, facts)| {
+            facts.charted.iter().any(|(other, at)| *other == patient && *at >= time)
+        });
+        charted.append_value(wrote);
+    }
+    let mut columns = pending.columns().to_vec();
+    let replaced: BTreeMap<&str, ArrayRef> = BTreeMap::from([
+        ("rung", Arc::new(rung.finish()) as ArrayRef),
+        ("explained", Arc::new(explained.finish()) as ArrayRef),
+        ("reason_kind", Arc::new(kind.finish()) as ArrayRef),
+        ("charted_after", Arc::new(charted.finish()) as ArrayRef),
+    ]);
+    for (name, column) in replaced {
+        let place = schema.index_of(name)?;
+        columns[place] = column;
+    }
+    Ok(RecordBatch::try_new(schema, columns)?)
+}

@@ -1,0 +1,598 @@
+//! One lane: what a tick does, from rows that wait to state that is stored.
+//!
+//! A tick runs in steps, so that whoever scores stands between them: `begin_tick` seals, `pair_rows` asks for scores
+//! of pairs, `put_pair_scores` takes them, `user_rows` gives the feature rows, `end_tick` gives what is to be stored.
+//! Nothing is durable until the caller has committed what `end_tick` returned; a crash before that leaves the lane
+//! where its last committed journal record stands.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use base::{Millis, Timestamp};
+use events::schema::Stream;
+use events::{Offset, TopicId};
+use reference::{Known, Pins, Reference};
+
+use crate::day::LocalTime;
+use crate::enrich::{Enrich, Memory, resolve};
+use crate::error::{Error, Result};
+use crate::facts::LastFacts;
+use crate::journal::{Counts, Digests, JournalRecord, TierRecord};
+use crate::pair_scores;
+use crate::panes::{ByEnd, GroupPanes, Tier, drop_before};
+use crate::plan::{Plans, Program, Relation};
+use crate::seal::{sort_tick, widen};
+use crate::seen::{self, Seen, SeenToday};
+use crate::sections;
+use crate::state::{PENDING, RESULTS, SEEN, STATES, StoredPanes};
+use crate::walker::{Disposition, Walked, Walker};
+
+/// The settings of a lane that are not SQL.
+#[derive(Clone, Debug)]
+pub struct LaneConfig {
+    /// Input topics in the pipeline's order: what they carry and their lateness.
+    pub topics: Vec<(Stream, Millis)>,
+    /// Definitions in force.
+    pub digests: Digests,
+    /// Raised by an upgrade.
+    pub epoch: u32,
+}
+
+/// What a tick leaves to be stored.
+#[derive(Clone, Debug)]
+pub struct TickOutput {
+    /// The journal record.
+    pub record: JournalRecord,
+    /// Newly sealed panes.
+    pub panes: Vec<(Tier, Timestamp, Vec<u8>)>,
+    /// Last facts of the users the tick touched.
+    pub facts: Vec<(String, Vec<u8>)>,
+}
+
+/// Parts of one record, by what became of them.
+#[derive(Debug)]
+struct Tally {
+    offset: Offset,
+    counts: Counts,
+}
+
+#[derive(Debug)]
+struct Topic {
+    stream: Stream,
+    walker: Walker,
+    tallies: VecDeque<Tally>,
+    counts: Counts,
+}
+
+/// The state of one lane.
+pub struct Lane {
+    pub(crate) program: Arc<Program>,
+    config: LaneConfig,
+    pub(crate) plans: Plans,
+    topics: Vec<Topic>,
+    pub(crate) memory: Memory,
+    pub(crate) panes: Vec<GroupPanes>,
+    pub(crate) pending: ByEnd,
+    pub(crate) stored: BTreeMap<Tier, BTreeSet<Timestamp>>,
+    pub(crate) seen_hour: SeenToday,
+    pub(crate) seen_day: SeenToday,
+    pub(crate) last: Option<Timestamp>,
+    pub(crate) unfolded_hour: Option<Timestamp>,
+    pub(crate) unfolded_day: Option<Timestamp>,
+    pub(crate) active_users: BTreeSet<String>,
+    pub(crate) active_pairs: BTreeSet<(String, String)>,
+    pub(crate) windows: HashMap<(usize, usize), (Timestamp, RecordBatch)>,
+    pub(crate) baselines: Vec<Option<(Timestamp, RecordBatch)>>,
+    sequence: u64,
+    genesis: Pins,
+    new_panes: Vec<(Tier, Timestamp, Vec<u8>)>,
+    tick: Option<Timestamp>,
+}
+
+impl Lane {
+    /// A lane that has never run: it reads each topic from the given offset, and the reference below `genesis` is
+    /// taken as known at its own times.
+    pub fn new(program: Arc<Program>, config: LaneConfig, start: &[Offset], genesis: Pins) -> Result<Self> {
+        let tick = program.spec.tick;
+        let walkers = config.topics.iter().zip(start).map(|((_, late), start)| Walker::new(tick, *late, *start));
+        let walkers = walkers.collect();
+        Self::assemble(program, config, walkers, genesis)
+    }
+
+    /// A lane that goes on where its newest journal record stands.
+    pub fn restore(
+        program: Arc<Program>,
+        config: LaneConfig,
+        record: &JournalRecord,
+        panes: &StoredPanes,
+        facts: &BTreeMap<String, Vec<u8>>,
+    ) -> Result<Self> {
+        if record.topics.len() != config.topics.len() {
+            let (stored, now) = (record.topics.len(), config.topics.len());
+            return Err(Error::State(format!("the journal knows {stored} input topics and the pipeline has {now}")));
+        }
+        let tick = program.spec.tick;
+        let sealed = record.tick_end.unwrap_or(Timestamp::MIN);
+        let walkers = config.topics.iter().zip(&record.topics);
+        let walkers = walkers.map(|((_, lateness), at)| Walker::restore(tick, *lateness, at, sealed)).collect();
+        let mut lane = Self::assemble(program, config, walkers, record.genesis.clone())?;
+        for (topic, counts) in lane.topics.iter_mut().zip(&record.counts) {
+            topic.counts = *counts;
+        }
+        lane.last = record.tick_end;
+        lane.sequence = record.sequence + 1;
+        lane.take_up(panes, facts)?;
+        lane.check_panes(&record.tiers)?;
+        Ok(lane)
+    }
+
+    fn assemble(program: Arc<Program>, config: LaneConfig, walkers: Vec<Walker>, genesis: Pins) -> Result<Self> {
+        let plans = program.plans()?;
+        let topics = config.topics.iter().zip(walkers).map(|((stream, _), walker)| Topic {
+            stream: *stream,
+            walker,
+            tallies: VecDeque::new(),
+            counts: Counts::default(),
+        });
+        let memory = Memory {
+            facts: HashMap::new(),
+            touched: BTreeSet::new(),
+            seen: Seen::new(&program.spec.seen),
+            seen_today: SeenToday::new(),
+            local: LocalTime::new(program.zone.clone()),
+        };
+        Ok(Self {
+            topics: topics.collect(),
+            panes: program.spec.windows.iter().map(|_| GroupPanes::default()).collect(),
+            baselines: program.spec.baselines.iter().map(|_| None).collect(),
+            stored: Tier::ALL.into_iter().map(|tier| (tier, BTreeSet::new())).collect(),
+            plans,
+            memory,
+            pending: ByEnd::new(),
+            seen_hour: SeenToday::new(),
+            seen_day: SeenToday::new(),
+            last: None,
+            unfolded_hour: None,
+            unfolded_day: None,
+            active_users: BTreeSet::new(),
+            active_pairs: BTreeSet::new(),
+            windows: HashMap::new(),
+            sequence: 0,
+            genesis,
+            new_panes: Vec::new(),
+            tick: None,
+            program,
+            config,
+        })
+    }
+
+    /// Takes the decoded records of a topic: accepted parts, rejected parts as (offset, part), and the offset after the last
+    /// record. Returns what became of each accepted part at or above the position; what stands below was handed over before
+    /// a restart.
+    pub fn offer(
+        &mut self,
+        topic: TopicId,
+        events: RecordBatch,
+        rejects: &[(Offset, i32)],
+        next: Option<Offset>,
+    ) -> Vec<Walked> {
+        let topic = &mut self.topics[topic.index()];
+        let position = topic.walker.position();
+        let mut walked = topic.walker.walk(&Arc::new(events), next);
+        walked.retain(|part| part.offset >= position);
+        let mut tallies: BTreeMap<Offset, Counts> = BTreeMap::new();
+        for part in &walked {
+            let counts = tallies.entry(part.offset).or_default();
+            counts.read += 1;
+            match part.disposition {
+                Disposition::Kept => counts.kept += 1,
+                Disposition::Late => counts.late += 1,
+                Disposition::Duplicate => counts.duplicates += 1,
+                Disposition::Sealed => unreachable!("rows of sealed panes stand below the position"),
+            }
+        }
+        for (offset, _) in rejects.iter().filter(|(offset, _)| *offset >= position) {
+            let counts = tallies.entry(*offset).or_default();
+            counts.read += 1;
+            counts.rejects += 1;
+        }
+        topic.tallies.extend(tallies.into_iter().map(|(offset, counts)| Tally { offset, counts }));
+        walked
+    }
+
+    /// Decides that a topic read to its end at `end` is idle; see `Walker::decide_idle`.
+    pub fn decide_idle(&mut self, topic: TopicId, end: Offset, watermark: Timestamp) -> bool {
+        self.topics[topic.index()].walker.decide_idle(end, watermark)
+    }
+
+    /// A topic has been read to its end: decisions recorded there by an earlier owner take effect.
+    pub fn reached_end(&mut self, topic: TopicId, end: Offset) {
+        self.topics[topic.index()].walker.reached_end(end);
+    }
+
+    /// Decisions of a journal that is replayed.
+    pub fn learn_decisions(&mut self, topic: TopicId, decisions: &[crate::journal::Decision]) {
+        self.topics[topic.index()].walker.learn(decisions);
+    }
+
+    /// One topic's time.
+    pub fn walker(&self, topic: TopicId) -> &Walker {
+        &self.topics[topic.index()].walker
+    }
+
+    /// The lane's watermark: every topic has passed it.
+    pub fn watermark(&self) -> Timestamp {
+        self.topics.iter().map(|topic| topic.walker.watermark()).min().unwrap_or(Timestamp::MIN)
+    }
+
+    /// The end of the last closed tick.
+    pub fn last_tick(&self) -> Option<Timestamp> {
+        self.last
+    }
+
+    /// Where the reference stood when the pipeline first started.
+    pub fn genesis(&self) -> &Pins {
+        &self.genesis
+    }
+
+    /// The next tick that has anything to do, whether or not it can close yet. `timer` is a point in time that the caller
+    /// waits for (a case to be closed).
+    pub fn next_due(&mut self, timer: Option<Timestamp>) -> Option<Timestamp> {
+        let tick = self.program.spec.tick;
+        let ceil = |time: Timestamp, step: Millis| (time - Millis(1)).floor(step) + step;
+        let rows = self.topics.iter().filter_map(|topic| topic.walker.first_open()).min();
+        let waiting = self.pending.keys().next().map(|end| *end + self.program.spec.explain_grace);
+        let last = self.last.unwrap_or(Timestamp::MIN);
+        let scoring = (!self.active_users.is_empty()).then(|| ceil(last, self.program.spec.scoring.hop));
+        let timer = timer.map(|timer| ceil(timer, tick).max(last + tick));
+        [rows, waiting, scoring, self.unfolded_day, timer].into_iter().flatten().min()
+    }
+
+    /// Seals the rows of the tick that ends at `end`: enriches them as known at `pins`, aggregates them into panes,
+    /// resolves what waited.
+    pub fn begin_tick(&mut self, end: Timestamp, reference: &Reference, pins: &Pins) -> Result<()> {
+        assert!(self.tick.is_none(), "a tick begins when the one before has ended");
+        assert!(self.last.is_none_or(|last| last < end), "ticks close in order");
+        assert!(self.watermark() >= end, "a tick closes only behind the watermark");
+        self.fold_before(end)?;
+        let rows: Vec<_> = (0u8..)
+            .zip(&mut self.topics)
+            .map(|(id, topic)| (TopicId(id), topic.stream, topic.walker.close(end)))
+            .collect();
+        let sorted = sort_tick(&rows)?;
+        let program = Arc::clone(&self.program);
+        let genesis = self.genesis.clone();
+        let enrich = Enrich { spec: &program.spec, reference, known: Known::new(pins, &genesis, end) };
+        let mut added = enrich.tick(&sorted, &mut self.memory)?;
+        let mut streams = Vec::new();
+        for stream in Stream::ALL {
+            let schema = program.relation_schema(Relation::Stream(stream));
+            let batch = sorted.streams[stream as usize].as_ref().zip(added[stream as usize].take());
+            streams.push(batch.map(|(batch, added)| widen(batch, &schema, added)).transpose()?);
+        }
+        let due = self.take_due(end);
+        let resolved = due.map(|pending| resolve(&enrich, &pending, &self.memory.facts)).transpose()?;
+        self.keep_waiting(end, streams[Stream::Access as usize].as_ref())?;
+        for group in 0..self.panes.len() {
+            let rows = match program.relations[group] {
+                Relation::Stream(stream) => streams[stream as usize].as_ref(),
+                Relation::Resolved => resolved.as_ref(),
+                Relation::PairScores => None,
+            };
+            if let Some(rows) = rows {
+                self.seal_group(group, end, rows.clone())?;
+            }
+        }
+        self.seen_hour.extend(self.memory.seen_today.iter().map(|(key, day)| (key.clone(), *day)));
+        self.tick = Some(end);
+        if !self.panes.iter().all(|panes| !panes.minute.contains_key(&end)) {
+            self.unfolded_hour = Some((end - Millis(1)).floor(Millis::hours(1)) + Millis::hours(1));
+            self.unfolded_day = Some(self.memory.local.day_end(end - Millis(1)));
+        }
+        self.fold_groups(end, false)
+    }
+
+    fn take_due(&mut self, end: Timestamp) -> Option<RecordBatch> {
+        let due = *self.pending.keys().next().filter(|pane| **pane + self.program.spec.explain_grace <= end)?;
+        self.pending.remove(&due)
+    }
+
+    /// Sets aside the accesses that a later fact may still explain, and overrides that charting may follow.
+    fn keep_waiting(&mut self, end: Timestamp, access: Option<&RecordBatch>) -> Result<()> {
+        let Some(access) = access else { return Ok(()) };
+        let flag = |name: &str| access.column_by_name(name).map(|column| column.as_boolean());
+        let (Some(explained), Some(glass)) = (flag("explained"), flag("break_glass")) else { return Ok(()) };
+        let waits = |row: usize| !explained.value(row) || glass.value(row);
+        let waits: BooleanArray = (0..access.num_rows()).map(|row| Some(waits(row))).collect();
+        let waiting = filter_record_batch(access, &waits)?;
+        if waiting.num_rows() > 0 {
+            self.pending.insert(end, waiting);
+        }
+        Ok(())
+    }
+
+    fn seal_group(&mut self, group: usize, end: Timestamp, rows: RecordBatch) -> Result<()> {
+        let pane = self.plans.groups[group].partial(rows)?;
+        if pane.num_rows() == 0 {
+            return Ok(());
+        }
+        self.note_active(group, &pane);
+        self.panes[group].minute.insert(end, pane);
+        Ok(())
+    }
+
+    fn note_active(&mut self, group: usize, pane: &RecordBatch) {
+        if self.program.relations[group] == Relation::PairScores {
+            return;
+        }
+        let users = pane.column(0).as_string::<i32>();
+        if self.program.spec.windows[group].keys.len() == 2 {
+            let patients = pane.column(1).as_string::<i32>();
+            let pairs = users.iter().zip(patients.iter());
+            for (user, patient) in pairs.filter_map(|(user, patient)| user.zip(patient)) {
+                self.active_pairs.insert((user.to_owned(), patient.to_owned()));
+            }
+        } else {
+            for user in users.iter().flatten() {
+                if !self.active_users.contains(user) {
+                    self.active_users.insert(user.to_owned());
+                }
+            }
+        }
+    }
+
+    /// Users and pairs active since the last scoring tick, from the panes.
+    pub(crate) fn rebuild_active(&mut self, last: Timestamp) {
+        let scored = last.floor(self.program.spec.scoring.hop);
+        for group in 0..self.panes.len() {
+            for pane in self.panes[group].within(Tier::Minute, scored, last) {
+                self.note_active(group, &pane);
+            }
+        }
+    }
+
+    /// Takes the scores of `pair_rows`, in millionths, row by row.
+    pub fn put_pair_scores(&mut self, pairs: &RecordBatch, scores: &[i64]) -> Result<()> {
+        let end = self.tick.expect("scores belong to a tick that has begun");
+        let group = self.pair_score_group();
+        self.seal_group(group, end, pair_scores::rows(pairs, scores)?)
+    }
+
+    pub(crate) fn pair_score_group(&self) -> usize {
+        self.panes.len() - 1
+    }
+
+    /// Whether the tick under way is one at which users and pairs are scored.
+    pub(crate) fn scores_at(&self, end: Timestamp) -> bool {
+        end.millis() % self.program.spec.scoring.hop.0 == 0 && !self.active_users.is_empty()
+    }
+
+    pub(crate) fn tick_under_way(&self) -> Timestamp {
+        self.tick.expect("a tick is under way")
+    }
+
+    /// Ends the tick: what is to be stored, and the journal record.
+    pub fn end_tick(&mut self, pins: &Pins) -> Result<TickOutput> {
+        let end = self.tick_under_way();
+        self.fold_groups(end, true)?;
+        self.store_minute(end)?;
+        if end.millis() % self.program.spec.scoring.hop.0 == 0 {
+            self.active_users.clear();
+            self.active_pairs.clear();
+        }
+        self.tick = None;
+        self.last = Some(end);
+        let record = self.record(Some(pins.clone()));
+        let facts = std::mem::take(&mut self.memory.touched).into_iter().filter_map(|user| {
+            let facts: &LastFacts = self.memory.facts.get(&user)?;
+            let bytes = serde_json::to_vec(facts).ok()?;
+            Some((user, bytes))
+        });
+        let facts = facts.collect();
+        Ok(TickOutput { record, panes: std::mem::take(&mut self.new_panes), facts })
+    }
+
+    /// A journal record without a tick: positions move to everything read.
+    pub fn commit_without_tick(&mut self) -> JournalRecord {
+        for topic in &mut self.topics {
+            topic.walker.catch_up();
+        }
+        self.record(None)
+    }
+
+    fn record(&mut self, pins: Option<Pins>) -> JournalRecord {
+        let topics: Vec<_> = self.topics.iter_mut().map(|topic| topic.walker.record()).collect();
+        for (topic, at) in self.topics.iter_mut().zip(&topics) {
+            while let Some(tally) = topic.tallies.pop_front_if(|tally| tally.offset < at.position) {
+                topic.counts.read += tally.counts.read;
+                topic.counts.kept += tally.counts.kept;
+                topic.counts.late += tally.counts.late;
+                topic.counts.duplicates += tally.counts.duplicates;
+                topic.counts.rejects += tally.counts.rejects;
+            }
+        }
+        let tiers = self.forget();
+        let sequence = self.sequence;
+        self.sequence += 1;
+        JournalRecord {
+            sequence,
+            tick_end: self.last,
+            pins,
+            genesis: self.genesis.clone(),
+            topics,
+            counts: self.topics.iter().map(|topic| topic.counts).collect(),
+            tiers,
+            digests: self.config.digests.clone(),
+            epoch: self.config.epoch,
+        }
+    }
+
+    // ---- folding ticks into hours, hours into days
+
+    /// Folds what ended before the tick that begins.
+    fn fold_before(&mut self, end: Timestamp) -> Result<()> {
+        let tick = self.program.spec.tick;
+        for group in 0..self.panes.len() {
+            self.fold_hour(group, end - tick)?;
+            self.fold_day(group, end - tick)?;
+        }
+        self.folded(end - tick)
+    }
+
+    /// Folds what ends with this tick: windows over streams before pairs are scored, scores of pairs after.
+    fn fold_groups(&mut self, end: Timestamp, scores: bool) -> Result<()> {
+        for group in 0..self.panes.len() {
+            if (self.program.relations[group] == Relation::PairScores) == scores {
+                self.fold_hour(group, end)?;
+                self.fold_day(group, end)?;
+            }
+        }
+        if scores { self.folded(end) } else { Ok(()) }
+    }
+
+    pub(crate) fn fold_hour(&mut self, group: usize, now: Timestamp) -> Result<()> {
+        let Some(hour) = self.unfolded_hour.filter(|hour| *hour <= now) else { return Ok(()) };
+        if self.panes[group].hour.contains_key(&hour) {
+            return Ok(());
+        }
+        let panes = self.panes[group].within(Tier::Minute, hour - Millis::hours(1), hour);
+        if !panes.is_empty() {
+            let pane = self.plans.groups[group].reduce(panes)?;
+            self.panes[group].hour.insert(hour, pane);
+        }
+        Ok(())
+    }
+
+    fn fold_day(&mut self, group: usize, now: Timestamp) -> Result<()> {
+        let Some(day) = self.unfolded_day.filter(|day| *day <= now) else { return Ok(()) };
+        if !self.program.spec.windows[group].days || self.panes[group].day.contains_key(&day) {
+            return Ok(());
+        }
+        let start = self.memory.local.day_start(day - Millis(1));
+        let panes = self.panes[group].within(Tier::Hour, start, day);
+        if !panes.is_empty() {
+            let result = self.plans.groups[group].finish(panes)?;
+            self.panes[group].day.insert(day, result);
+        }
+        Ok(())
+    }
+
+    /// Writes the hour and day panes that are complete.
+    fn folded(&mut self, now: Timestamp) -> Result<()> {
+        if let Some(hour) = self.unfolded_hour.filter(|hour| *hour <= now) {
+            let seen = std::mem::take(&mut self.seen_hour);
+            self.store(Tier::Hour, hour, STATES, &seen)?;
+            self.seen_day.extend(seen);
+            self.unfolded_hour = None;
+        }
+        if let Some(day) = self.unfolded_day.filter(|day| *day <= now) {
+            let seen = std::mem::take(&mut self.seen_day);
+            self.store(Tier::Day, day, RESULTS, &seen)?;
+            self.unfolded_day = None;
+            let local_day = self.memory.local.at(day - Millis(1)).day;
+            for (kind, spec) in self.program.spec.seen.iter().enumerate() {
+                let days = i32::try_from(spec.horizon.0 / Millis::days(1).0).unwrap_or(i32::MAX);
+                self.memory.seen.forget_before(kind, local_day.saturating_sub(days));
+            }
+        }
+        Ok(())
+    }
+
+    fn store(&mut self, tier: Tier, end: Timestamp, prefix: &str, seen: &SeenToday) -> Result<()> {
+        let mut batches = Vec::new();
+        for (window, panes) in self.program.spec.windows.iter().zip(&self.panes) {
+            if let Some(batch) = panes.tier(tier).get(&end) {
+                batches.push((format!("{prefix}{}", window.name), batch.clone()));
+            }
+        }
+        if tier == Tier::Minute
+            && let Some(waiting) = self.pending.get(&end)
+        {
+            batches.push((PENDING.to_owned(), waiting.clone()));
+        }
+        if let Some(seen) = seen::batch(seen)? {
+            batches.push((SEEN.to_owned(), seen));
+        }
+        if !batches.is_empty() {
+            let sections: Vec<_> = batches.iter().map(|(name, batch)| (name.clone(), batch)).collect();
+            self.new_panes.push((tier, end, sections::write(&sections)?));
+            self.stored.entry(tier).or_default().insert(end);
+        }
+        Ok(())
+    }
+
+    fn store_minute(&mut self, end: Timestamp) -> Result<()> {
+        let seen = std::mem::take(&mut self.memory.seen_today);
+        self.store(Tier::Minute, end, STATES, &seen)
+    }
+
+    /// Drops panes that no window, baseline or waiting row needs any more, and says which are still needed.
+    fn forget(&mut self) -> BTreeMap<String, TierRecord> {
+        let last = self.last.unwrap_or(Timestamp::MIN);
+        let (tick, hour) = (self.program.spec.tick, Millis::hours(1));
+        let day_start = self.memory.local.day_start(last);
+        let mut first = BTreeMap::from([
+            (Tier::Minute, last.floor(hour).min(last.floor(self.program.spec.scoring.hop)) + tick),
+            (Tier::Hour, day_start + hour),
+            (Tier::Day, last - Millis::days(1)),
+        ]);
+        let mut keep = |tier: Tier, end: Timestamp| {
+            first.entry(tier).and_modify(|first| *first = (*first).min(end));
+        };
+        for size in self.program.spec.windows.iter().flat_map(|window| &window.sizes) {
+            let (tier, step) = if size.in_hours() { (Tier::Hour, hour) } else { (Tier::Minute, tick) };
+            keep(tier, last.floor(size.hop) - size.size + step);
+        }
+        // Evidence looks a day back.
+        keep(Tier::Hour, last.floor(hour) - Millis::hours(24) + hour);
+        if let Some(waiting) = self.pending.keys().next() {
+            keep(Tier::Minute, *waiting);
+        }
+        for baseline in &self.program.spec.baselines {
+            keep(Tier::Day, last - Millis::days(i64::from(baseline.days) + 2));
+        }
+        for seen in &self.program.spec.seen {
+            keep(Tier::Day, last - seen.horizon - Millis::days(2));
+        }
+        let mut tiers = BTreeMap::new();
+        for (tier, first) in first {
+            for panes in &mut self.panes {
+                drop_before(panes.tier_mut(tier), first);
+            }
+            let stored = self.stored.entry(tier).or_default();
+            *stored = stored.split_off(&first);
+            tiers.insert(tier.name().to_owned(), TierRecord { first, panes: stored.len() });
+        }
+        tiers
+    }
+
+    /// Bytes of panes held in memory.
+    pub fn state_bytes(&self) -> usize {
+        self.panes.iter().map(GroupPanes::byte_count).sum()
+    }
+
+    /// Users with facts, and (user, value) pairs remembered as seen.
+    pub fn state_keys(&self) -> (usize, usize) {
+        (self.memory.facts.len(), self.memory.seen.len())
+    }
+
+    /// Panes filtered to some users.
+    pub(crate) fn only(panes: Vec<RecordBatch>, users: &HashSet<&str>) -> Result<Vec<RecordBatch>> {
+        let mut kept = Vec::with_capacity(panes.len());
+        for pane in panes {
+            let keys = pane.column(0).as_string::<i32>();
+            let mask: BooleanArray = keys.iter().map(|key| key.map(|key| users.contains(key))).collect();
+            match mask.true_count() {
+                0 => {}
+                all if all == pane.num_rows() => kept.push(pane),
+                _ => kept.push(filter_record_batch(&pane, &mask)?),
+            }
+        }
+        Ok(kept)
+    }
+}
+
+#[cfg(test)]
+mod tests;

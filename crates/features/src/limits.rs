@@ -1,0 +1,24 @@
+//! Every limit of this crate, in one place.
+
+use base::Millis;
+
+/// Days of results a baseline may look back on.
+pub const BASELINE_DAYS_MAX: u32 = 90;
+/// How long a value counts as seen before, at most.
+pub const SEEN_HORIZON_MAX: Millis = Millis::days(365);
+/// A pause after which a user's next access begins a new session.
+pub const SESSION_GAP: Millis = Millis::minutes(30);
+/// How long after an odd sign-in accesses count as following it.
+pub const ODD_SIGN_IN_REACH: Millis = Millis::hours(12);
+/// Two workstations within this span are two places at once.
+pub const TWO_PLACES_SPAN: Millis = Millis::minutes(5);
+/// Denied pushes within this span before a success are MFA fatigue.
+pub const DENIAL_SPAN: Millis = Millis::minutes(10);
+/// Patients a user charted for that are remembered, newest first, within the grace.
+pub const CHARTED_MAX: usize = 64;
+/// Days a user must be known before a first appearance means anything.
+pub const KNOWN_DAYS_MIN: i64 = 14;
+/// Rows of open panes a lane holds before its topics are no longer read on.
+pub const OPEN_ROWS_MAX: usize = 2_000_000;
+
+const _: () = assert!(DENIAL_SPAN.0 <= SESSION_GAP.0 && TWO_PLACES_SPAN.0 <= SESSION_GAP.0);

@@ -1,0 +1,217 @@
+//! A pipeline's SQL, compiled: the checked [`Program`], and the [`Plans`] a lane runs.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use events::schema::{ColumnKind, Stream};
+
+use crate::baseline::BaselinePlan;
+use crate::error::{Error, Result};
+use crate::limits::{BASELINE_DAYS_MAX, SEEN_HORIZON_MAX};
+use crate::pair_scores;
+use crate::rows::{RowPlan, row_fields};
+use crate::seal::derived_schema;
+use crate::spec::{ColumnMeaning, ProgramSpec, ScoringSpec, WindowSize, WindowSpec, column_meanings};
+use crate::sql::distance;
+use crate::window::WindowPlans;
+
+/// Where a window group's rows come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Relation {
+    /// Rows of a stream as they are sealed.
+    Stream(Stream),
+    /// Unexplained accesses, looked up once more when their grace has passed.
+    Resolved,
+    /// Scores of pairs, fed back.
+    PairScores,
+}
+
+/// A checked set of windows, baselines and feature SQL. Lanes are made of it.
+#[derive(Debug)]
+pub struct Program {
+    pub(crate) spec: ProgramSpec,
+    pub(crate) zone: jiff::tz::TimeZone,
+    pub(crate) relations: Vec<Relation>,
+    pair_schema: SchemaRef,
+    user_schema: SchemaRef,
+    meanings: Vec<ColumnMeaning>,
+}
+
+/// The plans of one lane, built once.
+#[derive(Debug)]
+pub struct Plans {
+    pub(crate) groups: Vec<WindowPlans>,
+    pub(crate) baselines: Vec<BaselinePlan>,
+    pub(crate) pairs: RowPlan,
+    pub(crate) users: RowPlan,
+    pub(crate) evidence: RowPlan,
+}
+
+impl Program {
+    /// Compiles everything once and reports every problem found.
+    pub fn compile(mut spec: ProgramSpec) -> std::result::Result<Self, Vec<Error>> {
+        let mut problems = spec.problems();
+        let zone = jiff::tz::TimeZone::get(&spec.time_zone).map_err(|_| {
+            let name = &spec.time_zone;
+            Error::Misfit(format!("time zone `{name}` is unknown: write an IANA name such as `Europe/Vienna`"))
+        });
+        let zone = zone.map_err(|error| problems.push(error)).unwrap_or(jiff::tz::TimeZone::UTC);
+        if let Some(seen) = spec.seen.iter().find(|seen| seen.horizon > SEEN_HORIZON_MAX) {
+            let (name, horizon) = (&seen.name, seen.horizon);
+            problems.push(Error::Misfit(format!("seen `{name}`: horizon {horizon} is above {SEEN_HORIZON_MAX}")));
+        }
+        if let Some(baseline) = spec.baselines.iter().find(|baseline| baseline.days > BASELINE_DAYS_MAX) {
+            let (name, days) = (&baseline.name, baseline.days);
+            problems.push(Error::Misfit(format!("baseline `{name}`: {days} days are above {BASELINE_DAYS_MAX}")));
+        }
+        spec.windows.push(pair_scores::window());
+        let mut relations = Vec::new();
+        for window in &spec.windows {
+            match relation(window) {
+                Ok(relation) => relations.push(relation),
+                Err(error) => problems.push(error),
+            }
+        }
+        let meanings = column_meanings(&spec.scoring.users).and_then(|mut users| {
+            users.extend(column_meanings(&spec.scoring.pairs)?);
+            Ok(users)
+        });
+        let meanings = meanings.map_err(|error| problems.push(error)).unwrap_or_default();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let empty = Arc::new(Schema::empty());
+        let mut program =
+            Self { spec, zone, relations, pair_schema: Arc::clone(&empty), user_schema: empty, meanings };
+        let plans = program.try_plans(&mut problems);
+        match plans {
+            Some(plans) if problems.is_empty() => {
+                program.pair_schema = plans.pairs.output_schema();
+                program.user_schema = plans.users.output_schema();
+                Ok(program)
+            }
+            _ => Err(problems),
+        }
+    }
+
+    /// The plans of one lane.
+    pub fn plans(&self) -> Result<Plans> {
+        let mut problems = Vec::new();
+        match self.try_plans(&mut problems) {
+            Some(plans) => Ok(plans),
+            None => Err(problems.swap_remove(0)),
+        }
+    }
+
+    fn try_plans(&self, problems: &mut Vec<Error>) -> Option<Plans> {
+        let mut keep = |result: Result<()>| result.map_err(|error| problems.push(error)).is_ok();
+        let mut groups = Vec::new();
+        let mut whole = true;
+        for (window, relation) in self.spec.windows.iter().zip(&self.relations) {
+            let schema = self.relation_schema(*relation);
+            let keys: Vec<_> = window.keys.iter().map(String::as_str).collect();
+            let compiled = WindowPlans::compile(&window.sql, &window.relation, &schema, &keys);
+            whole &= keep(compiled.map(|plans| groups.push(plans)));
+        }
+        if !whole {
+            return None;
+        }
+        let mut baselines = Vec::new();
+        for baseline in &self.spec.baselines {
+            let compiled = BaselinePlan::compile(baseline, &self.spec.windows, &groups);
+            whole &= keep(compiled.map(|plan| baselines.push(plan)));
+        }
+        if !whole {
+            return None;
+        }
+        let ScoringSpec { pairs, users, evidence, .. } = &self.spec.scoring;
+        let mut rows = |sql, relation, keys: usize, windows: bool| {
+            let fields = row_fields(&self.spec, &groups, &baselines, keys, windows);
+            let compiled = RowPlan::compile(sql, relation, fields, keys);
+            compiled.map_err(|error| problems.push(error)).ok()
+        };
+        let pairs = rows(pairs, "pair_row", 2, true);
+        let users = rows(users, "user_row", 1, true);
+        let evidence = rows(evidence, "evidence_row", 2, false);
+        Some(Plans { groups, baselines, pairs: pairs?, users: users?, evidence: evidence? })
+    }
+
+    pub(crate) fn relation_schema(&self, relation: Relation) -> SchemaRef {
+        match relation {
+            Relation::Stream(stream) => derived_schema(stream, &self.spec.seen),
+            Relation::Resolved => derived_schema(Stream::Access, &self.spec.seen),
+            Relation::PairScores => pair_scores::schema(),
+        }
+    }
+
+    /// The checked settings.
+    pub fn spec(&self) -> &ProgramSpec {
+        &self.spec
+    }
+
+    /// Columns of a pair's feature row: `user_key`, `patient_key`, then features.
+    pub fn pair_schema(&self) -> &SchemaRef {
+        &self.pair_schema
+    }
+
+    /// Columns of a user's feature row: `user_key`, then features and rules.
+    pub fn user_schema(&self) -> &SchemaRef {
+        &self.user_schema
+    }
+
+    /// What feature columns mean, users first.
+    pub fn meanings(&self) -> &[ColumnMeaning] {
+        &self.meanings
+    }
+
+    /// Columns of a relation that window SQL can use, with their types.
+    pub fn relation_columns(&self, name: &str) -> Option<SchemaRef> {
+        let place = self.spec.windows.iter().position(|window| window.relation == name)?;
+        Some(self.relation_schema(self.relations[place]))
+    }
+}
+
+fn relation(window: &WindowSpec) -> Result<Relation> {
+    const NAMES: [&str; 4] = ["access", "auth", "resolved", pair_scores::RELATION];
+    let relations = [
+        Relation::Stream(Stream::Access),
+        Relation::Stream(Stream::Auth),
+        Relation::Resolved,
+        Relation::PairScores,
+    ];
+    let place = NAMES.iter().position(|name| *name == window.relation);
+    place.map(|place| relations[place]).ok_or_else(|| {
+        let nearest = NAMES.into_iter().min_by_key(|name| distance(name, &window.relation)).unwrap_or("access");
+        Error::Misfit(format!(
+            "window `{}`: unknown relation `{}`; did you mean `{nearest}`?",
+            window.name, window.relation
+        ))
+    })
+}
+
+/// `15m`, `1h`, `24h`: how a size is written in column names.
+pub(crate) fn size_name(size: WindowSize) -> String {
+    let hours = size.size.0 / 3_600_000;
+    if size.size.0 % 3_600_000 == 0 && hours <= 72 { format!("{hours}h") } else { size.size.to_string() }
+}
+
+/// A nullable copy of a field under another name.
+pub(crate) fn renamed(field: &Field, name: String) -> Field {
+    Field::new(name, field.data_type().clone(), true)
+}
+
+/// A column type used for derived columns.
+pub(crate) fn field(name: &str, kind: ColumnKind, nullable: bool) -> Field {
+    Field::new(name, kind.data_type(), nullable)
+}
+
+/// Whether a column is a key or text, and so no feature.
+pub(crate) fn is_text(kind: &DataType) -> bool {
+    matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+}
+
+/// An empty batch.
+pub(crate) fn empty(schema: &SchemaRef) -> RecordBatch {
+    RecordBatch::new_empty(Arc::clone(schema))
+}

@@ -1,0 +1,240 @@
+//! The scoring tick: feature rows of the pairs and users that were active since the last one.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array,
+};
+use base::{Millis, Timestamp};
+use reference::{Known, Pins, Reference};
+
+use crate::error::Result;
+use crate::lane::Lane;
+use crate::pair_scores;
+use crate::panes::Tier;
+use crate::rows::{Origin, RowKeys, find_by_text, gather};
+
+/// Results of windows at one scoring tick, by group and size.
+type Results = BTreeMap<(usize, usize), RecordBatch>;
+
+impl Lane {
+    /// Feature rows of the pairs touched since the last scoring tick, sorted by (user, patient); `None` between scoring
+    /// ticks and when no pair was touched.
+    pub fn pair_rows(&mut self, reference: &Reference, pins: &Pins) -> Result<Option<RecordBatch>> {
+        let end = self.tick_under_way();
+        if !self.scores_at(end) || self.active_pairs.is_empty() {
+            return Ok(None);
+        }
+        let keys = RowKeys {
+            users: self.active_pairs.iter().map(|pair| pair.0.clone()).collect(),
+            patients: self.active_pairs.iter().map(|pair| pair.1.clone()).collect(),
+        };
+        let origins = self.plans.pairs.origins().to_vec();
+        let columns = self.columns(&origins, &keys, end, reference, pins)?;
+        self.plans.pairs.run(columns).map(Some)
+    }
+
+    /// Feature rows of the users active since the last scoring tick, sorted by user; `None` between scoring ticks and
+    /// when nobody was active.
+    pub fn user_rows(&mut self, reference: &Reference, pins: &Pins) -> Result<Option<RecordBatch>> {
+        let end = self.tick_under_way();
+        if !self.scores_at(end) {
+            return Ok(None);
+        }
+        // Scores of pairs belong to the hour that may end with this tick.
+        let group = self.pair_score_group();
+        self.fold_hour(group, end)?;
+        let keys = RowKeys { users: self.active_users.iter().cloned().collect(), patients: Vec::new() };
+        let origins = self.plans.users.origins().to_vec();
+        let columns = self.columns(&origins, &keys, end, reference, pins)?;
+        self.plans.users.run(columns).map(Some)
+    }
+
+    /// What a finding about `user` shows: a row for each patient of the last day, by the pipeline's evidence SQL.
+    pub fn evidence(&mut self, user: &str, reference: &Reference, pins: &Pins) -> Result<RecordBatch> {
+        let end = self.tick_under_way();
+        let hour = end.floor(Millis::hours(1));
+        let mut merged: BTreeMap<usize, RecordBatch> = BTreeMap::new();
+        let mut keys: BTreeMap<String, ()> = BTreeMap::new();
+        for (group, window) in self.program.spec.windows.iter().enumerate().filter(|(_, w)| w.keys.len() == 2) {
+            let mut panes = self.panes[group].within(Tier::Hour, hour - Millis::hours(24), hour);
+            let folded = self.panes[group].hour.contains_key(&hour);
+            let minutes_after = if folded || end != hour { hour } else { hour - Millis::hours(1) };
+            panes.extend(self.panes[group].within(Tier::Minute, minutes_after, end));
+            let panes = Self::only(panes, &HashSet::from([user]))?;
+            let result = self.plans.groups[group].finish(panes)?;
+            if window.name != pair_scores::RELATION {
+                let patients = result.column(1).as_string::<i32>();
+                keys.extend(patients.iter().flatten().map(|patient| (patient.to_owned(), ())));
+            }
+            merged.insert(group, result);
+        }
+        let patients: Vec<String> = keys.into_keys().collect();
+        let keys = RowKeys { users: vec![user.to_owned(); patients.len()], patients };
+        let base = self.base_columns(&keys, end, reference, pins);
+        let mut columns = Vec::new();
+        for origin in self.plans.evidence.origins() {
+            columns.push(match origin {
+                Origin::Merged { group, column } => {
+                    let result = merged.get(group);
+                    let rows = result.map(|result| keys.find_in(result, 2));
+                    let kind = self.plans.groups[*group].result_schema().field(*column).data_type().clone();
+                    let rows = rows.unwrap_or_else(|| UInt32Array::new_null(keys.len()));
+                    gather(result, *column, &rows, &kind)?
+                }
+                Origin::Base(index) => Arc::clone(&base[*index]),
+                _ => unreachable!("evidence rows offer merged windows and base columns only"),
+            });
+        }
+        self.plans.evidence.run(columns)
+    }
+
+    fn columns(
+        &mut self,
+        origins: &[Origin],
+        keys: &RowKeys,
+        end: Timestamp,
+        reference: &Reference,
+        pins: &Pins,
+    ) -> Result<Vec<ArrayRef>> {
+        let results = self.results(origins, end)?;
+        self.refresh_baselines(end)?;
+        let base = self.base_columns(keys, end, reference, pins);
+        let mut places: BTreeMap<(u8, usize, usize), UInt32Array> = BTreeMap::new();
+        let mut rolled: BTreeMap<usize, RecordBatch> = BTreeMap::new();
+        let scores = self.pair_score_group();
+        let mut columns = Vec::with_capacity(origins.len());
+        for origin in origins {
+            columns.push(match *origin {
+                Origin::Base(index) => Arc::clone(&base[index]),
+                Origin::Window { group, size, column } => {
+                    let result = &results[&(group, size)];
+                    let by = self.program.spec.windows[group].keys.len();
+                    let rows = places.entry((0, group, size)).or_insert_with(|| keys.find_in(result, by));
+                    gather(Some(result), column, rows, result.schema().field(column).data_type())?
+                }
+                Origin::RollUp { size, column } => {
+                    if !rolled.contains_key(&size) {
+                        rolled.insert(size, pair_scores::roll_up(&results[&(scores, size)])?);
+                    }
+                    let result = &rolled[&size];
+                    let rows = places.entry((1, size, 0)).or_insert_with(|| keys.find_in(result, 1));
+                    gather(Some(result), column, rows, result.schema().field(column).data_type())?
+                }
+                Origin::Baseline { baseline, column } => {
+                    let kind = self.plans.baselines[baseline].schema().field(column).data_type().clone();
+                    let result = self.baselines[baseline].as_ref().map(|(_, result)| result);
+                    let rows = places.entry((2, baseline, 0)).or_insert_with(|| match result {
+                        Some(result) => self.baseline_rows(baseline, keys, &base, result),
+                        None => UInt32Array::new_null(keys.len()),
+                    });
+                    gather(result, column, rows, &kind)?
+                }
+                Origin::Merged { .. } => unreachable!("feature rows offer no merged windows"),
+            });
+        }
+        Ok(columns)
+    }
+
+    fn baseline_rows(&self, baseline: usize, keys: &RowKeys, base: &[ArrayRef], result: &RecordBatch) -> UInt32Array {
+        let names = &self.program.spec.baselines[baseline].keys;
+        match names.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            ["user_key"] => keys.find_in(result, 1),
+            ["user_key", "patient_key"] => keys.find_in(result, 2),
+            [name] => {
+                let place = crate::rows::BASE.iter().position(|(base, _)| base == name);
+                let values = place.and_then(|place| base[place].as_string_opt::<i32>());
+                values.map_or_else(|| UInt32Array::new_null(keys.len()), |values| find_by_text(values, result))
+            }
+            _ => UInt32Array::new_null(keys.len()),
+        }
+    }
+
+    /// The newest closed value of every window that the columns need. Windows that step with the scoring tick are
+    /// computed for the active users only; longer steps are computed once and kept.
+    fn results(&mut self, origins: &[Origin], end: Timestamp) -> Result<Results> {
+        let scores = self.pair_score_group();
+        let mut needed: Vec<(usize, usize)> = origins
+            .iter()
+            .filter_map(|origin| match *origin {
+                Origin::Window { group, size, .. } => Some((group, size)),
+                Origin::RollUp { size, .. } => Some((scores, size)),
+                _ => None,
+            })
+            .collect();
+        needed.sort_unstable();
+        needed.dedup();
+        let users: HashSet<&str> = self.active_users.iter().map(String::as_str).collect();
+        let mut results = Results::new();
+        for (group, place) in needed {
+            let size = self.program.spec.windows[group].sizes[place];
+            let to = end.floor(size.hop);
+            let kept = self.windows.get(&(group, place)).filter(|(at, _)| *at == to);
+            if let Some((_, result)) = kept {
+                results.insert((group, place), result.clone());
+                continue;
+            }
+            let tier = if size.in_hours() { Tier::Hour } else { Tier::Minute };
+            let mut panes = self.panes[group].within(tier, to - size.size, to);
+            let every_tick = size.hop == self.program.spec.scoring.hop;
+            if every_tick {
+                panes = Self::only(panes, &users)?;
+            }
+            let result = self.plans.groups[group].finish(panes)?;
+            if !every_tick {
+                self.windows.insert((group, place), (to, result.clone()));
+            }
+            results.insert((group, place), result);
+        }
+        Ok(results)
+    }
+
+    /// Baselines as of the last day that closed before this tick.
+    fn refresh_baselines(&mut self, end: Timestamp) -> Result<()> {
+        let day = self.memory.local.day_start(end - Millis(1));
+        for (plan, kept) in self.plans.baselines.iter().zip(&mut self.baselines) {
+            if kept.as_ref().is_none_or(|(at, _)| *at != day) {
+                *kept = Some((day, plan.run(&self.panes, day)?));
+            }
+        }
+        Ok(())
+    }
+
+    /// The columns of `rows::BASE`, as known at the tick.
+    fn base_columns(&mut self, keys: &RowKeys, end: Timestamp, reference: &Reference, pins: &Pins) -> Vec<ArrayRef> {
+        let genesis = self.genesis().clone();
+        let known = Known::new(pins, &genesis, end);
+        let at = end - Millis(1);
+        let local = self.memory.local.at(at);
+        let staff: Vec<_> = keys.users.iter().map(|user| reference.staff(user, at, &known)).collect();
+        let text = |of: &dyn Fn(&reference::StaffView<'_>) -> Option<String>| -> ArrayRef {
+            Arc::new(staff.iter().map(|staff| staff.as_ref().and_then(of)).collect::<StringArray>())
+        };
+        let days = |of: &dyn Fn(&reference::StaffView<'_>) -> Option<Millis>| -> ArrayRef {
+            let day = Millis::days(1).0;
+            let days = staff.iter().map(|staff| staff.as_ref().and_then(of).map(|span| span.0.div_euclid(day)));
+            Arc::new(days.collect::<Int64Array>())
+        };
+        let ended = staff.iter().map(|staff| Some(staff.as_ref().and_then(|s| s.ends).is_some_and(|end| end <= at)));
+        let rows = keys.len();
+        let patients: ArrayRef = if keys.patients.is_empty() {
+            Arc::new(StringArray::new_null(rows))
+        } else {
+            Arc::new(StringArray::from_iter_values(&keys.patients))
+        };
+        vec![
+            Arc::new(StringArray::from_iter_values(&keys.users)),
+            patients,
+            Arc::new(Int32Array::from(vec![local.hour; rows])),
+            Arc::new(Int32Array::from(vec![local.weekday; rows])),
+            text(&|staff| staff.role.map(str::to_owned)),
+            text(&|staff| staff.unit.map(str::to_owned)),
+            text(&|staff| staff.shift.map(str::to_owned)),
+            text(&|staff| staff.kind.map(str::to_owned)),
+            days(&|staff| staff.hired.map(|hired| at - hired)),
+            days(&|staff| staff.ends.map(|ends| ends - at)),
+            Arc::new(ended.collect::<BooleanArray>()),
+        ]
+    }
+}

@@ -1,0 +1,168 @@
+//! What a pipeline says about windows, checked before anything runs.
+
+use base::Millis;
+
+use crate::error::{Error, Result};
+pub use crate::sql::SqlText;
+
+/// The windows, baselines and feature SQL of a pipeline.
+#[derive(Clone, Debug)]
+pub struct ProgramSpec {
+    /// Length of a tick, the smallest pane; divides an hour.
+    pub tick: Millis,
+    /// IANA name of the hospital's time zone: shift, "after hours" and "day" are local.
+    pub time_zone: String,
+    /// How long an unexplained access waits for a reason before slow windows count it.
+    pub explain_grace: Millis,
+    /// The highest rung of the reason ladder that explains an access.
+    pub explained_rung: u8,
+    /// Window groups, each one SQL over one relation.
+    pub windows: Vec<WindowSpec>,
+    /// What counts as seen before.
+    pub seen: Vec<SeenSpec>,
+    /// Aggregates over closed days.
+    pub baselines: Vec<BaselineSpec>,
+    /// Feature rows.
+    pub scoring: ScoringSpec,
+}
+
+/// One window group: a relation, a key, one SQL, several sizes.
+#[derive(Clone, Debug)]
+pub struct WindowSpec {
+    /// Name; a result column `c` of size `s` is called `<name>_<s>_<c>`.
+    pub name: String,
+    /// `access`, `auth` or `resolved`.
+    pub relation: String,
+    /// `user_key`, or `user_key` and `patient_key`.
+    pub keys: Vec<String>,
+    /// The SQL.
+    pub sql: SqlText,
+    /// The sizes.
+    pub sizes: Vec<WindowSize>,
+    /// Whether a result row per key is kept for each closed day (relation `<name>_days`).
+    pub days: bool,
+}
+
+/// One size of a hopping window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowSize {
+    /// Length.
+    pub size: Millis,
+    /// Step.
+    pub hop: Millis,
+}
+
+/// Values whose first appearance for a user matters.
+#[derive(Clone, Debug)]
+pub struct SeenSpec {
+    /// Name; the derived columns are `<name>_new` and `<name>_age_days`.
+    pub name: String,
+    /// `access` or `auth`.
+    pub relation: String,
+    /// The column.
+    pub column: String,
+    /// How long a value is remembered.
+    pub horizon: Millis,
+}
+
+/// One SQL over the results of closed days, recomputed at each day close.
+#[derive(Clone, Debug)]
+pub struct BaselineSpec {
+    /// Name; a result column `c` is called `<name>_<c>`.
+    pub name: String,
+    /// Column of the feature row it is looked up by: `user_key`, `role` or `unit`; or both keys of a pair.
+    pub keys: Vec<String>,
+    /// The SQL, over relations `<window>_days`.
+    pub sql: SqlText,
+    /// How many closed days it sees.
+    pub days: u32,
+}
+
+/// The feature rows.
+#[derive(Clone, Debug)]
+pub struct ScoringSpec {
+    /// How often users and pairs that changed are scored.
+    pub hop: Millis,
+    /// Feature row of a pair, over the relation `pair_row`.
+    pub pairs: SqlText,
+    /// Feature row of a user, over the relation `user_row`.
+    pub users: SqlText,
+    /// What a finding shows of each patient, over the relation `evidence_row`.
+    pub evidence: SqlText,
+}
+
+/// What a column of a feature row means to a person: the comment behind it in the SQL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnMeaning {
+    /// Column.
+    pub name: String,
+    /// Sentence template.
+    pub sentence: String,
+}
+
+const HOUR: Millis = Millis::hours(1);
+
+impl ProgramSpec {
+    /// Every misfit at once; empty when the settings fit together.
+    pub fn problems(&self) -> Vec<Error> {
+        let mut problems = Vec::new();
+        let mut misfit = |text: String| problems.push(Error::Misfit(text));
+        let divides = |step: Millis, length: Millis| step.0 > 0 && length.0 > 0 && length.0 % step.0 == 0;
+        if !divides(self.tick, HOUR) {
+            misfit(format!("tick {} does not divide an hour", self.tick));
+        }
+        if !divides(self.tick, self.scoring.hop) || !divides(self.scoring.hop, HOUR) {
+            misfit(format!("scoring hop {} must be a multiple of the tick and divide an hour", self.scoring.hop));
+        }
+        for window in &self.windows {
+            for size in &window.sizes {
+                let step = if size.in_hours() { HOUR } else { self.tick };
+                if !divides(step, size.size) || !divides(step, size.hop) || size.hop > size.size {
+                    misfit(format!(
+                        "window `{}` of {}: hop {} and size must be multiples of {step}, the hop not above the size",
+                        window.name, size.size, size.hop
+                    ));
+                }
+                if !divides(self.scoring.hop, size.hop) {
+                    misfit(format!(
+                        "window `{}` of {}: hop {} is no multiple of the scoring hop {}",
+                        window.name, size.size, size.hop, self.scoring.hop
+                    ));
+                }
+            }
+            let keys: Vec<_> = window.keys.iter().map(String::as_str).collect();
+            if keys != ["user_key"] && keys != ["user_key", "patient_key"] {
+                misfit(format!("window `{}`: keys are `user_key` or `user_key, patient_key`, not {keys:?}", window.name));
+            }
+        }
+        problems
+    }
+}
+
+impl WindowSize {
+    /// Whether it is merged from panes of an hour; shorter ones are merged from ticks.
+    pub fn in_hours(&self) -> bool {
+        self.size > Millis::hours(2) && self.hop.0 % HOUR.0 == 0
+    }
+}
+
+/// The comments behind the output columns of a feature SQL: `expr AS name, -- what it means`.
+pub fn column_meanings(sql: &SqlText) -> Result<Vec<ColumnMeaning>> {
+    let mut meanings = Vec::new();
+    for (index, line) in sql.text.lines().enumerate() {
+        let Some((code, sentence)) = line.split_once("--") else { continue };
+        let code = code.trim().trim_end_matches(',');
+        let Some(name) = code.split_whitespace().next_back().filter(|_| !code.is_empty()) else { continue };
+        let name = name.rsplit('.').next().unwrap_or(name);
+        if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            return Err(Error::Sql {
+                file: sql.file.clone(),
+                line: index + 1,
+                problem: format!("a comment follows `{name}`, which names no column"),
+                hint: Some("end the line with `AS name, -- sentence`".to_owned()),
+            });
+        }
+        meanings.push(ColumnMeaning { name: name.to_owned(), sentence: sentence.trim().to_owned() });
+    }
+    Ok(meanings)
+}

@@ -1,0 +1,125 @@
+//! Planning and running one SQL text over slots, with settings under which equal rows give equal bytes.
+
+use std::sync::Arc;
+
+use arrow::compute::concat_batches;
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use datafusion::error::DataFusionError;
+use datafusion::execution::TaskContext;
+use datafusion::physical_plan::execution_plan::reset_plan_states;
+use datafusion::physical_plan::{ExecutionPlan, collect};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::executor::block_on;
+
+use crate::error::{Error, Result};
+use crate::slot::Slot;
+
+/// A SQL text and the file it stands in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqlText {
+    /// File, as the pipeline names it.
+    pub file: String,
+    /// The text.
+    pub text: String,
+}
+
+/// A session in which one plan runs in one partition: nothing depends on how rows are spread over threads.
+pub(crate) fn session() -> SessionContext {
+    let config = SessionConfig::new()
+        .with_target_partitions(1)
+        .with_information_schema(false)
+        // Above 1: partial aggregation never passes rows through ungrouped.
+        .set_f64("datafusion.execution.skip_partial_aggregation_probe_ratio_threshold", 1.1)
+        .set_bool("datafusion.optimizer.enable_dynamic_filter_pushdown", false);
+    let session = SessionContext::new_with_config(config);
+    // It would turn a lone DISTINCT into nested groups that have no mergeable state.
+    session.remove_optimizer_rule("single_distinct_aggregation_to_group_by");
+    session
+}
+
+/// Plans `sql` over the slots' tables.
+pub(crate) fn plan(sql: &SqlText, tables: &[(&str, &Arc<Slot>)]) -> Result<Arc<dyn ExecutionPlan>> {
+    let session = session();
+    for (name, slot) in tables {
+        session.register_table(*name, Arc::new(slot.table()?))?;
+    }
+    let planned = block_on(async { session.sql(&sql.text).await?.create_physical_plan().await });
+    planned.map_err(|error| sql_error(sql, tables, &error))
+}
+
+/// A plan with its place to run.
+#[derive(Debug)]
+pub(crate) struct Runner {
+    plan: Arc<dyn ExecutionPlan>,
+    context: Arc<TaskContext>,
+}
+
+impl Runner {
+    pub(crate) fn new(plan: Arc<dyn ExecutionPlan>) -> Self {
+        Self { plan, context: session().task_ctx() }
+    }
+
+    pub(crate) fn schema(&self) -> SchemaRef {
+        self.plan.schema()
+    }
+
+    /// Runs the plan over what its slots hold.
+    pub(crate) fn run(&self) -> Result<RecordBatch> {
+        // Without the reset each run appends to the plan's metrics.
+        let plan = reset_plan_states(Arc::clone(&self.plan))?;
+        let batches = block_on(collect(plan, Arc::clone(&self.context)))?;
+        match <[RecordBatch; 1]>::try_from(batches) {
+            Ok([batch]) => Ok(batch),
+            Err(batches) => Ok(concat_batches(&self.schema(), &batches)?),
+        }
+    }
+}
+
+/// DataFusion's message with file, line and the nearest name.
+fn sql_error(sql: &SqlText, tables: &[(&str, &Arc<Slot>)], error: &DataFusionError) -> Error {
+    let root = error.find_root();
+    let message = root.strip_backtrace();
+    let message = message.lines().next().unwrap_or_default().to_owned();
+    let unknown = message.split("No field named ").nth(1).and_then(|rest| rest.split([' ', '.']).next());
+    let Some(unknown) = unknown.map(|name| name.trim_matches('"').to_owned()) else {
+        return Error::Sql { file: sql.file.clone(), line: line_in(&message), problem: message, hint: None };
+    };
+    use datafusion::physical_plan::streaming::PartitionStream as _;
+    let names = tables.iter().flat_map(|(_, slot)| slot.schema().fields().iter().map(|field| field.name().clone()));
+    let nearest = names.min_by_key(|name| distance(name, &unknown));
+    let line = sql.text.lines().position(|line| holds_word(line, &unknown)).map_or(1, |line| line + 1);
+    let tables = tables.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    Error::Sql {
+        file: sql.file.clone(),
+        line,
+        problem: format!("unknown column `{unknown}`"),
+        hint: nearest.map(|name| format!("did you mean `{name}`? the columns of {tables} are at hand")),
+    }
+}
+
+fn holds_word(line: &str, word: &str) -> bool {
+    let code = line.split("--").next().unwrap_or_default();
+    code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|token| token.eq_ignore_ascii_case(word))
+}
+
+/// The line the parser names (`at Line: 4, Column: 7`), or the first.
+fn line_in(message: &str) -> usize {
+    let digits = message.split("Line: ").nth(1).unwrap_or("1");
+    digits.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or(1)
+}
+
+/// Edit distance (Levenshtein), for hints.
+pub(crate) fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut corner = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let change = corner + usize::from(x != *y);
+            corner = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,88 @@
+//! What a lane stores and how it is taken up again: panes by tier, last facts, the newest journal record.
+
+use std::collections::BTreeMap;
+
+use base::{Millis, Timestamp};
+
+use crate::error::{Error, Result};
+use crate::facts::LastFacts;
+use crate::lane::Lane;
+use crate::panes::Tier;
+use crate::sections;
+use crate::seen;
+
+/// Stored panes by tier, each with the end of its span.
+#[derive(Clone, Debug, Default)]
+pub struct StoredPanes(pub BTreeMap<Tier, Vec<(Timestamp, Vec<u8>)>>);
+
+/// Section of a window group's states.
+pub(crate) const STATES: &str = "states/";
+/// Section of a window group's results of a day.
+pub(crate) const RESULTS: &str = "results/";
+/// Section of unexplained accesses that wait.
+pub(crate) const PENDING: &str = "pending";
+/// Section of what was seen.
+pub(crate) const SEEN: &str = "seen";
+
+impl Lane {
+    /// Puts stored panes and facts into a lane that stands at its journal record.
+    pub(crate) fn take_up(&mut self, panes: &StoredPanes, facts: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+        for (user, bytes) in facts {
+            let facts: LastFacts = serde_json::from_slice(bytes)
+                .map_err(|error| Error::State(format!("the last facts of `{user}` are damaged: {error}")))?;
+            self.memory.facts.insert(user.clone(), facts);
+        }
+        for (tier, panes) in &panes.0 {
+            for (end, bytes) in panes {
+                self.take_pane(*tier, *end, bytes)?;
+            }
+        }
+        let Some(last) = self.last else { return Ok(()) };
+        let hour = last.floor(Millis::hours(1));
+        let day = self.memory.local.day_start(last);
+        self.rebuild_active(last);
+        let minutes = self.stored[&Tier::Minute].range(hour + Millis(1)..).next().is_some();
+        self.unfolded_hour = minutes.then_some(hour + Millis::hours(1));
+        let hours = self.stored[&Tier::Hour].range(day + Millis(1)..).next().is_some();
+        self.unfolded_day = (minutes || hours).then(|| self.memory.local.day_end(last - Millis(1)));
+        Ok(())
+    }
+
+    fn take_pane(&mut self, tier: Tier, end: Timestamp, bytes: &[u8]) -> Result<()> {
+        let last = self.last.unwrap_or(Timestamp::MIN);
+        let (hour, day) = (last.floor(Millis::hours(1)), self.memory.local.day_start(last));
+        for (name, batch) in sections::read(bytes)? {
+            if name == PENDING {
+                self.pending.insert(end, batch);
+            } else if name == SEEN {
+                self.memory.seen.restore(&batch)?;
+                // What the next hour or day pane must repeat.
+                match tier {
+                    Tier::Minute if end > hour => self.seen_hour.extend(seen::read(&batch)),
+                    Tier::Hour if end > day => self.seen_day.extend(seen::read(&batch)),
+                    _ => {}
+                }
+            } else {
+                let group = name.strip_prefix(STATES).or(name.strip_prefix(RESULTS)).unwrap_or(&name);
+                let place = self.program.spec.windows.iter().position(|window| window.name == group);
+                let place = place.ok_or_else(|| Error::State(format!("a pane holds the unknown section `{name}`")))?;
+                self.panes[place].tier_mut(tier).insert(end, batch);
+            }
+        }
+        self.stored.entry(tier).or_default().insert(end);
+        Ok(())
+    }
+
+    /// Compares the panes read with what the journal counts.
+    pub(crate) fn check_panes(&self, counted: &BTreeMap<String, crate::journal::TierRecord>) -> Result<()> {
+        for tier in Tier::ALL {
+            let Some(record) = counted.get(tier.name()) else { continue };
+            let found = self.stored[&tier].range(record.first..).count();
+            if found != record.panes {
+                let end = record.first.millis();
+                return Err(Error::MissingPane { tier: tier.name(), end, expected: record.panes, found });
+            }
+        }
+        Ok(())
+    }
+}

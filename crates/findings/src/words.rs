@@ -1,0 +1,165 @@
+//! How numbers, times and lists are put into words. Always UTC and English: these words are hashed.
+
+use base::{Millis, Timestamp};
+
+/// `1204` as `1,204`.
+pub(crate) fn whole(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::from(if number < 0 { "-" } else { "" });
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A float as a person would say it: fewer decimals the larger it is.
+pub(crate) fn decimal(number: f64) -> String {
+    if !number.is_finite() {
+        return "unknown".to_owned();
+    }
+    if number != 0.0 && number.abs() < 0.005 {
+        return if number > 0.0 { "less than 0.01" } else { "just below 0" }.to_owned();
+    }
+    let decimals = match number.abs() {
+        size if size >= 100.0 => 0,
+        size if size >= 10.0 => 1,
+        _ => 2,
+    };
+    let text = format!("{number:.decimals$}");
+    let (sign, rest) = text.strip_prefix('-').map_or(("", text.as_str()), |rest| ("-", rest));
+    let (integer, fraction) = rest.split_once('.').unwrap_or((rest, ""));
+    let integer = integer.parse().map_or_else(|_| integer.to_owned(), whole);
+    match fraction.trim_end_matches('0') {
+        "" => format!("{sign}{integer}"),
+        fraction => format!("{sign}{integer}.{fraction}"),
+    }
+}
+
+/// A number of bytes in decimal units.
+pub(crate) fn bytes(number: f64) -> String {
+    let units = [("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)];
+    match units.into_iter().find(|(_, size)| number.abs() >= *size) {
+        Some((unit, size)) => format!("{} {unit}", decimal(number / size)),
+        None => format!("{} bytes", decimal(number)),
+    }
+}
+
+/// A length of time in its two largest units.
+pub(crate) fn duration(length: Millis) -> String {
+    let units = [("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000)];
+    let mut rest = length.0.unsigned_abs();
+    let mut parts = Vec::new();
+    for (unit, size) in units {
+        let count = rest / size;
+        rest %= size;
+        if count > 0 {
+            parts.push(format!("{count} {unit}"));
+        } else if !parts.is_empty() {
+            break;
+        }
+        if parts.len() == 2 {
+            break;
+        }
+    }
+    match parts.len() {
+        0 => format!("{} ms", length.0),
+        _ => format!("{}{}", if length.0 < 0 { "-" } else { "" }, parts.join(" ")),
+    }
+}
+
+/// `2026-01-05`, UTC.
+pub(crate) fn date(at: Timestamp) -> String {
+    stamp(at, "%Y-%m-%d")
+}
+
+/// `2026-01-05 02:10 UTC`.
+pub(crate) fn moment(at: Timestamp) -> String {
+    format!("{} UTC", stamp(at, "%Y-%m-%d %H:%M"))
+}
+
+/// A span of time, as short as it can be told.
+pub(crate) fn span(first: Timestamp, last: Timestamp) -> String {
+    let (day, clock) = (date(first), stamp(first, "%H:%M"));
+    if first.floor(Millis::minutes(1)) == last.floor(Millis::minutes(1)) {
+        format!("on {day} at {clock} UTC")
+    } else if day == date(last) {
+        format!("on {day} between {clock} and {} UTC", stamp(last, "%H:%M"))
+    } else {
+        format!("between {day} {clock} and {}", moment(last))
+    }
+}
+
+fn stamp(at: Timestamp, format: &str) -> String {
+    match jiff::Timestamp::from_millisecond(at.millis()) {
+        Ok(time) => time.strftime(format).to_string(),
+        Err(_) => format!("{} ms", at.millis()),
+    }
+}
+
+/// `1 chart`, `14 charts`, `no charts`.
+pub(crate) fn count(number: i64, one: &str, many: &str) -> String {
+    match number {
+        0 => format!("no {many}"),
+        1 => format!("1 {one}"),
+        _ => format!("{} {many}", whole(number)),
+    }
+}
+
+/// The singular of a regular English plural.
+pub(crate) fn singular(many: &str) -> String {
+    let sibilant = ["ches", "shes", "sses", "xes"].iter().any(|end| many.ends_with(end));
+    match () {
+        () if many.ends_with("ies") && many.len() > 4 => format!("{}y", &many[..many.len() - 3]),
+        () if sibilant => many[..many.len() - 2].to_owned(),
+        () if many.ends_with('s') && !many.ends_with("ss") => many[..many.len() - 1].to_owned(),
+        () => many.to_owned(),
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub(crate) fn list(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
+/// Text from outside as it may stand in a sentence: one line, no control or direction-changing characters, cut to
+/// `chars_max` characters.
+pub(crate) fn tame(text: &str, chars_max: usize) -> String {
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    let mut chars = text.chars().map(|c| if hidden(c) { ' ' } else { c });
+    let mut tamed: String = chars.by_ref().take(chars_max).collect();
+    if chars.next().is_some() {
+        tamed.pop();
+        tamed.push('…');
+    }
+    tamed.trim().to_owned()
+}
+
+/// A capital at the start and a full stop at the end. A first word that is not plain letters (a pseudonym, a number)
+/// stays as it is.
+pub(crate) fn sentence(text: &str) -> String {
+    let text = text.trim();
+    let first = text.split_whitespace().next().unwrap_or_default();
+    let plain = first.chars().all(|c| c.is_alphabetic() || matches!(c, ',' | '\'' | '-'));
+    let mut chars = text.chars();
+    let mut told = match chars.next() {
+        Some(letter) if plain => letter.to_uppercase().chain(chars).collect(),
+        _ => text.to_owned(),
+    };
+    if !told.ends_with(['.', '!', '?']) {
+        told.push('.');
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests;

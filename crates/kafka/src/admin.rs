@@ -1,0 +1,121 @@
+//! Questions and orders to the cluster itself: metadata, watermarks, topic settings, deletion of records.
+//!
+//! rdkafka answers with futures that its own thread completes; they are waited for here, without a runtime.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::ClientContext;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::error::KafkaError;
+
+use crate::config::Config;
+use crate::error::{Result, invalid, told};
+use crate::limits::REQUEST_MAX;
+
+/// A client that neither reads nor writes records.
+pub(crate) struct Admin {
+    client: AdminClient<Quiet>,
+    bootstrap: String,
+}
+
+/// Sends the library's own log lines where ours go.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Quiet;
+
+impl ClientContext for Quiet {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        log(level, facility, text);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "kafka client");
+    }
+}
+
+/// One log line of librdkafka.
+pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, text: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
+            tracing::warn!(facility, "librdkafka: {text}");
+        }
+        // Lost connections come as warnings, many at a time; the calls that suffer from them say so themselves.
+        _ => tracing::debug!(facility, "librdkafka: {text}"),
+    }
+}
+
+impl Admin {
+    /// Builds the client; nothing is sent yet.
+    pub(crate) fn new(config: &Config) -> Result<Self> {
+        let client = AdminClient::from_config_and_context(&config.admin()?, Quiet)
+            .map_err(|error| told("kafka configuration", &error))?;
+        Ok(Self { client, bootstrap: config.bootstrap.clone() })
+    }
+
+    /// rdkafka's client.
+    pub(crate) fn client(&self) -> &AdminClient<Quiet> {
+        &self.client
+    }
+
+    /// The brokers this client was told of.
+    pub(crate) fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// Options with our time limit.
+    pub(crate) fn options() -> AdminOptions {
+        AdminOptions::new().request_timeout(Some(REQUEST_MAX)).operation_timeout(Some(REQUEST_MAX))
+    }
+
+    /// How many partitions a topic has; `None` where it does not exist.
+    pub(crate) fn partitions(&self, topic: &str) -> Result<Option<u32>> {
+        let doing = || format!("topic `{topic}` on `{}`: asking for its partitions", self.bootstrap);
+        let metadata = match self.client.inner().fetch_metadata(Some(topic), REQUEST_MAX) {
+            Ok(metadata) => metadata,
+            Err(error) => return Err(told(&doing(), &error)),
+        };
+        let found = metadata.topics().iter().find(|found| found.name() == topic);
+        let count = found.filter(|found| found.error().is_none()).map_or(0, |found| found.partitions().len());
+        Ok(u32::try_from(count).ok().filter(|count| *count > 0))
+    }
+
+    /// The same, where a topic that does not exist is an error.
+    pub(crate) fn partitions_of(&self, topic: &str) -> Result<u32> {
+        self.partitions(topic)?.ok_or_else(|| {
+            invalid(format!(
+                "topic `{topic}` does not exist on `{}`; create it first: `chartwarden topics --create`",
+                self.bootstrap
+            ))
+        })
+    }
+
+    /// The first offset present and the high watermark of a partition.
+    pub(crate) fn watermarks(&self, topic: &str, partition: i32) -> Result<(i64, i64)> {
+        self.client.inner().fetch_watermarks(topic, partition, REQUEST_MAX).map_err(|error| {
+            told(&format!("topic `{topic}` partition {partition} on `{}`: asking for its ends", self.bootstrap), &error)
+        })
+    }
+}
+
+/// Waits for a future that another thread completes.
+pub(crate) fn wait<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}

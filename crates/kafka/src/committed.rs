@@ -1,0 +1,70 @@
+//! Reads a whole topic as a consumer of committed data sees it now: for tests, `dlq show` and `findings` commands.
+
+use base::Timestamp;
+use events::{Header, Offset};
+use rdkafka::consumer::Consumer;
+use rdkafka::message::Message;
+
+use crate::config::Config;
+use crate::error::{Result, told, unavailable};
+use crate::limits::{READ_STALL_MAX, REQUEST_MAX};
+use crate::reader::{Reader, headers};
+use crate::restore::{Stalled, drain};
+use crate::signal::Signal;
+
+/// A record that a consumer of committed data sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommittedRecord {
+    /// Partition.
+    pub partition: u32,
+    /// Offset.
+    pub offset: Offset,
+    /// Append time (or the producer's, as the topic is set).
+    pub time: Timestamp,
+    /// Key.
+    pub key: Option<Vec<u8>>,
+    /// Value; absent in a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Headers.
+    pub headers: Vec<Header>,
+}
+
+/// Every committed record of a topic, by partition and offset, up to the last stable offsets of this moment.
+/// All of it is held in memory.
+pub fn read_committed(config: &Config, topic: &str) -> Result<Vec<CommittedRecord>> {
+    let partitions = crate::admin::Admin::new(config)?.partitions_of(topic)?;
+    let mut reader = Reader::new(&config.waited_reader()?, vec![topic.to_owned()], Signal::default())?;
+    let mut records = Vec::new();
+    for partition in 0..partitions {
+        let number = i32::try_from(partition).unwrap_or(i32::MAX);
+        // Asked of a consumer of committed data, the end is the last stable offset: an open transaction is not waited for.
+        let (low, end) = reader.client().fetch_watermarks(topic, number, REQUEST_MAX).map_err(|error| {
+            told(&format!("topic `{topic}` partition {partition}: asking for its ends"), &error)
+        })?;
+        if low == end {
+            continue;
+        }
+        let key = (0, number);
+        reader.add(key, None)?;
+        drain(&mut reader, key, end, |message| {
+            records.push(CommittedRecord {
+                partition,
+                offset: Offset(message.offset()),
+                time: Timestamp::from_millis(message.timestamp().to_millis().unwrap_or(0)),
+                key: message.key().map(<[u8]>::to_vec),
+                value: message.payload().map(<[u8]>::to_vec),
+                headers: headers(message),
+            });
+            Ok(())
+        })
+        .map_err(|stalled| match stalled {
+            Stalled::Error(error) => error,
+            Stalled::Silent => unavailable(format!(
+                "topic `{topic}` partition {partition}: {} s without a record on the way to offset {end}",
+                READ_STALL_MAX.as_secs()
+            )),
+        })?;
+        reader.remove(key)?;
+    }
+    Ok(records)
+}

@@ -1,0 +1,270 @@
+//! What a deployment says about its Kafka cluster, and the client settings that follow from it.
+//!
+//! Settings that exactly-once and lanes stand on are ours and cannot be passed through. Secrets are read from files
+//! and never shown. Read next: `source.rs` and `store.rs`, which build clients from here.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+
+use crate::error::{Result, invalid, unavailable};
+use crate::limits;
+
+/// How to reach a cluster, and which topics are whose.
+#[derive(Clone)]
+pub struct Config {
+    /// `host:port` of one or more brokers, separated by commas.
+    pub bootstrap: String,
+    /// Consumer group: one per pipeline.
+    pub group: String,
+    /// Identity of this member across restarts (static membership): its lanes come straight back to it. One per
+    /// process; two processes with the same one throw each other out.
+    pub instance_id: Option<String>,
+    /// Input topics in the order of `TopicId`; all with the same number of partitions, keyed by user.
+    pub input_topics: Vec<String>,
+    /// Reference topics by what they hold: `staff`, `patients` or `relations`.
+    pub reference_topics: Vec<(&'static str, String)>,
+    /// `<p>` of the state topics `<p>.head`, `<p>.journal`, ... and of the transactional ids `<p>-lane-<n>`.
+    pub prefix: String,
+    /// Where findings go.
+    pub findings_topic: String,
+    /// Where rejects and late records go.
+    pub dead_letter_topic: String,
+    /// librdkafka properties passed through. A key that ends in `_file` names a file whose content (without the
+    /// line end) is the value of the key without `_file`: this is how secrets come in.
+    pub properties: BTreeMap<String, String>,
+    /// Replication factor of topics that [`crate::ensure_topics`] creates; the broker's default where absent.
+    pub replication: Option<i32>,
+    /// After this time the broker aborts an open transaction by itself.
+    pub transaction_timeout: Duration,
+    /// How long half a lane (some of its topics here, some with another member) is waited out before it is an error.
+    pub half_lane_max: Duration,
+}
+
+/// Names of the topics that hold a pipeline's state, one partition per lane each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topics {
+    /// Newest journal record, case states, last facts; compacted.
+    pub head: String,
+    /// Every journal record.
+    pub journal: String,
+    /// Sealed panes, in the order of `Tier::ALL`.
+    pub panes: [String; 3],
+    /// Feature and score rows.
+    pub results: String,
+    /// What a lane tells all others; compacted.
+    pub shared: String,
+}
+
+impl Topics {
+    /// The topic of a tier's panes.
+    pub fn panes_of(&self, tier: engine::ports::Tier) -> &str {
+        &self.panes[tier as usize]
+    }
+}
+
+/// Set by us alone, because a guarantee stands on each.
+const OURS: [&str; 13] = [
+    "bootstrap.servers",
+    "group.id",
+    "group.instance.id",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "isolation.level",
+    "enable.partition.eof",
+    "auto.offset.reset",
+    "transactional.id",
+    "transaction.timeout.ms",
+    "enable.idempotence",
+    "acks",
+    "statistics.interval.ms",
+];
+
+/// Property prefixes that only a member of a group understands.
+const OF_MEMBERS: [&str; 6] =
+    ["group.", "session.timeout", "heartbeat.interval", "partition.assignment", "max.poll.interval", "coordinator."];
+
+/// Property prefixes that only a consumer understands.
+const OF_CONSUMERS: [&str; 5] = ["fetch.", "queued.", "check.crcs", "max.partition.fetch", "consume."];
+
+/// Property prefixes that only a producer understands.
+const OF_PRODUCERS: [&str; 8] = [
+    "queue.buffering", "linger", "batch.", "compression", "partitioner", "message.timeout", "delivery.", "retries",
+];
+
+impl Config {
+    /// A configuration with every choice at its default: the findings topic is `<prefix>.findings`, the dead-letter
+    /// topic `<prefix>.dlq`.
+    pub fn new(bootstrap: impl Into<String>, group: impl Into<String>, prefix: impl Into<String>) -> Self {
+        let prefix = prefix.into();
+        Self {
+            bootstrap: bootstrap.into(),
+            group: group.into(),
+            instance_id: None,
+            input_topics: Vec::new(),
+            reference_topics: Vec::new(),
+            findings_topic: format!("{prefix}.findings"),
+            dead_letter_topic: format!("{prefix}.dlq"),
+            prefix,
+            properties: BTreeMap::new(),
+            replication: None,
+            transaction_timeout: Duration::from_secs(60),
+            half_lane_max: Duration::from_secs(30),
+        }
+    }
+
+    /// The names of the state topics.
+    pub fn topics(&self) -> Topics {
+        let name = |part: &str| format!("{}.{part}", self.prefix);
+        Topics {
+            head: name("head"),
+            journal: name("journal"),
+            panes: [name("panes.minute"), name("panes.hour"), name("panes.day")],
+            results: name("results"),
+            shared: name("shared"),
+        }
+    }
+
+    /// Reports everything that cannot work, without asking a broker: properties that are ours or unknown to the
+    /// library, assignors that split lanes, unreadable secret files.
+    pub fn check(&self) -> Result<()> {
+        let mut wrong = Vec::new();
+        for key in self.properties.keys().filter(|key| OURS.contains(&key.trim_end_matches("_file"))) {
+            wrong.push(format!("property `{key}` is set by this program and cannot be passed through"));
+        }
+        for key in ["partition.assignment.strategy", "group.remote.assignor"] {
+            if let Some(value) = self.properties.get(key).filter(|value| value.as_str() != "range") {
+                wrong.push(format!("property `{key}` is `{value}`, but only `range` keeps the topics of a lane together"));
+            }
+        }
+        if self.input_topics.len() > usize::from(u8::MAX) {
+            wrong.push(format!("{} input topics, at most {}", self.input_topics.len(), u8::MAX));
+        }
+        if !wrong.is_empty() {
+            return Err(invalid(wrong.join("; ")));
+        }
+        // Building a client is how the library tells about unknown names and impossible values; it sends nothing.
+        let built = self.member()?.create::<rdkafka::consumer::BaseConsumer>().map(drop);
+        built.map_err(|error| crate::error::told("kafka configuration", &error))
+    }
+
+    fn property(&self, key: &str, value: &str) -> Result<(String, String)> {
+        let Some(name) = key.strip_suffix("_file") else { return Ok((key.to_owned(), value.to_owned())) };
+        let text = std::fs::read_to_string(value)
+            .map_err(|error| unavailable(format!("property `{key}`: cannot read file `{value}`: {error}")))?;
+        Ok((name.to_owned(), text.trim_end_matches(['\r', '\n']).to_owned()))
+    }
+
+    /// What all clients share; `foreign` are prefixes of properties this kind of client does not understand.
+    fn client(&self, foreign: &[&[&str]]) -> Result<ClientConfig> {
+        let mut client = ClientConfig::new();
+        client.set("client.id", "chartwarden").set("fetch.queue.backoff.ms", limits::FETCH_BACKOFF_MS.to_string());
+        client.set("queued.max.messages.kbytes", limits::PREFETCH_KIB.to_string());
+        client.set("topic.metadata.refresh.interval.ms", "30000");
+        client.set("reconnect.backoff.max.ms", "1000");
+        for (key, value) in &self.properties {
+            let (key, value) = self.property(key, value)?;
+            if !foreign.iter().any(|list| list.iter().any(|prefix| key.starts_with(prefix))) {
+                client.set(key, value);
+            }
+        }
+        for prefix in foreign.iter().copied().flatten() {
+            for key in ["fetch.queue.backoff.ms", "queued.max.messages.kbytes"] {
+                if key.starts_with(prefix) {
+                    client.remove(key);
+                }
+            }
+        }
+        client.set("bootstrap.servers", &self.bootstrap);
+        client.set_log_level(RDKafkaLogLevel::Warning);
+        Ok(client)
+    }
+
+    /// The member of the group: it is handed lanes and reads nothing.
+    pub(crate) fn member(&self) -> Result<ClientConfig> {
+        let mut client = self.client(&[&OF_PRODUCERS])?;
+        if !self.properties.contains_key("max.poll.interval.ms") {
+            client.set("max.poll.interval.ms", "900000");
+        }
+        let modern = client.get("group.protocol") == Some("consumer");
+        client.set(if modern { "group.remote.assignor" } else { "partition.assignment.strategy" }, "range");
+        if let Some(instance) = &self.instance_id {
+            client.set("group.instance.id", instance);
+        }
+        client.set("auto.offset.reset", "latest");
+        Ok(self.consumer(client))
+    }
+
+    /// A reader of partitions that were given to it; it never joins the group.
+    pub(crate) fn reader(&self, statistics_ms: u32, reset: &str) -> Result<ClientConfig> {
+        let mut client = self.client(&[&OF_MEMBERS, &OF_PRODUCERS])?;
+        client.set("auto.offset.reset", reset).set("statistics.interval.ms", statistics_ms.to_string());
+        Ok(self.consumer(client))
+    }
+
+    /// A reader that somebody waits for: it asks leaders only (a follower may not know the end yet) and often.
+    pub(crate) fn waited_reader(&self) -> Result<ClientConfig> {
+        let mut client = self.reader(limits::WAITED_STATISTICS_MS, "earliest")?;
+        client.remove("client.rack").set("fetch.wait.max.ms", limits::WAITED_FETCH_MS.to_string());
+        Ok(client)
+    }
+
+    fn consumer(&self, mut client: ClientConfig) -> ClientConfig {
+        client.set("group.id", &self.group);
+        client.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
+        client.set("isolation.level", "read_committed").set("enable.partition.eof", "true");
+        client
+    }
+
+    /// The producer of one lane's transactions, or a plain idempotent one.
+    pub(crate) fn producer(&self, transactional_id: Option<&str>) -> Result<ClientConfig> {
+        let mut client = self.client(&[&OF_MEMBERS, &OF_CONSUMERS])?;
+        for (key, value) in [
+            ("linger.ms", "5"),
+            ("compression.type", "lz4"),
+            // The partitioner of the Java clients, so that everybody agrees where a key lives.
+            ("partitioner", "murmur2_random"),
+        ] {
+            if !self.properties.contains_key(key) {
+                client.set(key, value);
+            }
+        }
+        client.set("message.max.bytes", limits::RECORD_BYTES_MAX.to_string());
+        client.set("enable.idempotence", "true");
+        if let Some(id) = transactional_id {
+            client.set("transactional.id", id);
+            client.set("transaction.timeout.ms", self.transaction_timeout.as_millis().to_string());
+        }
+        Ok(client)
+    }
+
+    /// Questions to the cluster. Uncommitted isolation makes "the end" the high watermark.
+    pub(crate) fn admin(&self) -> Result<ClientConfig> {
+        let mut client = self.client(&[&OF_MEMBERS, &OF_CONSUMERS, &OF_PRODUCERS])?;
+        client.set("isolation.level", "read_uncommitted");
+        Ok(client)
+    }
+}
+
+impl fmt::Debug for Config {
+    /// Names of properties only: values may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("bootstrap", &self.bootstrap)
+            .field("group", &self.group)
+            .field("instance_id", &self.instance_id)
+            .field("input_topics", &self.input_topics)
+            .field("reference_topics", &self.reference_topics)
+            .field("prefix", &self.prefix)
+            .field("findings_topic", &self.findings_topic)
+            .field("dead_letter_topic", &self.dead_letter_topic)
+            .field("properties", &self.properties.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+//! Every bound of this crate, in one place. Owns no logic. Read next: `config.rs`, where some of them become settings
+//! of librdkafka.
+
+use std::time::Duration;
+
+/// Records one `poll` hands out at most.
+pub(crate) const POLL_RECORDS_MAX: usize = 8_192;
+/// Bytes of keys and values after which a `poll` stops gathering.
+pub(crate) const POLL_BYTES_MAX: usize = 8 << 20;
+/// The fewest records a topic of a lane may bring to a `poll`, however many lanes there are.
+pub(crate) const POLL_SHARE_MIN: usize = 256;
+/// Events served from a client's queue in one go: rebalances, statistics, errors.
+pub(crate) const CLIENT_EVENTS_MAX: usize = 16;
+/// The longest sleep between two looks at the queues; they wake the sleeper, this is only the safety net.
+pub(crate) const SLEEP_MAX: Duration = Duration::from_millis(100);
+
+/// Bytes fetched ahead per partition.
+pub(crate) const PREFETCH_KIB: u32 = 8 << 10;
+/// How long a fetcher rests when a partition's queue is full. The library's default of a second leaves a reader idle.
+pub(crate) const FETCH_BACKOFF_MS: u32 = 10;
+/// How often the input reader learns where partitions end.
+pub(crate) const INPUT_STATISTICS_MS: u32 = 1_000;
+/// The same for readers that somebody waits for.
+pub(crate) const WAITED_STATISTICS_MS: u32 = 20;
+/// How long a broker may hold a fetch open when somebody waits for the end of a partition.
+pub(crate) const WAITED_FETCH_MS: u32 = 50;
+/// Statistics that must have arrived since a partition was added before they are believed: one may have been on its way.
+pub(crate) const STATISTICS_MIN: u64 = 2;
+
+/// A record larger than this is refused by producers; our topics accept as much.
+pub(crate) const RECORD_BYTES_MAX: usize = 16 << 20;
+/// Bytes of one part of a stored pane.
+pub(crate) const PANE_PART_BYTES_MAX: usize = 512 << 10;
+/// Parts of one stored pane.
+pub(crate) const PANE_PARTS_MAX: usize = 4_096;
+
+/// How long one question to a broker may take (metadata, watermarks, topic settings).
+pub(crate) const REQUEST_MAX: Duration = Duration::from_secs(15);
+/// How long a restore, or a wait for reference rows, may go on without a single record or sign of life.
+pub(crate) const READ_STALL_MAX: Duration = Duration::from_secs(30);
+/// How long taking up a lane may take: fencing waits until the broker has ended the former owner's transaction.
+pub(crate) const OPEN_MAX: Duration = Duration::from_secs(90);
+/// How long one transaction is tried, over restarts of the broker; more than its timeout, so that its end is known.
+pub(crate) const COMMIT_MAX: Duration = Duration::from_secs(120);
+/// One wait of many within [`COMMIT_MAX`].
+pub(crate) const COMMIT_STEP: Duration = Duration::from_secs(5);
+/// How often an aborted transaction's bytes are produced again.
+pub(crate) const ABORTS_MAX: u32 = 5;
+/// Pause before an aborted transaction's bytes are produced again.
+pub(crate) const ABORT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a producer may wait for room in its own queue.
+pub(crate) const SEND_MAX: Duration = Duration::from_secs(60);
+/// Half a lane for this long is worth a line in the log.
+pub(crate) const HALF_LANE_WARN: Duration = Duration::from_secs(5);
+/// How far the clocks of brokers may be from ours when "read to the end now" becomes a statement about append times.
+pub(crate) const CLOCK_MARGIN_MS: i64 = 60_000;
+
+const _: () = assert!(PANE_PART_BYTES_MAX < RECORD_BYTES_MAX, "a part of a pane fits into a record");
+const _: () = assert!(COMMIT_STEP.as_secs() < COMMIT_MAX.as_secs(), "a commit is tried more than once");
+const _: () = assert!(POLL_SHARE_MIN <= POLL_RECORDS_MAX, "one topic's share fits into a poll");

@@ -1,0 +1,104 @@
+//! Reads one partition of a state topic from its beginning to the high watermark.
+//!
+//! The watermark is asked for *after* the lane's former owner was fenced: by then the last stable offset has caught
+//! up with it, because only one lane writes to the partition, so a reader of committed data gets there.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rdkafka::message::BorrowedMessage;
+
+use crate::admin::Admin;
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::error::{Result, unavailable};
+use crate::limits::{READ_STALL_MAX, SLEEP_MAX};
+use crate::reader::Reader;
+use crate::signal::Signal;
+
+/// One client for the restores of all lanes of a process; it is let go when no lane is restoring.
+#[derive(Clone)]
+pub(crate) struct Restorer {
+    reader: Arc<Mutex<Reader>>,
+    admin: Arc<Admin>,
+    topics: Arc<Vec<String>>,
+}
+
+impl Restorer {
+    /// Builds the client over the topics it may be asked for.
+    pub(crate) fn new(config: &Config, admin: Arc<Admin>, topics: Vec<String>) -> Result<Self> {
+        let reader = Reader::new(&config.waited_reader()?, topics.clone(), Signal::default())?;
+        Ok(Self { reader: Arc::new(Mutex::new(reader)), admin, topics: Arc::new(topics) })
+    }
+
+    /// Whether only its maker still holds it.
+    pub(crate) fn unused(&self) -> bool {
+        Arc::strong_count(&self.reader) == 1
+    }
+
+    /// Gives every committed record of the partition to `each`, in offset order, up to the high watermark of now.
+    pub(crate) fn read(
+        &self,
+        topic: &str,
+        partition: i32,
+        each: impl FnMut(&BorrowedMessage<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let (low, high) = self.admin.watermarks(topic, partition)?;
+        if low == high {
+            return Ok(());
+        }
+        let Some(index) = self.topics.iter().position(|known| known == topic) else {
+            return Err(unavailable(format!("topic `{topic}` is not one of this restorer's")));
+        };
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (index, partition);
+        reader.add(key, None)?;
+        let read = drain(&mut reader, key, high, each).map_err(|stalled| match stalled {
+            Stalled::Error(error) => error,
+            Stalled::Silent => unavailable(format!(
+                "topic `{topic}` partition {partition}: {} s without a record on the way to offset {high}; check that \
+                 its leader is up and that no foreign producer holds a transaction open there",
+                READ_STALL_MAX.as_secs()
+            )),
+        });
+        reader.remove(key)?;
+        read
+    }
+}
+
+/// Why a partition was not read to its target.
+pub(crate) enum Stalled {
+    /// Nothing came for too long.
+    Silent,
+    /// An error.
+    Error(engine::ports::PortError),
+}
+
+impl From<engine::ports::PortError> for Stalled {
+    fn from(error: engine::ports::PortError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Reads one partition until everything below `target` has been handed out.
+pub(crate) fn drain(
+    reader: &mut Reader,
+    key: (usize, i32),
+    target: i64,
+    mut each: impl FnMut(&BorrowedMessage<'_>) -> Result<()>,
+) -> std::result::Result<(), Stalled> {
+    let mut deadline = Deadline::after(READ_STALL_MAX);
+    loop {
+        reader.serve()?;
+        let taken = reader.take(key, usize::MAX, usize::MAX, &mut each)?;
+        if reader.reached(key, target) {
+            return Ok(());
+        }
+        if taken.records > 0 {
+            deadline = Deadline::after(READ_STALL_MAX);
+        } else if deadline.passed() {
+            return Err(Stalled::Silent);
+        } else {
+            reader.sleep(SLEEP_MAX);
+        }
+    }
+}

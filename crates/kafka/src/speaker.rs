@@ -1,0 +1,133 @@
+//! A plain producer for whoever plays a source system: the simulator, the demo, tests. Never used by a lane.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use base::Timestamp;
+use events::Header;
+use rdkafka::client::ClientContext;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{Header as Named, Message, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
+
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::error::{Result, code_of, told, unavailable};
+use crate::limits::SEND_MAX;
+
+/// The partition of a key: murmur2 as the Java clients compute it, sign bit cleared, modulo the number of partitions.
+/// Topics with equal partition counts thus put a user's records into the same lane.
+pub fn partition_of(key: &[u8], partitions: u32) -> u32 {
+    (murmur2(key) & 0x7fff_ffff) % partitions.max(1)
+}
+
+/// MurmurHash2 (Austin Appleby, 2008) with the seed and the constants of Kafka's Java client.
+fn murmur2(data: &[u8]) -> u32 {
+    const M: u32 = 0x5bd1_e995;
+    let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+    let (words, tail) = data.as_chunks::<4>();
+    let mut hash = words.iter().fold(0x9747_b28c ^ length, |hash, word| {
+        let mut k = u32::from_le_bytes(*word).wrapping_mul(M);
+        k ^= k >> 24;
+        hash.wrapping_mul(M) ^ k.wrapping_mul(M)
+    });
+    if !tail.is_empty() {
+        let rest = tail.iter().rev().fold(0, |rest, byte| (rest << 8) | u32::from(*byte));
+        hash = (hash ^ rest).wrapping_mul(M);
+    }
+    hash ^= hash >> 13;
+    hash = hash.wrapping_mul(M);
+    hash ^ (hash >> 15)
+}
+
+/// Remembers the first record that was not delivered.
+#[derive(Debug, Default)]
+struct Failures(Mutex<Option<(KafkaError, String)>>);
+
+impl ClientContext for Failures {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        crate::admin::log(level, facility, text);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "kafka producer");
+    }
+}
+
+impl ProducerContext for Failures {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, message)) = result {
+            let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            first.get_or_insert_with(|| (error.clone(), message.topic().to_owned()));
+        }
+    }
+}
+
+/// An idempotent producer without transactions.
+pub struct Speaker {
+    producer: BaseProducer<Failures>,
+}
+
+impl Speaker {
+    /// Builds the producer; nothing is sent yet.
+    pub fn connect(config: &Config) -> Result<Self> {
+        let producer = BaseProducer::from_config_and_context(&config.producer(None)?, Failures::default())
+            .map_err(|error| told("kafka configuration", &error))?;
+        Ok(Self { producer })
+    }
+
+    /// Sends a record; it is delivered for certain after [`Self::flush`]. Without `partition` the topic's partitioner
+    /// chooses as [`partition_of`] does. Without `time` the client stamps it. Waits while the queue is full.
+    pub fn send(
+        &self,
+        topic: &str,
+        partition: Option<u32>,
+        key: &[u8],
+        value: Option<&[u8]>,
+        headers: &[Header],
+        time: Option<Timestamp>,
+    ) -> Result<()> {
+        let mut next = BaseRecord::<[u8], [u8]>::to(topic).key(key);
+        next.partition = partition.map(|partition| i32::try_from(partition).unwrap_or(i32::MAX));
+        next.payload = value;
+        next.timestamp = time.map(Timestamp::millis);
+        if !headers.is_empty() {
+            let all = headers.iter().fold(OwnedHeaders::new(), |all, (key, value)| {
+                all.insert(Named { key, value: value.as_deref() })
+            });
+            next.headers = Some(all);
+        }
+        let deadline = Deadline::after(SEND_MAX);
+        while let Err((error, unsent)) = self.producer.send(next) {
+            if code_of(&error) != Some(Code::QueueFull) || deadline.passed() {
+                return Err(told(&format!("writing to topic `{topic}`"), &error));
+            }
+            self.producer.poll(Duration::from_millis(1));
+            next = unsent;
+        }
+        Ok(())
+    }
+
+    /// Waits until everything sent so far is delivered.
+    pub fn flush(&self) -> Result<()> {
+        let deadline = Deadline::after(SEND_MAX);
+        while self.producer.in_flight_count() > 0 {
+            self.producer.poll(Duration::from_millis(1));
+            if deadline.passed() {
+                return Err(unavailable(format!(
+                    "{} records were not delivered within {} s; check that the broker is up",
+                    self.producer.in_flight_count(),
+                    SEND_MAX.as_secs()
+                )));
+            }
+        }
+        let failed = self.producer.context().0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failed.map_or(Ok(()), |(error, topic)| Err(told(&format!("writing to topic `{topic}`"), &error)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! One contract for every head store.
+
+use object_store::memory::InMemory;
+
+use super::*;
+use crate::testing::block_on;
+
+fn head(sequence: u64) -> Head {
+    let position = Some("access/3: 17".to_owned());
+    let note = "note\n".to_owned();
+    Head { sequence, note, staging: "s".to_owned(), staging_digest: Digest([1; 32]), source_position: position }
+}
+
+fn check_contract(one: &dyn HeadStore, two: &dyn HeadStore) {
+    block_on(async {
+        assert!(one.load().await.unwrap().is_none());
+        let first = one.swap(None, &head(1)).await.unwrap().unwrap();
+        assert!(two.swap(None, &head(9)).await.unwrap().is_none(), "the second creation loses");
+        let (found, version) = two.load().await.unwrap().unwrap();
+        assert_eq!((found, &version), (head(1), &first));
+        let second = two.swap(Some(version), &head(2)).await.unwrap().unwrap();
+        assert!(one.swap(Some(first), &head(3)).await.unwrap().is_none(), "the slower of two writers loses");
+        assert_eq!(one.load().await.unwrap().unwrap(), (head(2), second.clone()));
+        assert!(one.swap(Some(second), &head(3)).await.unwrap().is_some());
+        assert_eq!(two.load().await.unwrap().unwrap().0, head(3));
+    });
+}
+
+#[test]
+fn a_directory_keeps_the_contract() {
+    let dir = tempfile::tempdir().unwrap();
+    check_contract(&LocalHeads::new(dir.path()), &LocalHeads::new(dir.path()));
+}
+
+#[test]
+fn an_object_store_keeps_the_contract() {
+    let objects = Arc::new(InMemory::new());
+    check_contract(&ConditionalHeads::new(objects.clone()), &ConditionalHeads::new(objects));
+}
+
+#[test]
+fn of_many_writers_at_once_one_wins_each_round() {
+    let dir = tempfile::tempdir().unwrap();
+    block_on(async {
+        let mut version = LocalHeads::new(dir.path()).swap(None, &head(0)).await.unwrap();
+        for round in 1..20u64 {
+            let writers = (0..4u64).map(|writer| {
+                let old = version.clone();
+                let heads = LocalHeads::new(dir.path());
+                async move { heads.swap(old, &head(round * 10 + writer)).await.unwrap() }
+            });
+            let mut won: Vec<UpdateVersion> = futures::future::join_all(writers).await.into_iter().flatten().collect();
+            assert_eq!(won.len(), 1, "round {round}");
+            version = won.pop();
+        }
+    });
+}
+
+#[test]
+fn a_head_with_any_byte_flipped_or_cut_is_not_a_head() {
+    let bytes = head(1).encode().unwrap();
+    assert_eq!(Head::decode(&bytes).unwrap(), head(1));
+    for at in 0..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1 << (at % 8);
+        assert!(Head::decode(&flipped).is_err(), "byte {at}");
+        assert!(Head::decode(&bytes[..at]).is_err(), "cut at {at}");
+    }
+}

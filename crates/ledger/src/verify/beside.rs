@@ -1,0 +1,136 @@
+//! The files beside the tree the checkpoint covers: older checkpoints, the head, partial tiles of older sizes, and
+//! whatever does not belong. Never reports what a commit under way leaves for a moment as a problem.
+//! Read next: `verify.rs`.
+
+use super::Verifier;
+use super::walk::Promises;
+use crate::head::{HEAD_PATH, Head};
+use crate::limits::{BUNDLE_BYTES_MAX, CHECKPOINT_BYTES_MAX, HEAD_BYTES_MAX, TILE_BYTES_MAX, TILE_WIDTH};
+use crate::{Checkpoint, Resource, Result, VerifierKey, bundle};
+
+impl Verifier<'_> {
+    /// Every root the log signed for in this directory.
+    pub(super) async fn promises(
+        &mut self,
+        names: &[String],
+        newest: &Checkpoint,
+        vkey: &VerifierKey,
+    ) -> Result<Promises> {
+        let mut promises = Promises::new();
+        for path in names {
+            let promised = if let Some(size) = path.strip_prefix("checkpoints/") {
+                self.kept_checkpoint(path, size, vkey).await?
+            } else if path == HEAD_PATH {
+                self.head(newest, vkey).await?
+            } else {
+                None
+            };
+            let Some(promised) = promised else { continue };
+            if promised.size == newest.size && promised.root != newest.root {
+                self.divergence(format!("{path}: the log signed another root of size {} than it shows", newest.size));
+            } else if promised.size <= newest.size {
+                promises.entry(promised.size).or_default().push((path.clone(), promised.hash()));
+            } else if path == HEAD_PATH {
+                self.note(format!("{path}: {} entries are committed, {} published", promised.size, newest.size));
+            } else {
+                let (signed, shown) = (promised.size, newest.size);
+                self.divergence(format!("{path}: the log signed {signed} entries and shows a checkpoint over {shown}"));
+            }
+        }
+        Ok(promises)
+    }
+
+    async fn kept_checkpoint(&mut self, path: &str, size: &str, vkey: &VerifierKey) -> Result<Option<Checkpoint>> {
+        let Some(note) = self.read(path, CHECKPOINT_BYTES_MAX).await? else { return Ok(None) };
+        match Checkpoint::open(&note, vkey) {
+            Ok(checkpoint) if checkpoint.size > 0 && checkpoint.size.to_string() == size => Ok(Some(checkpoint)),
+            Ok(checkpoint) => {
+                self.problem(format!("{path}: it is a checkpoint of size {}", checkpoint.size));
+                Ok(None)
+            }
+            Err(reason) => {
+                self.problem(format!("{path}: {reason}"));
+                Ok(None)
+            }
+        }
+    }
+
+    async fn head(&mut self, newest: &Checkpoint, vkey: &VerifierKey) -> Result<Option<Checkpoint>> {
+        let Some(bytes) = self.read(HEAD_PATH, HEAD_BYTES_MAX).await? else { return Ok(None) };
+        let head = Head::decode(&bytes).map_err(|error| error.to_string());
+        match head.and_then(|head| Checkpoint::open(head.note.as_bytes(), vkey)) {
+            Ok(head) if head.size < newest.size => {
+                let (head, newest) = (head.size, newest.size);
+                self.problem(format!("{HEAD_PATH}: it stands at {head} entries, the checkpoint at {newest}: it was set back"));
+                Ok(None)
+            }
+            Ok(head) => Ok(Some(head)),
+            Err(reason) => {
+                self.problem(format!("{HEAD_PATH}: {reason}"));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Files that the walk over the tree did not need.
+    pub(super) async fn beside(&mut self, names: &[String], newest: &Checkpoint) -> Result<()> {
+        for path in names {
+            let ours = path == "checkpoint"
+                || path == HEAD_PATH
+                || path == "state/lock"
+                || path == "state/head.next"
+                || path.starts_with("checkpoints/");
+            if ours {
+                continue;
+            }
+            if path.starts_with("staging/") {
+                self.note(format!("{path}: a commit that was not finished"));
+                continue;
+            }
+            match path.parse::<Resource>() {
+                Ok(resource) => self.spare(resource, newest.size).await?,
+                Err(_) => self.problem(format!("{path}: no part of a ledger has this name")),
+            }
+        }
+        Ok(())
+    }
+
+    /// A tile or bundle of another size than the checkpoint's must still be a beginning of the one that is there now.
+    async fn spare(&mut self, resource: Resource, size: u64) -> Result<()> {
+        let below = match resource {
+            Resource::Tile { level, .. } => 8 * u32::from(level),
+            Resource::Entries { .. } => 0,
+        };
+        let hashes = size.checked_shr(below).unwrap_or(0);
+        let first = resource.index().checked_mul(TILE_WIDTH as u64);
+        let present = first.and_then(|first| hashes.checked_sub(first)).unwrap_or(0).min(TILE_WIDTH as u64) as u16;
+        if resource.width() == present {
+            return Ok(());
+        }
+        if resource.width() > present {
+            self.note(format!("{resource}: it reaches beyond the checkpoint's {size} entries and was not checked"));
+            return Ok(());
+        }
+        let bytes_max = match resource {
+            Resource::Tile { .. } => TILE_BYTES_MAX,
+            Resource::Entries { .. } => BUNDLE_BYTES_MAX,
+        };
+        let (path, wider) = (resource.to_string(), resource.with_width(present).to_string());
+        let (Some(spare), Some(wider)) =
+            (self.read(&path, bytes_max).await?, self.read(&wider, bytes_max).await?)
+        else {
+            return Ok(());
+        };
+        let width = usize::from(resource.width());
+        let length = match resource {
+            Resource::Tile { .. } => Some(width * 32),
+            Resource::Entries { .. } => bundle::prefix_bytes(&wider, width),
+        };
+        if Some(spare.len()) != length {
+            self.problem(format!("{path}: {} bytes are not {width} of its kind", spare.len()));
+        } else if let Some(at) = (0..spare.len()).find(|at| spare.get(*at) != wider.get(*at)) {
+            self.problem(format!("{path}: byte {at} differs from the wider file that took its place"));
+        }
+        Ok(())
+    }
+}

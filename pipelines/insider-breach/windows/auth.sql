@@ -1,0 +1,23 @@
+-- How a user signed in.
+SELECT
+  user_key,
+  count(*) AS events,
+  count(*) FILTER (WHERE activity = 'logon' AND outcome = 'success') AS sign_ins,
+  count(*) FILTER (WHERE activity = 'logon' AND outcome = 'failure') AS failures,
+  count(*) FILTER (WHERE activity = 'challenge' AND outcome = 'failure') AS challenges_denied,
+  max(failures_before) AS failures_in_a_row,
+  count(*) FILTER (WHERE activity = 'logon' AND outcome = 'success' AND denials_before >= 3) AS sign_ins_after_denials,
+  count(*) FILTER (WHERE activity = 'logon' AND outcome = 'success' AND failures_before >= 5) AS sign_ins_after_failures,
+  count(DISTINCT device_h) AS devices,
+  count(DISTINCT address_h) AS addresses,
+  count(*) FILTER (WHERE device_new AND known_days >= 14) AS devices_new,
+  count(*) FILTER (WHERE country_new AND known_days >= 14) AS countries_new,
+  count(*) FILTER (WHERE network = 'external') AS external_events,
+  count(*) FILTER (WHERE network = 'vpn') AS vpn_events,
+  count(*) FILTER (WHERE proxy) AS proxy_events,
+  coalesce(max(CASE WHEN distance_km > 150 AND NOT coalesce(network = 'vpn', false) THEN speed_kmh END), 0) AS speed_kmh,
+  count(*) FILTER (WHERE odd) AS odd_sign_ins,
+  count(*) FILTER (WHERE off_shift) AS off_shift_events,
+  count(*) FILTER (WHERE after_end AND outcome = 'success') AS after_end_sign_ins
+FROM auth
+GROUP BY user_key

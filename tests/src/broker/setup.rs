@@ -1,0 +1,117 @@
+//! Jars, settings and data directory of the test broker.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const POM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/kafka/pom.xml");
+/// The version in `kafka/pom.xml`; it names the cache directory.
+const VERSION: &str = "4.4.0";
+const NEEDS: &str = "the tests run against a real Kafka broker, which needs Java 17 or newer and, once, Maven: \
+    `apt-get install openjdk-17-jre-headless maven`; or set KAFKA_BOOTSTRAP to a cluster that may be written to";
+/// Any 16 bytes in URL-safe base64.
+const CLUSTER_ID: &str = "Y2hhcnR3YXJkZW4tdGVzdA";
+
+/// The directory that holds the broker's jars: `CHARTWARDEN_KAFKA_JARS`, or a cache that is filled here.
+pub(super) fn jars() -> Result<PathBuf, String> {
+    if let Some(given) = std::env::var_os("CHARTWARDEN_KAFKA_JARS") {
+        return Ok(PathBuf::from(given));
+    }
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or(home).unwrap_or_else(std::env::temp_dir);
+    let folder = cache.join("chartwarden");
+    let jars = folder.join(format!("kafka-{VERSION}"));
+    if jars.exists() {
+        return Ok(jars);
+    }
+    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    // Filled aside and renamed when complete, so that a broken download or a second process does no harm.
+    let aside = tempfile::tempdir_in(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let filled = aside.path().join("jars");
+    run(
+        Command::new("mvn")
+            .args(["-q", "-B", "-f", POM])
+            .arg("org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies")
+            .arg(format!("-DoutputDirectory={}", filled.display())),
+    )?;
+    match fs::rename(&filled, &jars) {
+        Err(error) if !jars.exists() => Err(format!("{}: {error}", jars.display())),
+        _ => Ok(jars),
+    }
+}
+
+/// Writes the broker's settings for two free ports and returns the clients' one.
+pub(super) fn configure(folder: &Path) -> Result<u16, String> {
+    let ports = || -> std::io::Result<(u16, u16)> {
+        let (clients, controller) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
+        Ok((clients.local_addr()?.port(), controller.local_addr()?.port()))
+    };
+    let (port, controller) = ports().map_err(|error| format!("finding free ports: {error}"))?;
+    let shown = folder.display();
+    let settings = format!(
+        "process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers=127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={shown}/logs
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=2
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=2
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+log.cleaner.dedupe.buffer.size=8388608
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+"
+    );
+    let logging = format!(
+        "rootLogger.level=WARN
+rootLogger.appenderRef.file.ref=file
+appender.file.type=File
+appender.file.name=file
+appender.file.fileName={shown}/broker.log
+appender.file.layout.type=PatternLayout
+appender.file.layout.pattern=%d %p %c: %m%n
+"
+    );
+    fs::write(folder.join("server.properties"), settings)
+        .and_then(|()| fs::write(folder.join("log4j2.properties"), logging))
+        .map_err(|error| format!("{shown}: {error}"))?;
+    Ok(port)
+}
+
+/// Prepares an empty data directory.
+pub(super) fn format(folder: &Path, jars: &Path) -> Result<(), String> {
+    let mut tool = java(folder, jars);
+    tool.args(["kafka.tools.StorageTool", "format", "--standalone", "-t", CLUSTER_ID, "-c"]);
+    run(tool.arg(folder.join("server.properties")))
+}
+
+/// A java that is about to run something of the broker's.
+pub(super) fn java(folder: &Path, jars: &Path) -> Command {
+    let mut java = Command::new("java");
+    java.args(["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC"])
+        .arg(format!("-Dlog4j2.configurationFile={}/log4j2.properties", folder.display()))
+        .arg("-cp")
+        .arg(jars.join("*"));
+    java
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().map_err(|error| format!("`{program}`: {error}; {NEEDS}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    Err(format!("`{program}` ended with {}: {said}\n{NEEDS}", output.status))
+}
