@@ -110,7 +110,8 @@ impl Own {
         if java.is_some() {
             return Err("the broker is running already".to_owned());
         }
-        let output = File::create(self.folder.path().join("stdout.log")).map_err(|e| format!("the broker's log: {e}"))?;
+        let output =
+            File::create(self.folder.path().join("stdout.log")).map_err(|e| format!("the broker's log: {e}"))?;
         let errors = output.try_clone().map_err(|error| format!("the broker's log: {error}"))?;
         let mut child = setup::java(self.folder.path(), &self.jars)
             .arg("kafka.Kafka")
@@ -120,7 +121,8 @@ impl Own {
             .stderr(errors)
             .spawn()
             .map_err(|error| format!("starting java: {error}"))?;
-        fs::write(self.folder.path().join("pid"), child.id().to_string()).map_err(|error| format!("pid file: {error}"))?;
+        fs::write(self.folder.path().join("pid"), child.id().to_string())
+            .map_err(|error| format!("pid file: {error}"))?;
         for _ in 0..STARTING_CHECKS_MAX {
             if let Ok(Some(status)) = child.try_wait() {
                 return Err(format!("the broker ended ({status}) while starting:\n{}", self.logs()));
@@ -170,7 +172,12 @@ struct Watch(Child);
 impl Watch {
     fn start(folder: &Path) -> Result<Self, String> {
         // `cat` ends when the other end of the pipe is closed: by our drop, or by the end of this process.
-        let script = "cat >/dev/null; [ -e \"$1/pid\" ] && kill -9 \"$(cat \"$1/pid\")\"; rm -rf \"$1\"";
+        let script = r#"cat >/dev/null
+            if [ -e "$1/pid" ]; then
+                pid=$(cat "$1/pid"); kill -9 "$pid"
+                for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+            fi
+            rm -rf "$1""#;
         let child = Command::new("sh")
             .args(["-c", script, "sh"])
             .arg(folder)

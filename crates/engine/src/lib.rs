@@ -1,2 +1,25 @@
-//! The main path: from records to committed findings.
+//! The main path: from records to committed findings, its limits and invariants, the checked pipeline, every metric.
+//!
+//! Knows no broker and no file format: those stand behind the traits in `ports.rs`.
+//! Read next: `run.rs` (the loop, top down), `worker.rs` (one lane at work), `spec.rs` (the checked pipeline).
+
+mod error;
+mod idle;
+pub mod invariants;
+mod judge;
+pub mod limits;
+mod metrics;
 pub mod ports;
+mod progress;
+mod reference_rows;
+mod run;
+mod spec;
+mod stopwatch;
+mod worker;
+
+pub use error::{Error, Result};
+pub use features::{Counts, Decision, Disposition, JournalRecord, Walked, Walker};
+pub use metrics::Metrics;
+pub use progress::{LaneProgress, Progress, Snapshot};
+pub use run::Engine;
+pub use spec::{ENGINE, Input, ModelUse, Models, PipelineSpec, Problem, Problems};

@@ -9,7 +9,9 @@ use std::fmt;
 use std::time::Duration;
 
 use base::Timestamp;
-use events::{Header, Offset, Records, TopicId};
+use events::{Decoded, Header, Offset, Records, TopicId};
+use features::JournalRecord;
+pub use features::Tier;
 use serde::{Deserialize, Serialize};
 
 /// One partition number across all input topics.
@@ -63,6 +65,17 @@ pub enum Wake {
         /// The records.
         records: Records,
     },
+    /// Records of one topic and lane that were decoded before: a replay of an archive.
+    Decoded {
+        /// The lane.
+        lane: LaneId,
+        /// The topic.
+        topic: TopicId,
+        /// The events and rejects.
+        decoded: Decoded,
+    },
+    /// Nothing will ever follow: a replay has handed over everything.
+    Exhausted,
     /// Lanes that are ours from now on, every topic of each. Nothing of them is read before [`Source::start`].
     Assigned(Vec<LaneId>),
     /// Lanes that were taken away; their stores are closed.
@@ -101,34 +114,13 @@ pub trait Source {
     /// idle decisions come from the journal.
     fn at_end(&self, lane: LaneId, topic: TopicId) -> Option<Offset>;
 
+    /// The journal that a replay of the lane must follow, oldest record first. Live sources have none: they write it.
+    fn journal(&mut self, _lane: LaneId) -> Result<Option<Vec<JournalRecord>>, PortError> {
+        Ok(None)
+    }
+
     /// Records not yet read, per topic of the lane, as far as known: for the lag metric.
     fn lag(&self, lane: LaneId, topic: TopicId) -> Option<u64>;
-}
-
-/// The tiers sealed panes are kept in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Tier {
-    /// One pane per tick.
-    Minute,
-    /// One pane per hour.
-    Hour,
-    /// One pane per local day.
-    Day,
-}
-
-impl Tier {
-    /// All tiers, finest first.
-    pub const ALL: [Self; 3] = [Self::Minute, Self::Hour, Self::Day];
-
-    /// The name used in topics and file names.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Minute => "minute",
-            Self::Hour => "hour",
-            Self::Day => "day",
-        }
-    }
 }
 
 /// A sealed pane as stored: opaque to the store, of any size (a store may split it).
@@ -249,4 +241,44 @@ pub trait ReferenceFeed {
 
     /// The end offset of each (kind, partition) at this moment: the genesis of a pipeline that starts now.
     fn ends(&mut self) -> Result<Vec<(&'static str, u32, Offset)>, PortError>;
+}
+
+/// Something committed that an archiver follows.
+#[derive(Debug)]
+pub enum Followed {
+    /// Records of an input topic of a lane, in offset order.
+    Input {
+        /// The lane.
+        lane: LaneId,
+        /// The topic.
+        topic: TopicId,
+        /// The records.
+        records: Records,
+    },
+    /// Journal records of a lane, oldest first.
+    Journal {
+        /// The lane.
+        lane: LaneId,
+        /// The records, as `JournalRecord` JSON.
+        records: Vec<Vec<u8>>,
+    },
+    /// Results of a lane, in the order they were committed: key `<stream>/<tick end>`.
+    Results {
+        /// The lane.
+        lane: LaneId,
+        /// The messages.
+        messages: Vec<Message>,
+    },
+    /// Rows of the reference.
+    Reference(Vec<ReferenceRecord>),
+}
+
+/// Where an archiver reads what lanes read and committed. It belongs to no group of the lanes and holds nothing up.
+pub trait Follower {
+    /// Starts reading a lane: each input topic from the given offset, journal and results from their `(journal, results)`
+    /// offsets (the log start where absent).
+    fn start(&mut self, lane: LaneId, inputs: &[Offset], journal: Option<(Offset, Offset)>) -> Result<(), PortError>;
+
+    /// Waits at most `wait` and returns what was committed since, in order per lane and topic.
+    fn poll(&mut self, wait: Duration) -> Result<Vec<Followed>, PortError>;
 }

@@ -77,7 +77,8 @@ pub(crate) fn checked_text(value: Option<&[u8]>) -> Result<&str, Fault> {
 
 /// Refuses what nests too deep. Counting brackets is far cheaper than walking, and settles nearly every record.
 fn check_depth(text: &str) -> Result<(), Fault> {
-    let openings = text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    // `[` and `{` differ in one bit; summed so, the loop becomes vector instructions.
+    let openings: usize = text.bytes().map(|byte| usize::from(byte | 0x20 == b'{')).sum();
     if openings <= DEPTH_MAX {
         return Ok(());
     }
@@ -114,7 +115,7 @@ pub(crate) enum Parts<'a> {
 /// It is NDJSON if it has several lines and each starts like an object: no printing of a single document looks so.
 pub(crate) fn split(text: &str) -> Result<Parts<'_>, Fault> {
     if text.starts_with('[') {
-        let elements = parse::<Vec<&RawValue>>(text)?;
+        let elements = parse_any::<Vec<&RawValue>>(text)?;
         if elements.is_empty() {
             return Err(Fault::new(RejectReason::Empty, "an array without elements"));
         }
@@ -141,8 +142,17 @@ pub(crate) fn check_part_count(count: usize) -> Result<(), Fault> {
     Err(Fault::new(RejectReason::TooLarge, format!("{count} events in one record, the limit is {PARTS_MAX}")))
 }
 
-/// Parses a document into a borrowed shape.
+/// Parses an object into a borrowed shape.
 pub fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Fault> {
+    let read = parse_any(text)?;
+    // Serde would fill a struct from an array as well, by position.
+    if !text.trim_start().starts_with('{') {
+        return Err(Fault::new(RejectReason::WrongType, "the document, byte 0: expected an object"));
+    }
+    Ok(read)
+}
+
+fn parse_any<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Fault> {
     serde_json::from_str(text).map_err(|error| fault_of::<T>(text, &error))
 }
 

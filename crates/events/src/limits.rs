@@ -43,6 +43,8 @@ const _: () = {
     // `next` of a record and a digest in place of every id still fit the columns of a full batch.
     assert!(BATCH_BYTES_MAX * 3 < i32::MAX as usize);
     assert!(RECORD_BYTES_MAX <= BATCH_BYTES_MAX);
+    // The last index stands for "no network".
+    assert!(NETWORKS_MAX + 1 < u16::MAX as usize);
     assert!(QUERY_BYTES_MAX <= RECORD_BYTES_MAX);
     // serde_json gives up at 128 by itself; ours comes first and has a name.
     assert!(DEPTH_MAX < 128);

@@ -177,7 +177,7 @@ impl Enrich<'_> {
             Value::Text(staff.and_then(|staff| staff.role)),
             Value::Text(staff.and_then(|staff| staff.unit)),
             Value::Text(staff.and_then(|staff| staff.shift)),
-            Value::Text(staff.and_then(|staff| staff.kind)),
+            Value::Text(staff.map(|staff| staff.kind.name())),
             Value::Flag(actor.after_end),
             Value::Long(tenure),
             Value::Int(Some(actor.known_days)),
@@ -355,11 +355,11 @@ impl Enrich<'_> {
         let patient = self.reference.patient(key, time, &self.known);
         let patient = patient.as_ref();
         let same = |mine: Option<&str>, theirs: Option<&str>| mine.is_some() && mine == theirs;
-        let own = staff.is_some_and(|staff| staff.patient == Some(key));
-        let colleague = patient.and_then(|patient| patient.staff_user).filter(|other| *other != user && !own);
+        let own = staff.is_some_and(|staff| staff.patient_key == Some(key));
+        let colleague = patient.and_then(|patient| patient.staff_user_key).filter(|other| *other != user && !own);
         let colleague_unit = colleague.and_then(|other| self.reference.staff(other, time, &self.known)?.unit);
         let unit = patient.and_then(|patient| patient.unit);
-        let rung = reason.rung as i32;
+        let rung = i32::from(reason.rung.index());
         Link {
             rung: Some(rung),
             explained: rung <= i32::from(self.spec.explained_rung),
@@ -506,7 +506,7 @@ fn speed_kmh(km: f64, gap: Millis) -> i64 {
 
 /// Notes that a user wrote to a patient's record; keeps what the grace can still ask for.
 fn note_charted(charted: &mut Vec<(i64, Timestamp)>, patient: i64, time: Timestamp, grace: Millis) {
-    charted.retain(|(other, at)| *other != patient && time - *at <= grace + Millis::minutes(2));
+    charted.retain(|(other, at)| *other != patient && time - grace - Millis::minutes(2) <= *at);
     charted.push((patient, time));
     if charted.len() > CHARTED_MAX {
         charted.remove(0);

@@ -264,7 +264,7 @@ impl Lane {
         let sorted = sort_tick(&rows)?;
         let program = Arc::clone(&self.program);
         let genesis = self.genesis.clone();
-        let enrich = Enrich { spec: &program.spec, reference, known: Known::new(pins, &genesis, end) };
+        let enrich = Enrich { spec: &program.spec, reference, known: Known { pins, genesis: &genesis, tick_end: end } };
         let mut added = enrich.tick(&sorted, &mut self.memory)?;
         let mut streams = Vec::new();
         for stream in Stream::ALL {

@@ -204,7 +204,7 @@ impl Lane {
     /// The columns of `rows::BASE`, as known at the tick.
     fn base_columns(&mut self, keys: &RowKeys, end: Timestamp, reference: &Reference, pins: &Pins) -> Vec<ArrayRef> {
         let genesis = self.genesis().clone();
-        let known = Known::new(pins, &genesis, end);
+        let known = Known { pins, genesis: &genesis, tick_end: end };
         let at = end - Millis(1);
         let local = self.memory.local.at(at);
         let staff: Vec<_> = keys.users.iter().map(|user| reference.staff(user, at, &known)).collect();
@@ -231,7 +231,7 @@ impl Lane {
             text(&|staff| staff.role.map(str::to_owned)),
             text(&|staff| staff.unit.map(str::to_owned)),
             text(&|staff| staff.shift.map(str::to_owned)),
-            text(&|staff| staff.kind.map(str::to_owned)),
+            text(&|staff| Some(staff.kind.name().to_owned())),
             days(&|staff| staff.hired.map(|hired| at - hired)),
             days(&|staff| staff.ends.map(|ends| ends - at)),
             Arc::new(ended.collect::<BooleanArray>()),

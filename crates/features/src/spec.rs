@@ -98,6 +98,8 @@ pub struct ColumnMeaning {
     pub name: String,
     /// Sentence template.
     pub sentence: String,
+    /// The family it stands under: the last comment on a line of its own.
+    pub family: String,
 }
 
 const HOUR: Millis = Millis::hours(1);
@@ -149,10 +151,14 @@ impl WindowSize {
 /// The comments behind the output columns of a feature SQL: `expr AS name, -- what it means`.
 pub fn column_meanings(sql: &SqlText) -> Result<Vec<ColumnMeaning>> {
     let mut meanings = Vec::new();
+    let mut family = String::new();
     for (index, line) in sql.text.lines().enumerate() {
         let Some((code, sentence)) = line.split_once("--") else { continue };
         let code = code.trim().trim_end_matches(',');
-        let Some(name) = code.split_whitespace().next_back().filter(|_| !code.is_empty()) else { continue };
+        let Some(name) = code.split_whitespace().next_back() else {
+            family = sentence.trim().to_owned();
+            continue;
+        };
         let name = name.rsplit('.').next().unwrap_or(name);
         if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             return Err(Error::Sql {
@@ -162,7 +168,7 @@ pub fn column_meanings(sql: &SqlText) -> Result<Vec<ColumnMeaning>> {
                 hint: Some("end the line with `AS name, -- sentence`".to_owned()),
             });
         }
-        meanings.push(ColumnMeaning { name: name.to_owned(), sentence: sentence.trim().to_owned() });
+        meanings.push(ColumnMeaning { name: name.to_owned(), sentence: sentence.trim().to_owned(), family: family.clone() });
     }
     Ok(meanings)
 }

@@ -26,12 +26,10 @@ pub struct SqlText {
 
 /// A session in which one plan runs in one partition: nothing depends on how rows are spread over threads.
 pub(crate) fn session() -> SessionContext {
-    let config = SessionConfig::new()
-        .with_target_partitions(1)
-        .with_information_schema(false)
-        // Above 1: partial aggregation never passes rows through ungrouped.
-        .set_f64("datafusion.execution.skip_partial_aggregation_probe_ratio_threshold", 1.1)
-        .set_bool("datafusion.optimizer.enable_dynamic_filter_pushdown", false);
+    let mut config = SessionConfig::new().with_target_partitions(1).with_information_schema(false);
+    // Above 1: partial aggregation never passes rows through ungrouped.
+    config.options_mut().execution.skip_partial_aggregation_probe_ratio_threshold = 1.1;
+    config.options_mut().optimizer.enable_dynamic_filter_pushdown = false;
     let session = SessionContext::new_with_config(config);
     // It would turn a lone DISTINCT into nested groups that have no mergeable state.
     session.remove_optimizer_rule("single_distinct_aggregation_to_group_by");

@@ -83,6 +83,11 @@ impl Case {
         }
     }
 
+    /// When it will have been quiet long enough, if nothing happens before.
+    pub(crate) fn quiet_at(&self, close_after: Millis) -> Timestamp {
+        self.active + close_after
+    }
+
     /// Whether it has been quiet long enough at this time.
     pub(crate) fn is_quiet(&self, at: Timestamp, close_after: Millis) -> bool {
         at - self.active >= close_after

@@ -111,6 +111,12 @@ impl Cases {
         Ok(())
     }
 
+    /// When the first of the open cases will have been quiet for long enough, if nothing happens before.
+    pub fn next_close(&self) -> Option<Timestamp> {
+        let close_after = self.definitions.policy.close_after;
+        self.open.values().map(|case| case.quiet_at(close_after)).min()
+    }
+
     /// How many cases are open.
     pub fn open_count(&self) -> usize {
         self.open.len()

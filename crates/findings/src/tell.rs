@@ -67,6 +67,9 @@ pub(crate) struct Told {
     group: String,
 }
 
+/// Correlated features: the sum of their contributions, and those that can be told, each with its own.
+type Group = (Micros, Vec<(Micros, Told)>);
+
 /// What is new since the last finding of the case.
 #[derive(Debug, Default)]
 pub(crate) struct News {
@@ -135,15 +138,15 @@ impl Definitions {
         }
         sentences.extend(features.iter().map(|told| told.sentence.clone()));
         let shown = scene.evidence.pairs.len().min(self.policy.evidence_top);
-        let told = shown.min(EVIDENCE_SENTENCES_MAX);
-        sentences.extend(scene.evidence.pairs[..told].iter().map(Pair::sentence));
-        if scene.evidence.pairs.len() > told {
-            let more = i64::try_from(scene.evidence.pairs.len() - told).unwrap_or(i64::MAX);
-            let what = if told == 0 { "patient" } else { "more patient" };
-            sentences.push(format!("{} in the evidence.", words::count(more, what, &format!("{what}s"))));
-        }
+        sentences.extend(patients(&scene.evidence.pairs, shown, activity, news));
         let contributions = listed(&scene.contributions, scene.cell);
-        sentences.push(score_sentence(scene.score, at.open_score, features.is_empty(), &contributions));
+        sentences.push(score_sentence(
+            scene.score,
+            case.peak_score,
+            at.open_score,
+            features.is_empty(),
+            &contributions,
+        ));
         let rows = scene.evidence.pairs.len();
         let mut pairs = scene.evidence.pairs;
         pairs.truncate(shown);
@@ -249,14 +252,17 @@ impl Definitions {
         }
         if !news.patients.is_empty() {
             let count = i64::try_from(news.patients.len()).unwrap_or(i64::MAX);
-            parts.push(format!("{} implicated", words::count(count, "further patient", "further patients")));
+            parts.push(format!(
+                "the charts of {} stand out",
+                words::count(count, "further patient", "further patients")
+            ));
         }
         words::sentence(&format!("New since the last report: {}", words::list(&parts)))
     }
 
     /// What moved the score up, one feature per group, groups by their summed contribution.
     fn features(&self, scene: &Scene<'_>) -> Vec<Told> {
-        let mut groups: BTreeMap<&str, (Micros, Vec<(Micros, Told)>)> = BTreeMap::new();
+        let mut groups: BTreeMap<&str, Group> = BTreeMap::new();
         for contribution in &scene.contributions {
             let Some((name, meaning)) = self.meanings.get_key_value(&contribution.feature) else { continue };
             let weight = Micros::of(contribution.weight).unwrap_or_default();
@@ -317,6 +323,21 @@ fn tell_feature(name: &str, meaning: &CheckedMeaning, value: f64, cell: &dyn Fn(
     Some(Told { feature: name.to_owned(), sentence, value, baseline, group: meaning.group.clone() })
 }
 
+/// The patients in sentences. An update tells those that are its news first; the evidence itself keeps its order.
+fn patients(pairs: &[Pair], shown: usize, activity: Activity, news: &News) -> Vec<String> {
+    let told = shown.min(EVIDENCE_SENTENCES_MAX);
+    let is_news = |pair: &&Pair| activity == Activity::Updated && news.patients.contains(&pair.patient);
+    let known = pairs.iter().filter(|pair| !is_news(pair));
+    let order = pairs.iter().filter(is_news).chain(known);
+    let mut sentences: Vec<_> = order.take(told).map(Pair::sentence).collect();
+    if pairs.len() > told {
+        let more = i64::try_from(pairs.len() - told).unwrap_or(i64::MAX);
+        let what = if told == 0 { "patient" } else { "more patient" };
+        sentences.push(format!("{} in the evidence.", words::count(more, what, &format!("{what}s"))));
+    }
+    sentences
+}
+
 /// The weightiest contributions, either way; equal weights by name.
 fn listed(contributions: &[Contribution], cell: &dyn Fn(&str) -> Value) -> Vec<Listed> {
     let mut listed: Vec<_> = contributions
@@ -337,16 +358,21 @@ fn listed(contributions: &[Contribution], cell: &dyn Fn(&str) -> Value) -> Vec<L
     listed
 }
 
-fn score_sentence(score: Micros, open_score: Micros, silent: bool, contributions: &[Listed]) -> String {
-    if score < open_score {
-        return format!("The model alone would not have told this: score {score}, threshold {open_score}.");
+fn score_sentence(score: Micros, peak: Micros, open: Micros, silent: bool, contributions: &[Listed]) -> String {
+    if score < open && peak < open {
+        return format!("The model alone would not have raised this: score {score}, threshold {open}.");
+    }
+    if score < open {
+        return format!(
+            "The model's score is {score} now, under the threshold {open}; in this case it reached {peak}."
+        );
     }
     let raising = contributions.iter().filter(|listed| listed.weight > Micros(0));
     let names: Vec<_> = raising.take(3).map(|listed| format!("`{}`", listed.feature)).collect();
     match names.is_empty() || !silent {
-        true => format!("The model's score is {score}, the threshold {open_score}."),
+        true => format!("The model's score is {score}, the threshold {open}."),
         false => {
-            format!("The model's score is {score}, the threshold {open_score}; it rests on {}.", words::list(&names))
+            format!("The model's score is {score}, the threshold {open}; it rests on {}.", words::list(&names))
         }
     }
 }

@@ -7,7 +7,7 @@ pub(crate) fn whole(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut text = String::from(if number < 0 { "-" } else { "" });
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -28,7 +28,8 @@ pub(crate) fn decimal(number: f64) -> String {
         size if size >= 10.0 => 1,
         _ => 2,
     };
-    let text = format!("{number:.decimals$}");
+    // Adding zero takes the sign off a negative zero.
+    let text = format!("{:.decimals$}", number + 0.0);
     let (sign, rest) = text.strip_prefix('-').map_or(("", text.as_str()), |rest| ("-", rest));
     let (integer, fraction) = rest.split_once('.').unwrap_or((rest, ""));
     let integer = integer.parse().map_or_else(|_| integer.to_owned(), whole);
@@ -49,13 +50,14 @@ pub(crate) fn bytes(number: f64) -> String {
 
 /// A length of time in its two largest units.
 pub(crate) fn duration(length: Millis) -> String {
-    let units = [("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000)];
+    let units = [("days", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000)];
     let mut rest = length.0.unsigned_abs();
     let mut parts = Vec::new();
     for (unit, size) in units {
         let count = rest / size;
         rest %= size;
         if count > 0 {
+            let unit = if count == 1 && unit == "days" { "day" } else { unit };
             parts.push(format!("{count} {unit}"));
         } else if !parts.is_empty() {
             break;

@@ -56,13 +56,7 @@ pub(crate) fn act(
 }
 
 /// From where: most in the house, some from home, intruders from elsewhere.
-fn channel(
-    context: &Context<'_>,
-    plan: &Plan,
-    shift: Option<&Shift>,
-    draw: &mut Draw,
-    day: &mut UserDay,
-) -> Channel {
+fn channel(context: &Context<'_>, plan: &Plan, shift: Option<&Shift>, draw: &mut Draw, day: &mut UserDay) -> Channel {
     if let Some(origin) = &plan.away {
         let refused = match (plan.scenario, plan.setting) {
             (Scenario::MfaFatigue, Setting::Loud) => 7 + draw.below(9),
@@ -106,10 +100,10 @@ fn times(
         return (0..count).map(|_| shift.moment(draw)).collect();
     }
     let pace = match plan.setting {
-        Setting::Loud => (30, 110),
-        Setting::Quiet => (60, 420),
+        Setting::Loud => (0.5, 1.8),
+        Setting::Quiet => (1.0, 7.0),
     };
-    let lengths: Vec<Millis> = (0..count).map(|_| Millis::seconds(draw.span(pace.0, pace.1))).collect();
+    let lengths: Vec<Millis> = (0..count).map(|_| draw.minutes(pace.0, pace.1)).collect();
     let whole: i64 = lengths.iter().map(|length| length.0).sum();
     let beside_owner = match plan.scenario {
         Scenario::ImpossibleTravel | Scenario::BorrowedSession => true,
@@ -251,3 +245,6 @@ impl Worklist<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

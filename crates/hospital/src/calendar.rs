@@ -19,8 +19,6 @@ pub(crate) struct LocalDay {
     pub(crate) index: i32,
     /// The local date.
     pub(crate) date: Date,
-    /// 0 = Monday.
-    pub(crate) weekday: i32,
     hours: [Timestamp; LocalDay::HOURS],
 }
 
@@ -28,12 +26,8 @@ impl Calendar {
     /// A calendar whose day 0 starts at `start`, which must be a local midnight.
     pub(crate) fn new(zone_name: &str, start: Timestamp) -> Result<Self> {
         let zone = TimeZone::get(zone_name).map_err(|_| Error::TimeZone(zone_name.to_owned()))?;
-        let out_of_range = || Error::OutOfRange {
-            name: "start",
-            value: start.millis() as f64,
-            min: 0.0,
-            max: 4_102_444_800_000.0,
-        };
+        let out_of_range =
+            || Error::OutOfRange { name: "start", value: start.millis() as f64, min: 0.0, max: 4_102_444_800_000.0 };
         if !(0..=4_102_444_800_000).contains(&start.millis()) {
             return Err(out_of_range());
         }
@@ -58,18 +52,13 @@ impl Calendar {
     pub(crate) fn day(&self, index: i32) -> LocalDay {
         let date = shift(self.first, index);
         let hours = std::array::from_fn(|hour| self.instant(date, hour));
-        LocalDay { index, date, weekday: self.weekday(index), hours }
+        LocalDay { index, date, hours }
     }
 
     /// 0 = Monday.
     pub(crate) fn weekday(&self, index: i32) -> i32 {
         let first = i32::from(self.first.weekday().to_monday_zero_offset());
         (first + index).rem_euclid(7)
-    }
-
-    /// The local date as `YYYY-MM-DD`.
-    pub(crate) fn date(&self, index: i32) -> Date {
-        shift(self.first, index)
     }
 }
 

@@ -2,11 +2,11 @@
 
 use base::{Seed, Timestamp};
 
+use crate::Error;
 use crate::Result;
 use crate::limits;
 use crate::scenario::Scenario;
 use crate::site::{Site, in_range};
-use crate::Error;
 
 /// Everything a hospital is made from. Equal configurations give equal bytes.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,9 +79,8 @@ impl HospitalConfig {
     }
 
     pub(crate) fn check(&self) -> Result<()> {
-        let whole = |name, value: u32, min: u32, max: u32| {
-            in_range(name, f64::from(value), f64::from(min), f64::from(max))
-        };
+        let whole =
+            |name, value: u32, min: u32, max: u32| in_range(name, f64::from(value), f64::from(min), f64::from(max));
         whole("staff", self.staff, limits::STAFF_MIN, limits::STAFF_MAX)?;
         whole("days", self.days, 1, limits::DAYS_MAX)?;
         self.site.check()?;

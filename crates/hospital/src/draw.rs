@@ -1,6 +1,6 @@
 //! Random draws from a seed. Each (day, person) has its own `Draw`, so that what one does never shifts another.
 
-use base::Seed;
+use base::{Millis, Seed};
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -36,6 +36,11 @@ impl Draw {
     /// Uniform in low..high (half-open); `low` where the span is empty.
     pub(crate) fn span(&mut self, low: i64, high: i64) -> i64 {
         if high <= low { low } else { self.0.random_range(low..high) }
+    }
+
+    /// A length of time, uniform to the millisecond between two numbers of minutes.
+    pub(crate) fn minutes(&mut self, low: f64, high: f64) -> Millis {
+        Millis((self.between(low, high) * 60_000.0) as i64)
     }
 
     /// Uniform in low..high.

@@ -84,13 +84,13 @@ impl Flow {
         seed: Seed,
         rows: &mut Vec<ReferenceRow>,
     ) {
-        self.apply_changes(world, site, day, rows);
         let draw = Draw::new(seed.child("flow").index(day.index as u64));
         let mut step = Step { flow: self, world, site, day, draw, rows };
         step.force();
         step.emergencies();
         step.admissions();
         step.book();
+        self.apply_changes(world, site, day, rows);
         self.index(day);
     }
 
@@ -216,11 +216,11 @@ impl Step<'_> {
         let to = self.day.at(self.draw.between(10.0, 16.0)) + Millis::days(days);
         let mut legs = vec![(ward, from, to)];
         if days >= 3 && self.draw.chance(0.12) {
-            let moved = from + Millis::hours(self.draw.span(14, 44));
+            let moved = from + self.draw.minutes(14.0 * 60.0, 44.0 * 60.0);
             legs = vec![(self.world.unit_of(UnitKind::IntensiveCare), from, moved), (ward, moved, to)];
         } else if days >= 2 && self.draw.chance(0.15) {
             let wards: Vec<u16> = self.world.units_of(UnitKind::Ward).filter(|other| *other != ward).collect();
-            let moved = from + Millis::hours(self.draw.span(10, 30));
+            let moved = from + self.draw.minutes(10.0 * 60.0, 30.0 * 60.0);
             if let Some(other) = self.draw.pick(&wards) {
                 legs = vec![(ward, from, moved), (other, moved, to)];
             }
@@ -237,7 +237,8 @@ impl Step<'_> {
         self.record_unit("order", &whole, UnitKind::Pharmacy, Role::Pharmacist, to);
         self.record_unit("order", &whole, UnitKind::Laboratory, Role::LabTechnician, to);
         self.record_office(&whole, from, to);
-        let change = if self.draw.chance(0.02) { Change::Death } else { Change::Ward(None) };
+        let mortal = self.world.town.persons[patient as usize].staff.is_none();
+        let change = if mortal && self.draw.chance(0.02) { Change::Death } else { Change::Ward(None) };
         self.flow.changes.insert((to, patient), change);
     }
 
@@ -325,7 +326,7 @@ impl Step<'_> {
 
     fn record_unit(&mut self, kind: &'static str, stay: &Stay, unit: UnitKind, role: Role, to: Timestamp) {
         if self.is_recorded(role) {
-            let from = stay.from + Millis::minutes(self.draw.span(2, 20));
+            let from = stay.from + self.draw.minutes(2.0, 20.0);
             let unit = self.world.unit_of(unit);
             self.record(Relation::of_unit(kind, stay.patient, unit, from), to.max(from));
         }

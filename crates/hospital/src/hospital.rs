@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use base::{Seed, Timestamp};
+use base::{Millis, Seed, Timestamp};
 use serde::Serialize;
 
 use crate::Result;
@@ -24,6 +24,7 @@ use crate::rows::ReferenceRow;
 use crate::sitting::{self, Sitter, Sitting};
 use crate::staff::World;
 use crate::truth::{BenignOddity, Incident, TruthRow};
+use crate::visit::Visit;
 use crate::work::{Context, Crews, Worklist};
 use crate::{catalogue, lives};
 
@@ -195,8 +196,7 @@ impl Hospital {
     /// Everybody's day.
     fn work(&mut self, day: &LocalDay) {
         let crews = Crews::new(&self.world, day.index);
-        let context =
-            Context { world: &self.world, site: &self.config.site, flow: &self.flow, day, crews };
+        let context = Context { world: &self.world, site: &self.config.site, flow: &self.flow, day, crews };
         let seed = self.config.seed.child("day").index(day.index as u64);
         let mut failed: BTreeMap<u32, Vec<Sitting>> = BTreeMap::new();
         let mut ends = vec![None; self.plans.len()];
@@ -260,6 +260,15 @@ impl<'a> Stories<'a> {
     }
 }
 
+/// Days are handed out whole: what was drawn into the last minutes of yesterday moves into the first of today,
+/// with room for the sign-in before it.
+fn keep_within(day: &LocalDay, visits: &mut [Visit]) {
+    let floor = day.start() + Millis::minutes(8);
+    for visit in visits.iter_mut().filter(|visit| visit.time < floor) {
+        visit.time = floor + (floor - visit.time);
+    }
+}
+
 /// One member of staff on one day, with the seed of that day.
 struct Person {
     worker: u32,
@@ -306,6 +315,7 @@ impl Person {
             return;
         }
         office::slip(context, &mut draw, &mut day.visits);
+        keep_within(context.day, &mut day.visits);
         office::break_glass(context, &mut draw, unit, &mut day.visits);
         let expired = (context.day.index - worker.password_day).rem_euclid(90) == 0;
         let sitter = Sitter { worker: self.worker, unit, expired };

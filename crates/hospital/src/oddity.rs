@@ -1,7 +1,5 @@
 //! Innocents who look odd: the hard negatives. They are planned like incidents, and carry no incident.
 
-use base::Millis;
-
 use crate::acts::UserDay;
 use crate::calendar::Calendar;
 use crate::config::HospitalConfig;
@@ -68,6 +66,8 @@ pub(crate) struct Oddity {
 /// Kinds of each per 300 staff and 28 days.
 const EACH: f64 = 2.0;
 const TRAUMA_TEAM: usize = 12;
+/// Draws before a kind is given up: the rarest needs one of a few coders on one of a few days.
+const CANDIDATES_MAX: usize = 6_000;
 
 /// Plans the innocents among those who are no culprits.
 pub(crate) fn plan(
@@ -101,7 +101,7 @@ fn candidate(
     taken: impl Fn(u32) -> bool,
     draw: &mut Draw,
 ) -> Option<(u32, i32)> {
-    for _ in 0..400 {
+    for _ in 0..CANDIDATES_MAX {
         let worker = draw.below(world.workers.len()) as u32;
         let day = draw.below(world.days.max(1) as usize) as i32;
         let someone = world.worker(worker);
@@ -115,9 +115,7 @@ fn candidate(
             Kind::MonthEnd => someone.role == Role::Coder && shift.is_some() && calendar.day(day).is_month_end(),
             Kind::OnCall => world.is_on_call(worker, day),
             Kind::CohortExport => someone.role == Role::Researcher && shift.is_some(),
-            Kind::TelehealthExit => {
-                someone.role == Role::Physician && unit == UnitKind::Clinic && shift.is_some()
-            }
+            Kind::TelehealthExit => someone.role == Role::Physician && unit == UnitKind::Clinic && shift.is_some(),
             Kind::ConferenceTravel => someone.role == Role::Physician && shift == Some(ShiftKind::Office),
             Kind::TraumaTeam => unit == UnitKind::Emergency && shift == Some(ShiftKind::Day),
             Kind::ReturnFromLeave => someone.leave.is_none() && someone.ends.is_none() && someone.hired < -30,
@@ -236,7 +234,7 @@ fn trauma(oddity: &Oddity, visits: &mut Vec<Visit>, draw: &mut Draw, context: &C
     let Some(stay) = context.flow.present(unit).find(|stay| stay.patient == patient) else { return };
     let begin = context.day.at(8.2).max(stay.from);
     for _ in 0..2 + draw.below(2) {
-        let time = begin + Millis::minutes(draw.span(2, 100));
+        let time = begin + draw.minutes(2.0, 100.0);
         let task = [Task::Review, Task::Order, Task::Chart][draw.weighted(&[0.6, 0.2, 0.2])];
         visits.push(Visit { encounter: stay.encounter, ..Visit::new(time, patient, task, "trauma_team") });
     }

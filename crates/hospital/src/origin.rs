@@ -84,17 +84,7 @@ impl Origin {
         let device = laptop(world, worker, day);
         let address = [172, 20, 16 + draw.below(4) as u8, draw.span(2, 254) as u8];
         let proxy = draw.chance(0.3);
-        Self {
-            address,
-            network: "vpn",
-            country,
-            latitude,
-            longitude,
-            device,
-            workstation: None,
-            proxy,
-            remote: true,
-        }
+        Self { address, network: "vpn", country, latitude, longitude, device, workstation: None, proxy, remote: true }
     }
 
     /// A traveller's hotel, with the own laptop.

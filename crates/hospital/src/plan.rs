@@ -101,8 +101,8 @@ fn one(
     seed: Seed,
 ) -> Option<Plan> {
     let mut draw = Draw::new(seed);
+    let again = draw.chance(REPEATS) && !plans.is_empty();
     for _ in 0..120 {
-        let again = draw.chance(REPEATS);
         let known: Vec<u32> = plans.iter().map(|plan| plan.worker).collect();
         let worker = match draw.pick(&known) {
             Some(culprit) if again => culprit,
@@ -122,17 +122,7 @@ fn one(
         });
         let victims = victims(world, worker, (scenario, setting), days[0], &mut draw);
         leave(world, worker, scenario, &days, &mut draw);
-        return Some(Plan {
-            scenario,
-            worker,
-            setting,
-            padded,
-            days,
-            charts: volume.charts,
-            targets,
-            away,
-            victims,
-        });
+        return Some(Plan { scenario, worker, setting, padded, days, charts: volume.charts, targets, away, victims });
     }
     None
 }

@@ -121,10 +121,7 @@ impl Scenario {
 
     /// Whether somebody from outside uses the account.
     pub(crate) fn is_takeover(self) -> bool {
-        matches!(
-            self,
-            Self::StolenCredentials | Self::MfaFatigue | Self::ImpossibleTravel | Self::PasswordSpraying
-        )
+        matches!(self, Self::StolenCredentials | Self::MfaFatigue | Self::ImpossibleTravel | Self::PasswordSpraying)
     }
 
     /// Acting days wanted, and charts (or searches) on each.

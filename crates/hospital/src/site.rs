@@ -84,7 +84,7 @@ impl Site {
     /// An honest middle-of-the-road site: most reasons recorded, every source there.
     pub fn small() -> Self {
         // Order of `Role::ALL`; clinical work is nearly always recorded, office work less so.
-        let completeness = [0.99, 0.95, 0.94, 0.96, 0.97, 0.96, 0.93, 0.94, 0.93, 0.95, 0.80, 0.45];
+        let completeness = [0.99, 0.93, 0.92, 0.96, 0.97, 0.96, 0.92, 0.93, 0.90, 0.93, 0.80, 0.45];
         Self {
             completeness,
             verbosity: 1.0,

@@ -153,7 +153,7 @@ pub(crate) fn factor(context: &Context<'_>, role: Role, sitting: &Sitting, shift
     match role {
         Role::Pharmacist if context.site.biometrics => "biometric",
         Role::ItAdmin => "webauthn",
-        Role::Nurse | Role::Resident if shift.is_some() && sitting.session % 5 != 0 => "hardware",
+        Role::Nurse | Role::Resident if shift.is_some() && !sitting.session.is_multiple_of(5) => "hardware",
         _ => "password",
     }
 }

@@ -46,7 +46,7 @@ pub(crate) struct Worker {
     pub(crate) pace: f64,
     /// Day on which the password runs out, then every 90 days.
     pub(crate) password_day: i32,
-    /// How many devices were had before; a new one comes now and then.
+    /// Days the laptop was in use on day 0; a new one comes every 900.
     pub(crate) device_day: i32,
     /// The cohort of a researcher.
     pub(crate) cohort: Vec<u32>,
@@ -173,13 +173,7 @@ fn unemployed(town: &Town, draw: &mut Draw) -> u32 {
     }
 }
 
-fn employ(
-    draw: &mut Draw,
-    town: &Town,
-    id: u32,
-    person: u32,
-    (unit, role, kind): (u16, Role, UnitKind),
-) -> Worker {
+fn employ(draw: &mut Draw, town: &Town, id: u32, person: u32, (unit, role, kind): (u16, Role, UnitKind)) -> Worker {
     let someone = &town.persons[person as usize];
     let initial = &names::given(someone.given)[..1];
     let login = format!("{initial}{}{id}", names::surname(someone.surname)).to_lowercase();

@@ -34,10 +34,10 @@ type Recipe = (f64, &'static [&'static str], &'static [(&'static str, &'static s
 
 fn recipe(task: Task) -> Recipe {
     match task {
-        Task::Glance => (1.6, &CLINICAL, &[]),
-        Task::Review => (5.4, &CLINICAL, &[("update", "Observation", 0.03), ("print", "DocumentReference", 0.01)]),
+        Task::Glance => (2.0, &CLINICAL, &[]),
+        Task::Review => (6.6, &CLINICAL, &[("update", "Observation", 0.03), ("print", "DocumentReference", 0.01)]),
         Task::Chart => (
-            3.0,
+            4.2,
             &CLINICAL,
             &[
                 ("create", "Observation", 0.8),
@@ -47,11 +47,11 @@ fn recipe(task: Task) -> Recipe {
             ],
         ),
         Task::Order => (
-            4.0,
+            5.0,
             &CLINICAL,
             &[("create", "MedicationRequest", 0.6), ("create", "ServiceRequest", 0.5), ("print", "Patient", 0.02)],
         ),
-        Task::Medicate => (2.4, &DRUGS, &[("create", "MedicationAdministration", 0.95)]),
+        Task::Medicate => (3.2, &DRUGS, &[("create", "MedicationAdministration", 0.95)]),
         Task::Dispense => {
             (2.4, &DRUGS, &[("create", "MedicationDispense", 0.8), ("update", "MedicationRequest", 0.25)])
         }
@@ -65,7 +65,7 @@ fn recipe(task: Task) -> Recipe {
                 ("print", "Patient", 0.1),
             ],
         ),
-        Task::Code => (4.0, &DOCUMENTS, &[("update", "Condition", 0.7), ("create", "Claim", 0.5)]),
+        Task::Code => (4.6, &DOCUMENTS, &[("update", "Condition", 0.7), ("create", "Claim", 0.5)]),
         Task::Bill => (2.2, &OFFICE, &[("create", "Claim", 0.8), ("print", "Claim", 0.12), ("export", "Claim", 0.03)]),
         Task::Result => (1.6, &LABORATORY, &[("create", "Observation", 0.9), ("update", "DiagnosticReport", 0.3)]),
         Task::Extract => (3.4, &CLINICAL, &[("export", "DocumentReference", 0.9)]),
@@ -73,7 +73,11 @@ fn recipe(task: Task) -> Recipe {
         Task::Amend => (
             2.4,
             &CLINICAL,
-            &[("update", "DocumentReference", 0.9), ("update", "Condition", 0.4), ("delete", "DocumentReference", 0.15)],
+            &[
+                ("update", "DocumentReference", 0.9),
+                ("update", "Condition", 0.4),
+                ("delete", "DocumentReference", 0.15),
+            ],
         ),
         Task::Search => (0.0, &CLINICAL, &[]),
     }

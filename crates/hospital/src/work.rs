@@ -129,7 +129,7 @@ impl Worklist<'_> {
             self.context.flow.present(shift.unit).filter(|stay| stay.attending == own).copied().collect();
         for stay in stays.iter().filter(|stay| stay.from < self.context.day.end()) {
             if self.draw.chance(0.6) {
-                let time = stay.from - Millis::minutes(self.draw.span(1, 40));
+                let time = stay.from - self.draw.minutes(1.0, 40.0);
                 self.open(stay, time, Task::Review, "appointment", true);
             }
             let task = [Task::Order, Task::Chart][self.draw.below(2)];
@@ -145,7 +145,7 @@ impl Worklist<'_> {
         let stays: Vec<Stay> = self.context.flow.present(shift.unit).copied().collect();
         for (index, stay) in stays.iter().enumerate().filter(|(_, stay)| stay.from < self.context.day.end()) {
             if index % crew == place {
-                let time = stay.from - Millis::minutes(self.draw.span(-10, 12));
+                let time = stay.from - self.draw.minutes(-10.0, 12.0);
                 let task = [Task::Chart, Task::Review][self.draw.weighted(&[0.7, 0.3])];
                 self.open(stay, time, task, "appointment", true);
             }
@@ -181,17 +181,18 @@ impl Worklist<'_> {
             if self.context.site.consults {
                 self.request("referral", stay.patient, time, Some(stay.attending));
             }
-            for again in 0..1 + i64::from(self.draw.chance(0.4)) {
+            let mut time = time;
+            for _ in 0..1 + usize::from(self.draw.chance(0.4)) {
                 let task = [Task::Review, Task::Order, Task::Chart][self.draw.weighted(&[0.6, 0.2, 0.2])];
-                let time = time + Millis::minutes(again * self.draw.span(8, 90));
                 self.open(&stay, time, task, "consult", false);
+                time = time + self.draw.minutes(8.0, 90.0);
             }
         }
     }
 
     /// A colleague asks on the corridor; nobody writes it down.
     fn asked(&mut self, shift: &Shift) {
-        if self.draw.chance(0.35) {
+        if self.draw.chance(0.55) {
             let Some(stay) = self.elsewhere(shift.unit) else { return };
             let time = shift.moment(self.draw);
             let task = [Task::Glance, Task::Review][self.draw.weighted(&[0.4, 0.6])];
@@ -230,13 +231,8 @@ impl Worklist<'_> {
         for _ in 0..2 + self.draw.below(4) {
             let time = self.context.day.at(self.draw.between(18.0, 29.0));
             let from = if self.draw.chance(0.6) { unit } else { emergency };
-            let here: Vec<Stay> = self
-                .context
-                .flow
-                .present(from)
-                .filter(|stay| stay.from <= time && time < stay.to)
-                .copied()
-                .collect();
+            let here: Vec<Stay> =
+                self.context.flow.present(from).filter(|stay| stay.from <= time && time < stay.to).copied().collect();
             let Some(stay) = self.draw.pick(&here) else { continue };
             if self.context.site.consults {
                 self.request("on_call", stay.patient, time, None);
@@ -256,7 +252,7 @@ impl Worklist<'_> {
                 return;
             }
             let known = shift_visits[self.draw.below(shift_visits.len())].clone();
-            let time = time + Millis::minutes(self.draw.span(0, 40));
+            let time = time + self.draw.minutes(0.0, 40.0);
             let task = [Task::Review, Task::Chart][self.draw.weighted(&[0.6, 0.4])];
             self.visits.push(Visit { time, task, channel: Channel::Remote, ..known });
         }
@@ -292,7 +288,7 @@ impl Worklist<'_> {
             return;
         }
         // Days are handed out whole: nothing is recorded into the day before.
-        let from = (time - Millis::minutes(self.draw.span(1, 150))).max(self.context.day.start());
+        let from = (time - self.draw.minutes(1.0, 150.0)).max(self.context.day.start());
         let mut relation = Relation::of_user(kind, patient, self.worker, from);
         relation.author = by.filter(|author| *author != self.worker);
         if self.draw.chance(self.context.site.late_relations) {
@@ -301,7 +297,7 @@ impl Worklist<'_> {
                 relation.author = Some(self.worker);
             }
         }
-        relation.to = Some(time.max(relation.recorded) + Millis::hours(self.draw.span(24, 72)));
+        relation.to = Some(time.max(relation.recorded) + self.draw.minutes(24.0 * 60.0, 72.0 * 60.0));
         let row = relation.row(self.context.world, self.context.site);
         self.rows.push(row);
     }

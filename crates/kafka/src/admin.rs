@@ -12,6 +12,7 @@ use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
+use rdkafka::metadata::MetadataTopic;
 
 use crate::config::Config;
 use crate::error::{Result, invalid, told};
@@ -83,7 +84,16 @@ impl Admin {
         Ok(u32::try_from(count).ok().filter(|count| *count > 0))
     }
 
-    /// The same, where a topic that does not exist is an error.
+    /// Whether a topic is there and each of its partitions has a leader.
+    pub(crate) fn is_led(&self, topic: &str) -> Result<bool> {
+        let metadata = self.client.inner().fetch_metadata(Some(topic), REQUEST_MAX);
+        let metadata = metadata.map_err(|error| told(&format!("topic `{topic}`: asking for its leaders"), &error))?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
+        let led = |found: &MetadataTopic| found.partitions().iter().all(|partition| partition.leader() >= 0);
+        Ok(found.is_some_and(|found| !found.partitions().is_empty() && led(found)))
+    }
+
+    /// How many partitions a topic has, where one that does not exist is an error.
     pub(crate) fn partitions_of(&self, topic: &str) -> Result<u32> {
         self.partitions(topic)?.ok_or_else(|| {
             invalid(format!(

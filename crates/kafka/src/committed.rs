@@ -38,9 +38,10 @@ pub fn read_committed(config: &Config, topic: &str) -> Result<Vec<CommittedRecor
     for partition in 0..partitions {
         let number = i32::try_from(partition).unwrap_or(i32::MAX);
         // Asked of a consumer of committed data, the end is the last stable offset: an open transaction is not waited for.
-        let (low, end) = reader.client().fetch_watermarks(topic, number, REQUEST_MAX).map_err(|error| {
-            told(&format!("topic `{topic}` partition {partition}: asking for its ends"), &error)
-        })?;
+        let (low, end) = reader
+            .client()
+            .fetch_watermarks(topic, number, REQUEST_MAX)
+            .map_err(|error| told(&format!("topic `{topic}` partition {partition}: asking for its ends"), &error))?;
         if low == end {
             continue;
         }

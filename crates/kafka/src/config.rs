@@ -91,9 +91,8 @@ const OF_MEMBERS: [&str; 6] =
 const OF_CONSUMERS: [&str; 5] = ["fetch.", "queued.", "check.crcs", "max.partition.fetch", "consume."];
 
 /// Property prefixes that only a producer understands.
-const OF_PRODUCERS: [&str; 8] = [
-    "queue.buffering", "linger", "batch.", "compression", "partitioner", "message.timeout", "delivery.", "retries",
-];
+const OF_PRODUCERS: [&str; 8] =
+    ["queue.buffering", "linger", "batch.", "compression", "partitioner", "message.timeout", "delivery.", "retries"];
 
 impl Config {
     /// A configuration with every choice at its default: the findings topic is `<prefix>.findings`, the dead-letter
@@ -137,7 +136,9 @@ impl Config {
         }
         for key in ["partition.assignment.strategy", "group.remote.assignor"] {
             if let Some(value) = self.properties.get(key).filter(|value| value.as_str() != "range") {
-                wrong.push(format!("property `{key}` is `{value}`, but only `range` keeps the topics of a lane together"));
+                wrong.push(format!(
+                    "property `{key}` is `{value}`, but only `range` keeps the topics of a lane together"
+                ));
             }
         }
         if self.input_topics.len() > usize::from(u8::MAX) {
@@ -163,6 +164,7 @@ impl Config {
         let mut client = ClientConfig::new();
         client.set("client.id", "chartwarden").set("fetch.queue.backoff.ms", limits::FETCH_BACKOFF_MS.to_string());
         client.set("queued.max.messages.kbytes", limits::PREFETCH_KIB.to_string());
+        client.set("fetch.wait.max.ms", limits::INPUT_FETCH_MS.to_string());
         client.set("topic.metadata.refresh.interval.ms", "30000");
         client.set("reconnect.backoff.max.ms", "1000");
         for (key, value) in &self.properties {
@@ -172,7 +174,7 @@ impl Config {
             }
         }
         for prefix in foreign.iter().copied().flatten() {
-            for key in ["fetch.queue.backoff.ms", "queued.max.messages.kbytes"] {
+            for key in ["fetch.queue.backoff.ms", "fetch.wait.max.ms", "queued.max.messages.kbytes"] {
                 if key.starts_with(prefix) {
                     client.remove(key);
                 }
@@ -205,10 +207,17 @@ impl Config {
         Ok(self.consumer(client))
     }
 
-    /// A reader that somebody waits for: it asks leaders only (a follower may not know the end yet) and often.
+    /// A reader of everything there is: from leaders only, since a follower may not know the end yet.
+    pub(crate) fn whole_reader(&self, statistics_ms: u32) -> Result<ClientConfig> {
+        let mut client = self.reader(statistics_ms, "earliest")?;
+        client.remove("client.rack");
+        Ok(client)
+    }
+
+    /// The same for somebody who waits for one partition after the other.
     pub(crate) fn waited_reader(&self) -> Result<ClientConfig> {
-        let mut client = self.reader(limits::WAITED_STATISTICS_MS, "earliest")?;
-        client.remove("client.rack").set("fetch.wait.max.ms", limits::WAITED_FETCH_MS.to_string());
+        let mut client = self.whole_reader(limits::WAITED_STATISTICS_MS)?;
+        client.set("fetch.wait.max.ms", limits::WAITED_FETCH_MS.to_string());
         Ok(client)
     }
 
@@ -223,7 +232,8 @@ impl Config {
     pub(crate) fn producer(&self, transactional_id: Option<&str>) -> Result<ClientConfig> {
         let mut client = self.client(&[&OF_MEMBERS, &OF_CONSUMERS])?;
         for (key, value) in [
-            ("linger.ms", "5"),
+            // A transaction is waited for as a whole, so its last batch should not wait for more.
+            ("linger.ms", if transactional_id.is_some() { "1" } else { "5" }),
             ("compression.type", "lz4"),
             // The partitioner of the Java clients, so that everybody agrees where a key lives.
             ("partitioner", "murmur2_random"),

@@ -26,10 +26,12 @@ pub(crate) fn told(doing: &str, error: &KafkaError) -> PortError {
     let code = code_of(error);
     let answer = answer(error);
     match code {
-        Some(Code::TopicAuthorizationFailed | Code::GroupAuthorizationFailed | Code::ClusterAuthorizationFailed
-            | Code::TransactionalIdAuthorizationFailed) => {
-            invalid(format!("{doing}: {answer}; grant this client's principal the right in the broker's ACLs"))
-        }
+        Some(
+            Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::TransactionalIdAuthorizationFailed,
+        ) => invalid(format!("{doing}: {answer}; grant this client's principal the right in the broker's ACLs")),
         Some(Code::SaslAuthenticationFailed | Code::Authentication | Code::SSL) => {
             invalid(format!("{doing}: {answer}; check security.protocol, sasl.* and ssl.* under [kafka.properties]"))
         }
@@ -39,8 +41,16 @@ pub(crate) fn told(doing: &str, error: &KafkaError) -> PortError {
         Some(Code::MessageSizeTooLarge | Code::InvalidMessageSize) => {
             invalid(format!("{doing}: {answer}; raise max.message.bytes of the topic"))
         }
-        Some(Code::PolicyViolation | Code::InvalidConfig | Code::InvalidReplicationFactor | Code::InvalidTopic
-            | Code::InvalidPartitions) => invalid(format!("{doing}: {answer}")),
+        Some(Code::UnknownMemberId | Code::IllegalGeneration | Code::FencedInstanceId) => {
+            unavailable(format!("{doing}: {answer}; the group has expelled this member: poll, and open the lane again"))
+        }
+        Some(
+            Code::PolicyViolation
+            | Code::InvalidConfig
+            | Code::InvalidReplicationFactor
+            | Code::InvalidTopic
+            | Code::InvalidPartitions,
+        ) => invalid(format!("{doing}: {answer}")),
         _ => match error {
             KafkaError::ClientConfig(_, text, key, _) => {
                 invalid(format!("{doing}: property `{key}`: {text}; see the library's list of properties"))

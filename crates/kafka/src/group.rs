@@ -19,7 +19,7 @@ use rdkafka::{Offset as Position, TopicPartitionList};
 use crate::config::Config;
 use crate::deadline::Stopwatch;
 use crate::error::{Result, answer, code_of, invalid, passing, told, unavailable};
-use crate::limits::{CLIENT_EVENTS_MAX, HALF_LANE_WARN};
+use crate::limits::{HALF_LANE_WARN, MEMBER_EVENTS_MAX};
 use crate::signal::Signal;
 
 /// Partitions that came or went, as (index of the topic, partition).
@@ -61,7 +61,11 @@ impl MemberContext {
         }
         // Nothing is ever fetched here; starting at the end keeps the library from asking for committed offsets.
         list.set_all_offsets(Position::End)?;
-        if stepwise { consumer.incremental_assign(list)? } else { consumer.assign(list)? }
+        if stepwise {
+            consumer.incremental_assign(list)?
+        } else {
+            consumer.assign(list)?
+        }
         consumer.pause(list)
     }
 }
@@ -152,11 +156,8 @@ pub(crate) struct Member {
 impl Member {
     /// Joins the group (the joining itself happens in later polls).
     pub(crate) fn join(config: &Config, signal: &Signal) -> Result<Arc<Self>> {
-        let context = MemberContext {
-            topics: config.input_topics.clone(),
-            moved: Mutex::default(),
-            failed: Mutex::default(),
-        };
+        let context =
+            MemberContext { topics: config.input_topics.clone(), moved: Mutex::default(), failed: Mutex::default() };
         let mut consumer = BaseConsumer::from_config_and_context(&config.member()?, context)
             .map_err(|error| told("kafka configuration", &error))?;
         let wake = signal.clone();
@@ -174,7 +175,7 @@ impl Member {
 
     /// Serves the group protocol and returns what happened to lanes.
     pub(crate) fn poll(&self) -> Result<Vec<Change>> {
-        for _ in 0..CLIENT_EVENTS_MAX {
+        for _ in 0..MEMBER_EVENTS_MAX {
             match self.consumer.poll(Duration::ZERO) {
                 None | Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => {}
                 Some(Err(error)) if passing(&error) => tracing::debug!(%error, "kafka group member"),

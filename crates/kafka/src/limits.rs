@@ -10,7 +10,9 @@ pub(crate) const POLL_BYTES_MAX: usize = 8 << 20;
 /// The fewest records a topic of a lane may bring to a `poll`, however many lanes there are.
 pub(crate) const POLL_SHARE_MIN: usize = 256;
 /// Events served from a client's queue in one go: rebalances, statistics, errors.
-pub(crate) const CLIENT_EVENTS_MAX: usize = 16;
+pub(crate) const CLIENT_EVENTS_MAX: usize = 10_000;
+/// Looks at the group member's queue in one poll: a rebalance is an event or two.
+pub(crate) const MEMBER_EVENTS_MAX: usize = 16;
 /// The longest sleep between two looks at the queues; they wake the sleeper, this is only the safety net.
 pub(crate) const SLEEP_MAX: Duration = Duration::from_millis(100);
 
@@ -22,8 +24,13 @@ pub(crate) const FETCH_BACKOFF_MS: u32 = 10;
 pub(crate) const INPUT_STATISTICS_MS: u32 = 1_000;
 /// The same for readers that somebody waits for.
 pub(crate) const WAITED_STATISTICS_MS: u32 = 20;
-/// How long a broker may hold a fetch open when somebody waits for the end of a partition.
-pub(crate) const WAITED_FETCH_MS: u32 = 50;
+/// The same for reference topics, which are read for as long as the process lives.
+pub(crate) const REFERENCE_STATISTICS_MS: u32 = 100;
+/// How long a broker may hold a fetch open. A partition that is added waits for the fetch under way, so this is also
+/// how long starting a lane may take.
+pub(crate) const INPUT_FETCH_MS: u32 = 100;
+/// The same while somebody waits for one partition after the other.
+pub(crate) const WAITED_FETCH_MS: u32 = 10;
 /// Statistics that must have arrived since a partition was added before they are believed: one may have been on its way.
 pub(crate) const STATISTICS_MIN: u64 = 2;
 
@@ -36,6 +43,8 @@ pub(crate) const PANE_PARTS_MAX: usize = 4_096;
 
 /// How long one question to a broker may take (metadata, watermarks, topic settings).
 pub(crate) const REQUEST_MAX: Duration = Duration::from_secs(15);
+/// Pause between two looks for a topic that was just created.
+pub(crate) const VISIBLE_PAUSE: Duration = Duration::from_millis(20);
 /// How long a restore, or a wait for reference rows, may go on without a single record or sign of life.
 pub(crate) const READ_STALL_MAX: Duration = Duration::from_secs(30);
 /// How long taking up a lane may take: fencing waits until the broker has ended the former owner's transaction.

@@ -70,7 +70,11 @@ impl Joiner {
     /// Takes the next record.
     pub(crate) fn push(&mut self, offset: i64, key: Option<&[u8]>, value: &[u8]) -> Result<()> {
         let Some((end, part, parts)) = key.and_then(|key| parse(self.tier, key)) else {
-            return Err(corrupt(format!("{} offset {offset}: the key is not that of a {} pane", self.place, self.tier.name())));
+            return Err(corrupt(format!(
+                "{} offset {offset}: the key is not that of a {} pane",
+                self.place,
+                self.tier.name()
+            )));
         };
         if part == 0 {
             self.check_closed()?;

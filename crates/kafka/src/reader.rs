@@ -6,8 +6,9 @@
 //! handed out. Offsets of records say nothing about it, because transaction markers occupy offsets.
 //! It is never a member of a group. Read next: `source.rs`, `restore.rs`, `reference.rs`, its three users.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use rdkafka::statistics::Statistics;
 use rdkafka::{Offset as Position, TopicPartitionList};
 
 use crate::error::{Result, code_of, corrupt, passing, told, unavailable};
-use crate::limits::{CLIENT_EVENTS_MAX, STATISTICS_MIN};
+use crate::limits::{CLIENT_EVENTS_MAX, REQUEST_MAX, STATISTICS_MIN};
 use crate::signal::Signal;
 
 /// What the library last reported about a partition.
@@ -43,6 +44,8 @@ pub(crate) struct Ends {
 /// Receives the library's reports.
 #[derive(Debug, Default)]
 pub(crate) struct ReaderContext {
+    /// Events served so far: the library does not say whether a poll that returned nothing found an event.
+    served: AtomicU64,
     ends: Mutex<HashMap<String, BTreeMap<i32, Ends>>>,
 }
 
@@ -55,6 +58,7 @@ impl ReaderContext {
 
 impl ClientContext for ReaderContext {
     fn stats(&self, statistics: Statistics) {
+        self.served.fetch_add(1, Ordering::Relaxed);
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         for (topic, partitions) in &mut *ends {
             let Some(reported) = statistics.topics.get(topic) else { continue };
@@ -68,6 +72,7 @@ impl ClientContext for ReaderContext {
     }
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        self.served.fetch_add(1, Ordering::Relaxed);
         crate::admin::log(level, facility, text);
     }
 
@@ -96,6 +101,8 @@ pub(crate) struct Reader {
     feeds: BTreeMap<Key, Feed>,
     consumer: Arc<BaseConsumer<ReaderContext>>,
     topics: Vec<String>,
+    /// Topics the library has asked its brokers about.
+    met: BTreeSet<usize>,
     signal: Signal,
 }
 
@@ -115,16 +122,21 @@ impl Reader {
             .map_err(|error| told("kafka configuration", &error))?;
         let wake = signal.clone();
         consumer.set_nonempty_callback(move || wake.set());
-        Ok(Self { feeds: BTreeMap::new(), consumer: Arc::new(consumer), topics, signal })
+        Ok(Self { feeds: BTreeMap::new(), consumer: Arc::new(consumer), topics, met: BTreeSet::new(), signal })
     }
 
     /// Starts reading a partition at `start`, or at its beginning.
     pub(crate) fn add(&mut self, key: Key, start: Option<i64>) -> Result<()> {
         let (topic, partition) = (&self.topics[key.0], key.1);
-        let fail = |error: &KafkaError| told(&format!("topic `{topic}` partition {partition}: starting to read"), error);
+        let fail =
+            |error: &KafkaError| told(&format!("topic `{topic}` partition {partition}: starting to read"), error);
         {
             let mut ends = self.consumer.context().ends.lock().unwrap_or_else(PoisonError::into_inner);
             ends.entry(topic.clone()).or_default().insert(partition, Ends::default());
+        }
+        // Without this the library looks for an unknown topic once a second.
+        if self.met.insert(key.0) {
+            self.consumer.fetch_metadata(Some(topic), REQUEST_MAX).map_err(|error| fail(&error))?;
         }
         // The queue is split off before the partition is assigned, so that no record can take the common one.
         let mut queue = self.consumer.split_partition_queue(topic, partition).ok_or_else(|| {
@@ -163,10 +175,13 @@ impl Reader {
         self.feeds.keys().copied()
     }
 
-    /// Serves the client's own queue: statistics, errors that concern no single partition.
+    /// Serves the client's own queue until it is empty: statistics, errors that concern no single partition. A queue
+    /// left half full would not wake anybody.
     pub(crate) fn serve(&self) -> Result<()> {
         for _ in 0..CLIENT_EVENTS_MAX {
+            let before = self.consumer.context().served.load(Ordering::Relaxed);
             match self.consumer.poll(Duration::ZERO) {
+                None if self.consumer.context().served.load(Ordering::Relaxed) == before => break,
                 None => {}
                 Some(Ok(message)) => {
                     panic!("a record of `{}` arrived outside its partition's queue", message.topic())
@@ -218,7 +233,9 @@ impl Reader {
                     )));
                 }
                 Some(Err(error)) if passing(&error) => tracing::debug!(%error, topic, partition, "kafka reader"),
-                Some(Err(error)) => return Err(told(&format!("topic `{topic}` partition {partition}: reading"), &error)),
+                Some(Err(error)) => {
+                    return Err(told(&format!("topic `{topic}` partition {partition}: reading"), &error));
+                }
             }
         }
         Ok(taken)

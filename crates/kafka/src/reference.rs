@@ -15,7 +15,7 @@ use crate::admin::Admin;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Result, unavailable};
-use crate::limits::{CLOCK_MARGIN_MS, READ_STALL_MAX, SLEEP_MAX};
+use crate::limits::{CLOCK_MARGIN_MS, READ_STALL_MAX, REFERENCE_STATISTICS_MS, SLEEP_MAX};
 use crate::reader::{Key, Reader};
 use crate::signal::Signal;
 
@@ -37,7 +37,7 @@ impl KafkaReferenceFeed {
         config.check()?;
         let admin = Admin::new(config)?;
         let names = config.reference_topics.iter().map(|(_, topic)| topic.clone()).collect();
-        let mut reader = Reader::new(&config.waited_reader()?, names, Signal::default())?;
+        let mut reader = Reader::new(&config.whole_reader(REFERENCE_STATISTICS_MS)?, names, Signal::default())?;
         let mut keys = Vec::new();
         for (index, (_, topic)) in config.reference_topics.iter().enumerate() {
             for partition in 0..i32::try_from(admin.partitions_of(topic)?).unwrap_or(i32::MAX) {

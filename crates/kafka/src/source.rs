@@ -50,13 +50,15 @@ impl KafkaSource {
         let admin = Arc::new(Admin::new(config)?);
         let lane_count = lane_count(&admin, &config.input_topics)?;
         let signal = Signal::default();
-        let reader = Reader::new(
-            &config.reader(INPUT_STATISTICS_MS, "error")?,
-            config.input_topics.clone(),
-            signal.clone(),
-        )?;
+        let reader =
+            Reader::new(&config.reader(INPUT_STATISTICS_MS, "error")?, config.input_topics.clone(), signal.clone())?;
         let member = Member::join(config, &signal)?;
-        tracing::info!(group = config.group, lanes = lane_count, topics = config.input_topics.len(), "joining the group");
+        tracing::info!(
+            group = config.group,
+            lanes = lane_count,
+            topics = config.input_topics.len(),
+            "joining the group"
+        );
         Ok(Self {
             config: config.clone(),
             admin,
@@ -199,7 +201,8 @@ impl Source for KafkaSource {
         }
         let restorer = self.restorer()?;
         let open = Arc::new(AtomicBool::new(true));
-        let outside = Outside { admin: Arc::clone(&self.admin), member: Arc::clone(&self.member), open: Arc::clone(&open) };
+        let outside =
+            Outside { admin: Arc::clone(&self.admin), member: Arc::clone(&self.member), open: Arc::clone(&open) };
         let store = Store::open(&self.config, lane, outside, restorer)?;
         self.open.insert(lane, open);
         Ok(Box::new(store))

@@ -66,17 +66,39 @@ impl ProducerContext for Failures {
     }
 }
 
-/// An idempotent producer without transactions.
+/// An idempotent producer; with a transactional id also the kind of source system that writes in transactions.
 pub struct Speaker {
     producer: BaseProducer<Failures>,
 }
 
 impl Speaker {
-    /// Builds the producer; nothing is sent yet.
+    /// Builds a producer without transactions; nothing is sent yet.
     pub fn connect(config: &Config) -> Result<Self> {
         let producer = BaseProducer::from_config_and_context(&config.producer(None)?, Failures::default())
             .map_err(|error| told("kafka configuration", &error))?;
         Ok(Self { producer })
+    }
+
+    /// Builds a producer whose records stand in transactions: [`Self::begin`], then [`Self::end`].
+    pub fn transactional(config: &Config, id: &str) -> Result<Self> {
+        let doing = || format!("transactional id `{id}`");
+        let producer = BaseProducer::from_config_and_context(&config.producer(Some(id))?, Failures::default())
+            .map_err(|error| told("kafka configuration", &error))?;
+        producer.init_transactions(SEND_MAX).map_err(|error| told(&doing(), &error))?;
+        Ok(Self { producer })
+    }
+
+    /// Begins a transaction: readers of committed data see what follows once it has been committed.
+    pub fn begin(&self) -> Result<()> {
+        self.producer.begin_transaction().map_err(|error| told("beginning a transaction", &error))
+    }
+
+    /// Ends the transaction: its records become visible together, or never do.
+    pub fn end(&self, commit: bool) -> Result<()> {
+        self.flush()?;
+        let ended =
+            if commit { self.producer.commit_transaction(SEND_MAX) } else { self.producer.abort_transaction(SEND_MAX) };
+        ended.map_err(|error| told("ending a transaction", &error))
     }
 
     /// Sends a record; it is delivered for certain after [`Self::flush`]. Without `partition` the topic's partitioner
@@ -95,9 +117,9 @@ impl Speaker {
         next.payload = value;
         next.timestamp = time.map(Timestamp::millis);
         if !headers.is_empty() {
-            let all = headers.iter().fold(OwnedHeaders::new(), |all, (key, value)| {
-                all.insert(Named { key, value: value.as_deref() })
-            });
+            let all = headers
+                .iter()
+                .fold(OwnedHeaders::new(), |all, (key, value)| all.insert(Named { key, value: value.as_deref() }));
             next.headers = Some(all);
         }
         let deadline = Deadline::after(SEND_MAX);

@@ -77,7 +77,10 @@ impl Store {
             return Err(PortError::Fenced(self.lane));
         }
         if self.broken {
-            return Err(unavailable(format!("lane {}: an earlier commit has an unknown end; open the lane again", self.lane)));
+            return Err(unavailable(format!(
+                "lane {}: an earlier commit has an unknown end; open the lane again",
+                self.lane
+            )));
         }
         Ok(())
     }
@@ -122,7 +125,14 @@ impl Store {
         }
         for (key, value) in &transaction.head {
             let (key, value) = (Some(key.as_slice()), value.as_deref());
-            out.push(Outgoing { topic: &self.topics.head, partition: own, key, value, headers: Vec::new(), pane: None });
+            out.push(Outgoing {
+                topic: &self.topics.head,
+                partition: own,
+                key,
+                value,
+                headers: Vec::new(),
+                pane: None,
+            });
         }
         for record in &transaction.journal {
             out.push(Outgoing::message(&self.topics.journal, own, record));
@@ -135,8 +145,9 @@ impl Store {
         assert_eq!(transaction.positions.len(), topics.len(), "a commit has one position per input topic");
         let mut list = TopicPartitionList::new();
         for (topic, position) in topics.iter().zip(&transaction.positions) {
-            list.add_partition_offset(topic, self.partition, Position::Offset(position.0))
-                .map_err(|error| told(&format!("lane {}: position {position} of topic `{topic}`", self.lane), &error))?;
+            list.add_partition_offset(topic, self.partition, Position::Offset(position.0)).map_err(|error| {
+                told(&format!("lane {}: position {position} of topic `{topic}`", self.lane), &error)
+            })?;
         }
         Ok(list)
     }

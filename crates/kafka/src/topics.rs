@@ -2,13 +2,16 @@
 //!
 //! A present topic is never changed: its owner may have reasons. Read next: `config.rs` for the names.
 
+use std::thread;
+
 use engine::ports::LaneId;
 use rdkafka::admin::{NewTopic, ResourceSpecifier, TopicReplication};
 
 use crate::admin::{Admin, wait};
 use crate::config::Config;
+use crate::deadline::Deadline;
 use crate::error::{Result, told, unavailable};
-use crate::limits::RECORD_BYTES_MAX;
+use crate::limits::{RECORD_BYTES_MAX, REQUEST_MAX, VISIBLE_PAUSE};
 
 /// Which topics [`ensure_topics`] creates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,16 +97,23 @@ pub fn ensure_topics(config: &Config, lanes: u32, scope: Scope) -> Result<Vec<St
         }
     }
     let replication = config.replication.unwrap_or(-1);
-    let settings: Vec<Vec<(&str, String)>> = missing.iter().map(|wanted| {
-        let at_least = wanted.at_least.iter().map(|(key, value)| (*key, value.to_string()));
-        wanted.settings.iter().cloned().chain(at_least).collect()
-    }).collect();
-    let topics: Vec<_> = missing.iter().zip(&settings).map(|(wanted, settings)| {
-        let reference = config.reference_topics.iter().any(|(_, topic)| *topic == wanted.topic);
-        let partitions = i32::try_from(if reference { 1 } else { lanes }).unwrap_or(i32::MAX);
-        let topic = NewTopic::new(&wanted.topic, partitions, TopicReplication::Fixed(replication));
-        settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value))
-    }).collect();
+    let settings: Vec<Vec<(&str, String)>> = missing
+        .iter()
+        .map(|wanted| {
+            let at_least = wanted.at_least.iter().map(|(key, value)| (*key, value.to_string()));
+            wanted.settings.iter().cloned().chain(at_least).collect()
+        })
+        .collect();
+    let topics: Vec<_> = missing
+        .iter()
+        .zip(&settings)
+        .map(|(wanted, settings)| {
+            let reference = config.reference_topics.iter().any(|(_, topic)| *topic == wanted.topic);
+            let partitions = i32::try_from(if reference { 1 } else { lanes }).unwrap_or(i32::MAX);
+            let topic = NewTopic::new(&wanted.topic, partitions, TopicReplication::Fixed(replication));
+            settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value))
+        })
+        .collect();
     if topics.is_empty() {
         return Ok(Vec::new());
     }
@@ -117,7 +127,19 @@ pub fn ensure_topics(config: &Config, lanes: u32, scope: Scope) -> Result<Vec<St
             return Err(told(&format!("creating topic `{topic}`"), &rdkafka::error::KafkaError::AdminOp(code)));
         }
     }
-    Ok(missing.into_iter().map(|wanted| wanted.topic).collect())
+    let names: Vec<_> = missing.into_iter().map(|wanted| wanted.topic).collect();
+    let deadline = Deadline::after(REQUEST_MAX);
+    for topic in &names {
+        // Created means accepted by the controller; brokers hear of it a moment later.
+        while !admin.is_led(topic)? {
+            if deadline.passed() {
+                let seconds = REQUEST_MAX.as_secs();
+                return Err(unavailable(format!("topic `{topic}` was created but has no leaders after {seconds} s")));
+            }
+            thread::sleep(VISIBLE_PAUSE);
+        }
+    }
+    Ok(names)
 }
 
 /// Everything about the topics on the cluster that does not fit, one sentence each; empty when all is well.

@@ -1,8 +1,10 @@
 //! The one writer of a log. Owns what a submission must be, that an id becomes one entry however often it comes,
 //! and that nothing is signed after a write went wrong: the writer stops, and opening the ledger again finds out
 //! where it stands. Never reads a clock or draws a salt. Read next: `ledger/commit.rs` for the durable steps in
-//! order, `ledger/start.rs` for what repairs each, `ledger/erase.rs`, `ledger/proofs.rs`.
+//! order, `ledger/start.rs` for what repairs each, `ledger/erase.rs`, `ledger/proofs.rs`,
+//! `ledger/collect.rs`.
 
+mod collect;
 mod commit;
 mod erase;
 mod proofs;
@@ -24,9 +26,7 @@ use crate::limits::{
 };
 use crate::openings::{IdIndex, IdKey, OpeningStore, Record};
 use crate::tree::Edge;
-use crate::{
-    Checkpoint, Entry, EntryContent, EntryKind, Error, Opening, Place, Result, SigningKey, commitment,
-};
+use crate::{Checkpoint, Entry, EntryContent, EntryKind, Error, Opening, Place, Result, SigningKey, commitment};
 
 /// Something to append.
 #[derive(Clone, Debug)]
@@ -218,7 +218,10 @@ impl Ledger {
     /// Time never runs backwards in a ledger: where the clock does, the last time is held and the entry says so.
     fn entry(&self, kind: EntryKind, now: Timestamp, content: EntryContent) -> Result<Entry> {
         if now.millis() < 0 {
-            return Err(Error::Submission { id: kind.to_string(), reason: format!("time {} ms is before 1970", now.millis()) });
+            return Err(Error::Submission {
+                id: kind.to_string(),
+                reason: format!("time {} ms is before 1970", now.millis()),
+            });
         }
         Ok(Entry { kind, clock_held: now < self.last_time, time: now.max(self.last_time), content })
     }
@@ -235,9 +238,7 @@ fn commit_length(drafts: &[Draft]) -> usize {
 }
 
 fn check_submission(submission: &Submission) -> Result<()> {
-    let bad = |reason: String| {
-        Err(Error::Submission { id: submission.id.chars().take(64).collect(), reason })
-    };
+    let bad = |reason: String| Err(Error::Submission { id: submission.id.chars().take(64).collect(), reason });
     if submission.id.is_empty() || submission.id.len() > ID_BYTES_MAX {
         return bad(format!("its id has {} bytes, expected 1 to {ID_BYTES_MAX}", submission.id.len()));
     }

@@ -117,7 +117,10 @@ impl OpeningStore {
         let bytes = bytes.ok_or_else(|| Error::damaged(&path, "the openings of this commit are missing"))?;
         let batch = decode(&bytes).ok_or_else(|| Error::damaged(&path, "its digest line or a record does not fit"))?;
         if size_of(name) != batch.first.checked_add(batch.records.len() as u64) {
-            return Err(Error::damaged(path, format!("it does not end where its name says: {} records", batch.records.len())));
+            return Err(Error::damaged(
+                path,
+                format!("it does not end where its name says: {} records", batch.records.len()),
+            ));
         }
         Ok(batch)
     }

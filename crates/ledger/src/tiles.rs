@@ -2,13 +2,14 @@
 //! The tree code reads synchronously: a first pass notes which tiles it asks for, a second gets them from memory.
 //! Read next: `ledger/start.rs` and `receipt.rs`, who use it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use tlog_tiles::{Hash, HashReader, Tile, TileHashReader, TileReader, tlog};
 
 use crate::limits::{BUNDLE_BYTES_MAX, TILE_BYTES_MAX, TILE_WIDTH};
 use crate::store::Store;
+use crate::tree::{subtree, tile_hashes};
 use crate::{Checkpoint, Error, Resource, Result, bundle};
 
 /// Runs `ask` over the authenticated tiles of the checkpoint's tree.
@@ -26,12 +27,14 @@ pub(crate) async fn authenticated<T>(
     let mut tiles = Preloaded::default();
     for tile in wanted {
         let bytes = read_tile(store, tile).await?;
-        tiles.bytes.insert(tile, bytes);
+        tiles.bytes.insert(place(tile), bytes);
     }
+    tiles.check_full()?;
     ask(&TileHashReader::new(checkpoint.size, checkpoint.hash(), &tiles)).map_err(|error| {
-        let names: Vec<String> = tiles.bytes.keys().map(|tile| resource(*tile).to_string()).collect();
-        let first = names.iter().min().cloned().unwrap_or_default();
-        let reason = format!("{error}: one of {} tiles does not fit the signed root of size {}", names.len(), checkpoint.size);
+        let names: Vec<String> = tiles.bytes.keys().map(|place| resource(*place).to_string()).collect();
+        let first = names.first().cloned().unwrap_or_default();
+        let reason =
+            format!("{error}: one of {} tiles does not fit the signed root of size {}", names.len(), checkpoint.size);
         Error::damaged(first, reason)
     })
 }
@@ -62,7 +65,7 @@ pub(crate) fn bundle_of(index: u64, size: u64) -> Resource {
 }
 
 async fn read_tile(store: &Store, tile: Tile) -> Result<Vec<u8>> {
-    let resource = resource(tile);
+    let resource = resource(place(tile));
     let mut bytes = read_or_full(store, resource, TILE_BYTES_MAX).await?;
     let expected = usize::from(resource.width()) * 32;
     if bytes.len() < expected || (bytes.len() > expected && bytes.len() != TILE_BYTES_MAX) {
@@ -84,8 +87,12 @@ async fn read_or_full(store: &Store, resource: Resource, bytes_max: usize) -> Re
     }
 }
 
-fn resource(tile: Tile) -> Resource {
-    Resource::Tile { level: tile.level(), index: tile.level_index(), width: tile.width() as u16 }
+fn place(tile: Tile) -> (u8, u64, u32) {
+    (tile.level(), tile.level_index(), tile.width())
+}
+
+fn resource((level, index, width): (u8, u64, u32)) -> Resource {
+    Resource::Tile { level, index, width: width as u16 }
 }
 
 #[derive(Default)]
@@ -110,7 +117,27 @@ impl TileReader for Recorder {
 
 #[derive(Default)]
 struct Preloaded {
-    bytes: HashMap<Tile, Vec<u8>>,
+    /// By level, index and width, so that which damage is named first does not depend on chance.
+    bytes: BTreeMap<(u8, u64, u32), Vec<u8>>,
+}
+
+impl Preloaded {
+    /// Every full tile against its hash in the tile above. `TileHashReader` means to do this and passes over some
+    /// where the right edge has fewer tiles than subtrees; then a tile forged together with its bundle would pass.
+    /// The tiles that are not full are all part of the root, which it does check.
+    fn check_full(&self) -> Result<()> {
+        let full = self.bytes.iter().filter(|((_, _, width), _)| *width as usize == TILE_WIDTH);
+        for (place @ (level, index, _), bytes) in full {
+            let (above, at) = (index / TILE_WIDTH as u64, (index % TILE_WIDTH as u64) as usize);
+            let above = self.bytes.range((level + 1, above, 0)..=(level + 1, above, u32::MAX)).next();
+            let held = above.and_then(|(_, bytes)| tile_hashes(bytes)).and_then(|hashes| hashes.get(at).copied());
+            if held.is_none() || held != tile_hashes(bytes).map(|hashes| subtree(&hashes)) {
+                let reason = "it does not hash to what the tile above it holds";
+                return Err(Error::damaged(resource(*place).to_string(), reason));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl TileReader for Preloaded {
@@ -119,8 +146,11 @@ impl TileReader for Preloaded {
     }
 
     fn read_tiles(&self, tiles: &[Tile]) -> Result<Vec<Vec<u8>>, tlog::Error> {
-        tiles.iter().map(|tile| self.bytes.get(tile).cloned().ok_or(tlog::Error::InvalidTile)).collect()
+        tiles.iter().map(|tile| self.bytes.get(&place(*tile)).cloned().ok_or(tlog::Error::InvalidTile)).collect()
     }
 
     fn save_tiles(&self, _: &[Tile], _: &[Vec<u8>]) {}
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 
 usage: validate.py FILE.ndjson [FILE.ndjson ...]
 
+Needs the packages of requirements.txt beside it; crates/findings/golden/findings.ndjson holds every kind of finding.
+
 Prints every error as `file:line: validator: path: message` and ends with exit code 1 if there was one, 2 on wrong
 usage or a file without a single line. Each validator misses what the other catches:
 

@@ -29,12 +29,10 @@ pub(super) fn jars() -> Result<PathBuf, String> {
     // Filled aside and renamed when complete, so that a broken download or a second process does no harm.
     let aside = tempfile::tempdir_in(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let filled = aside.path().join("jars");
-    run(
-        Command::new("mvn")
-            .args(["-q", "-B", "-f", POM])
-            .arg("org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies")
-            .arg(format!("-DoutputDirectory={}", filled.display())),
-    )?;
+    run(Command::new("mvn")
+        .args(["-q", "-B", "-f", POM])
+        .arg("org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies")
+        .arg(format!("-DoutputDirectory={}", filled.display())))?;
     match fs::rename(&filled, &jars) {
         Err(error) if !jars.exists() => Err(format!("{}: {error}", jars.display())),
         _ => Ok(jars),

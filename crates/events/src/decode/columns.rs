@@ -315,7 +315,15 @@ fn upper(text: Option<Cow<'_, str>>) -> Option<Cow<'_, str>> {
 
 /// Trimmed, cut to the limit, control characters replaced: these texts are shown to people and to terminals.
 fn clean<'t>(text: Option<&'t Cow<'_, str>>) -> Option<Cow<'t, str>> {
-    let text = text.map(|text| text.trim()).filter(|text| !text.is_empty())?;
+    let text = text?;
+    let needs_trim = |byte: Option<u8>| byte.is_none_or(|byte| !byte.is_ascii_graphic());
+    let text = match needs_trim(text.bytes().next()) || needs_trim(text.bytes().next_back()) {
+        true => text.trim(),
+        false => text,
+    };
+    if text.is_empty() {
+        return None;
+    }
     let text = &text[..text.floor_char_boundary(TEXT_BYTES_MAX)];
     if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) || !text.chars().any(char::is_control) {
         return Some(Cow::Borrowed(text));

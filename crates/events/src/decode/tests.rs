@@ -131,7 +131,9 @@ fn poison_is_rejected_by_kind_and_place_without_a_word_of_it() {
     let big = format!(r#"{{"user":"SECRET","x":"{}"}}"#, "A".repeat(10 << 20));
     let bomb = format!(r#"{{"user":"x","time":1,"x":{}{}}}"#, "[".repeat(400_000), "]".repeat(400_000));
     let many = format!("[{}{{}}]", "{},".repeat(PARTS_MAX));
-    let array = format!(r#"[{ACCESS},{{"user":["SECRET"]}},{AUTH},"SECRET",null,{{"user":"x"}},{{"time":5}}]"#);
+    let array = format!(
+        r#"[{ACCESS},{{"user":["SECRET"]}},{AUTH},"SECRET",null,{{"user":"x"}},{{"time":5}},["x",1767222000000,"x"]]"#
+    );
     let mut values: Vec<Option<&[u8]>> = vec![None, Some(b""), Some(b" \n"), Some(b"\xef\xbb\xbf"), Some(b"[]")];
     values.extend(
         [
@@ -185,7 +187,8 @@ fn poison_is_rejected_by_kind_and_place_without_a_word_of_it() {
         reject 20/3: wrong_type: the document, byte 7: expected an object
         reject 20/4: wrong_type: the document, byte 3: expected an object
         reject 20/5: missing_field: field `time` is absent
-        reject 20/6: no_user: nobody is named as the one who acted"#]]
+        reject 20/6: no_user: nobody is named as the one who acted
+        reject 20/7: wrong_type: the document, byte 0: expected an object"#]]
     .assert_eq(&text);
 }
 

@@ -16,7 +16,7 @@ fn check(policy: Policy, ticks: Vec<(i64, Line)>, expected: Expect) {
         for finding in step.findings {
             crate::validate(&finding.bytes).unwrap();
             let because = crate::read(&finding.bytes).unwrap().because.join(", ");
-            told.push_str(&format!("{hours:>3}h {} ({because})\n", finding.activity.name()));
+            told.push_str(&format!("at {hours} h: {} ({because})\n", finding.activity.name()));
         }
     }
     expected.assert_eq(&told);
@@ -28,7 +28,7 @@ fn a_score_at_the_threshold_opens_one_case() {
         Policy::default(),
         vec![(1, line("u1", 0.499_999)), (2, line("u1", 0.5)), (3, line("u1", 0.6)), (4, line("u1", 0.2))],
         expect![[r#"
-              2h opened (score)
+            at 2 h: opened (score)
         "#]],
     );
 }
@@ -40,7 +40,7 @@ fn a_rule_opens_a_case_unless_it_is_informational() {
         Policy::default(),
         vec![(1, with(&["surname"])), (2, with(&["household", "surname"]))],
         expect![[r#"
-              2h opened (rule:household)
+            at 2 h: opened (rule:household)
         "#]],
     );
 }
@@ -52,8 +52,8 @@ fn a_rise_waits_for_the_cool_down_and_is_not_forgotten() {
         Policy::default(),
         vec![(2, line("u1", 0.55)), (3, line("u1", 0.9)), (30, line("u1", 0.4)), (60, line("u1", 0.74))],
         expect![[r#"
-              2h opened (score)
-             30h updated (score_rise)
+            at 2 h: opened (score)
+            at 30 h: updated (score_rise)
         "#]],
     );
 }
@@ -65,8 +65,8 @@ fn a_rise_of_exactly_the_hysteresis_is_material() {
         Policy { update_gap: Millis(0), ..Policy::default() },
         vec![(1, line("u1", 0.55)), (2, line("u1", 0.699_999)), (3, line("u1", 0.7))],
         expect![[r#"
-              1h opened (score)
-              3h updated (score_rise)
+            at 1 h: opened (score)
+            at 3 h: updated (score_rise)
         "#]],
     );
 }
@@ -83,9 +83,9 @@ fn a_new_rule_waits_for_nothing_and_is_told_once() {
             (4, with(&["household", "audit-off", "after-leaving", "surname"])),
         ],
         expect![[r#"
-              1h opened (rule:household, score)
-              2h updated (rule:audit-off)
-              3h updated (rule:after-leaving)
+            at 1 h: opened (rule:household, score)
+            at 2 h: updated (rule:audit-off)
+            at 3 h: updated (rule:after-leaving)
         "#]],
     );
 }
@@ -106,9 +106,9 @@ fn the_cap_holds_back_rises_and_patients() {
             (4, with(0.99, &["p1", "p2", "p3"])),
         ],
         expect![[r#"
-              1h opened (score)
-              2h updated (patients)
-              3h updated (score_rise)
+            at 1 h: opened (score)
+            at 2 h: updated (patients)
+            at 3 h: updated (score_rise)
         "#]],
     );
 }
@@ -120,8 +120,8 @@ fn a_patient_with_a_low_pair_score_is_no_news() {
         Policy { update_gap: Millis(0), ..Policy::default() },
         vec![(1, with(0.2)), (2, with(0.499)), (3, with(0.5)), (4, with(0.7))],
         expect![[r#"
-              1h opened (score)
-              3h updated (patients)
+            at 1 h: opened (score)
+            at 3 h: updated (patients)
         "#]],
     );
 }
@@ -138,9 +138,9 @@ fn a_case_closes_after_quiet_and_the_next_act_opens_another() {
             (13 * day, line("u1", 0.7)),
         ],
         expect![[r#"
-              0h opened (score)
-            312h closed (quiet)
-            312h opened (score)
+            at 0 h: opened (score)
+            at 312 h: closed (quiet)
+            at 312 h: opened (score)
         "#]],
     );
 }
@@ -218,7 +218,7 @@ fn the_same_ticks_give_the_same_bytes_in_whatever_order_rows_are_handed_over() {
 #[test]
 fn a_restored_lane_goes_on_as_if_it_had_never_stopped() {
     let mut straight = cases();
-    let mut stored = BTreeMap::new();
+    let mut stored: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     for (hours, lines) in history() {
         // Every tick starts from the stored bytes alone.
         let mut restored = cases();
@@ -305,7 +305,7 @@ fn rows_that_are_no_tick_are_our_bug_and_say_which_row() {
     let batch = batch(&[line("u1", 0.1)]);
     let nothing = |_: usize| Vec::new();
     let no_one = |_: &str| Vec::new();
-    let mut step = |features, scores| {
+    let step = |features, scores| {
         let tick = Tick { end: at(0), features, scores, explain: &nothing, evidence: &no_one };
         cases().step(&tick).unwrap_err().to_string()
     };

@@ -64,5 +64,27 @@ fn every_problem_is_reported_at_once() {
         explain_top: 11,
         evidence_top: 13,
     };
-    check(policy, rules, meanings, Origin { pipeline: String::new(), ..origin() }, expect![[]]);
+    check(
+        policy,
+        rules,
+        meanings,
+        Origin { pipeline: String::new(), ..origin() },
+        expect![[r#"
+        policy: `open_score` is 0, expected more than 0 and at most 1
+        policy: `pair_score` is NaN, expected more than 0 and at most 1
+        policy: `update_rise` is -1, expected more than 0 and at most 1
+        policy: `update_gap` is -1ms, expected 0 or more
+        policy: `close_after` is 0ms, expected more than 0
+        policy: `updates_max` is 5000, at most 1000 allowed
+        policy: `explain_top` is 11, at most 10 allowed
+        policy: `evidence_top` is 13, at most 12 allowed
+        origin: `pipeline` has 0 bytes, expected 1 to 64
+        rule ``: `id` has 0 bytes, expected 1 to 64
+        rule `a"b`: `id` holds '"'
+        rule `after-leaving`: `TA0001` is no technique id: write `T1078` or `T1110.003`
+        rule `audit-off`: `title` holds '\n'
+        rule `after-leaving`: `TA0001` is no technique id: write `T1078` or `T1110.003`
+        rule `after-leaving` is defined twice
+        feature `charts_1h` is given a meaning twice"#]],
+    );
 }

@@ -45,8 +45,9 @@ fn numbers_read_as_people_say_them() {
             (0, "0 ms"),
             (450, "450 ms"),
             (61_000, "1 min 1 s"),
-            (86_400_000, "1 d"),
-            (90_060_000, "1 d 1 h"),
+            (86_400_000, "1 day"),
+            (90_060_000, "1 day 1 h"),
+            (604_800_000, "7 days"),
             (3_600_001, "1 h"),
         ],
     );
@@ -97,7 +98,7 @@ fn text_from_outside_stays_on_its_line() {
 #[test]
 fn sentences_start_and_end_like_sentences() {
     check(
-        |text| sentence(text),
+        sentence,
         vec![
             ("opened 14 charts", "Opened 14 charts."),
             ("2 of them left.", "2 of them left."),

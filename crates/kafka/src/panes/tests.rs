@@ -32,7 +32,8 @@ fn read_back(panes: &[StoredPane], first: i64, lost: impl Fn(i64) -> bool) -> Re
 #[test]
 fn panes_of_any_size_come_back() {
     let half = PANE_PART_BYTES_MAX;
-    let panes = [pane(60_000, 0), pane(120_000, 10), pane(180_000, half), pane(240_000, half + 1), pane(300_000, 3 * half + 5)];
+    let panes =
+        [pane(60_000, 0), pane(120_000, 10), pane(180_000, half), pane(240_000, half + 1), pane(300_000, 3 * half + 5)];
     assert_eq!(split(Tier::Minute, &panes[4]).unwrap().len(), 4);
     assert_eq!(read_back(&panes, i64::MIN, |_| false).unwrap(), panes);
     assert_eq!(read_back(&panes, 240_000, |_| false).unwrap(), panes[3..]);

@@ -9,6 +9,7 @@ use engine::ports::{
     DeadLetter, Flow, LaneId, Message, PortError, ReferenceFeed, Source, StoredPane, Tier, Transaction, Wake,
 };
 use events::{Offset, TopicId};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::KafkaSource;
 use crate::{Config, Embedded, KafkaReferenceFeed, Speaker, read_committed};
@@ -53,7 +54,7 @@ fn assigned(source: &mut KafkaSource, lanes: usize) {
             match wake {
                 Wake::Assigned(lanes) => have.extend(lanes),
                 Wake::Revoked(lanes) => have.retain(|lane| !lanes.contains(lane)),
-                Wake::Records { .. } => panic!("a record before any lane was started"),
+                other => panic!("{other:?} before any lane was started"),
             }
         }
         have.len() == lanes
@@ -141,8 +142,15 @@ fn transaction() -> Transaction {
             headers: vec![("traceparent".to_owned(), Some(b"00-1".to_vec()))],
         }],
         results: vec![message("features/60000", "ipc")],
-        panes: vec![(Tier::Minute, pane(60_000, 10)), (Tier::Minute, pane(120_000, 1_300_000)), (Tier::Day, pane(0, 0))],
-        head: BTreeMap::from([(b"journal".to_vec(), Some(b"j1".to_vec())), (b"case/1".to_vec(), Some(b"open".to_vec()))]),
+        panes: vec![
+            (Tier::Minute, pane(60_000, 10)),
+            (Tier::Minute, pane(120_000, 1_300_000)),
+            (Tier::Day, pane(0, 0)),
+        ],
+        head: BTreeMap::from([
+            (b"journal".to_vec(), Some(b"j1".to_vec())),
+            (b"case/1".to_vec(), Some(b"open".to_vec())),
+        ]),
         journal: vec![message("60000", "j1")],
         positions: vec![Offset(4), Offset(2)],
     }
@@ -226,4 +234,34 @@ fn reference_rows_are_known_up_to_a_time() {
     assert_eq!(rows.iter().map(|row| row.offset.0).collect::<Vec<_>>(), (0..100).collect::<Vec<_>>());
     assert!(feed.known_through() >= through);
     assert!(feed.poll(Some(through)).unwrap().is_empty());
+}
+
+#[test]
+fn half_a_lane_is_waited_out_and_then_an_error_that_names_the_settings() {
+    let (_broker, mut config) = cluster(2);
+    config.instance_id = None;
+    config.half_lane_max = Duration::from_millis(300);
+    config.properties.insert("heartbeat.interval.ms".to_owned(), "200".to_owned());
+    let mut source = KafkaSource::connect(&config).unwrap();
+    assigned(&mut source, 2);
+    // A stranger in the group that wants one of the topics only: lanes cannot be kept together any more.
+    let stranger: BaseConsumer = config.member().unwrap().create().unwrap();
+    stranger.subscribe(&["auth"]).unwrap();
+    let error = (0..300).find_map(|_| {
+        stranger.poll(Duration::ZERO);
+        source.poll(Duration::from_millis(100)).err()
+    });
+    let Some(PortError::Invalid(text)) = error else { panic!("{error:?}") };
+    for part in ["access here", "auth with another member", "partition.assignment.strategy", "group.remote.assignor"] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+/// The engine may keep them on a thread of its own.
+#[test]
+fn ports_can_be_sent_to_a_thread() {
+    fn check<T: Send>() {}
+    check::<KafkaSource>();
+    check::<KafkaReferenceFeed>();
+    check::<Speaker>();
 }

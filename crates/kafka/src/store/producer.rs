@@ -13,8 +13,8 @@ use engine::ports::{LaneId, Message as Sent, PortError, Tier};
 use events::Header;
 use rdkafka::TopicPartitionList;
 use rdkafka::client::ClientContext;
-use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header as Named, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext, PurgeConfig};
@@ -45,7 +45,8 @@ pub(crate) struct Outgoing<'a> {
 impl<'a> Outgoing<'a> {
     /// A message with key and value.
     pub(crate) fn message(topic: &'a str, partition: Option<i32>, message: &'a Sent) -> Self {
-        let (key, value, headers) = (Some(message.key.as_slice()), Some(message.value.as_slice()), message.headers.clone());
+        let (key, value, headers) =
+            (Some(message.key.as_slice()), Some(message.value.as_slice()), message.headers.clone());
         Self { topic, partition, key, value, headers, pane: None }
     }
 }
@@ -150,11 +151,17 @@ impl Producer {
     }
 
     /// Commits records and positions as one transaction.
-    pub(crate) fn commit(&self, records: &[Outgoing<'_>], positions: &TopicPartitionList, member: &Member) -> Result<Placed> {
+    pub(crate) fn commit(
+        &self,
+        records: &[Outgoing<'_>],
+        positions: &TopicPartitionList,
+        member: &Member,
+    ) -> Result<Placed> {
         let deadline = Deadline::after(COMMIT_MAX);
-        let metadata = member.metadata()?;
         let mut aborts = 0;
         loop {
+            // The newer group protocol counts a member's epochs up while it keeps its lanes.
+            let metadata = member.metadata()?;
             drop(self.inner.context().take());
             let Err(failed) = self.attempt(records, positions, &metadata, deadline)? else {
                 return Ok(placed(records, self.inner.context().take().offsets));
@@ -303,12 +310,16 @@ impl Producer {
     }
 }
 
-/// Errors that producing the same bytes again cannot mend.
+/// Errors that producing the same bytes again cannot mend: what is sent is refused, or the group has expelled this
+/// member, which only a poll can tell the engine.
 fn is_final(error: &KafkaError) -> bool {
     matches!(
         code_of(error),
         Some(
-            Code::MessageSizeTooLarge
+            Code::UnknownMemberId
+                | Code::IllegalGeneration
+                | Code::FencedInstanceId
+                | Code::MessageSizeTooLarge
                 | Code::InvalidMessageSize
                 | Code::UnknownTopic
                 | Code::UnknownTopicOrPartition

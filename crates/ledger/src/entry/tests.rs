@@ -71,7 +71,9 @@ fn a_body_has_one_spelling() {
     for body in [r#"{}"#, r#"{"a":1,"b":"é"}"#, r#"{"a":[1,2,{"x":null}]}"#] {
         assert_eq!(check_body(body.as_bytes()), Ok(()), "{body}");
     }
-    for body in ["", "[]", "1", r#"{"a": 1}"#, r#"{"b":1,"a":1}"#, r#"{"a":1,"a":1}"#, r#"{"a":1}\n"#, "{\"a\":\"\\u0041\"}"] {
+    for body in
+        ["", "[]", "1", r#"{"a": 1}"#, r#"{"b":1,"a":1}"#, r#"{"a":1,"a":1}"#, r#"{"a":1}\n"#, "{\"a\":\"\\u0041\"}"]
+    {
         assert!(check_body(body.as_bytes()).is_err(), "{body}");
     }
     let long = format!("{{\"a\":\"{}\"}}", "x".repeat(BODY_BYTES_MAX));

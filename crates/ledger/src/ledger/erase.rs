@@ -59,3 +59,6 @@ impl Ledger {
         Error::UnknownId { id: id.chars().take(64).collect(), size: self.size() }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,9 +7,7 @@ use super::Ledger;
 use crate::limits::TILE_WIDTH;
 use crate::opening::Tombstone;
 use crate::openings::{IdKey, Record};
-use crate::{
-    Entry, EntryContent, EntryKind, Erasure, Error, Opening, Receipt, Result, TlogProof, commitment, tiles,
-};
+use crate::{Entry, EntryContent, EntryKind, Erasure, Error, Opening, Receipt, Result, TlogProof, commitment, tiles};
 
 impl Ledger {
     /// The receipt of an entry: the shareable proof under the present checkpoint, and the confidential opening.
@@ -38,7 +36,8 @@ impl Ledger {
     /// The entry at `index` and what is kept about it.
     pub(super) async fn record_at(&self, index: u64) -> Result<(Entry, Record)> {
         let (_, bytes) = self.prove(index).await?;
-        let entry = Entry::decode(&bytes).map_err(|error| Error::damaged(format!("entry {index}"), error.to_string()))?;
+        let entry =
+            Entry::decode(&bytes).map_err(|error| Error::damaged(format!("entry {index}"), error.to_string()))?;
         let fits = |record: &Record| match (&entry.content, &record.opening) {
             (EntryContent::Commitment(held), Some(opening)) => commitment(&opening.salt, &opening.content) == *held,
             (EntryContent::Commitment(_), None) => record.erased.is_some(),

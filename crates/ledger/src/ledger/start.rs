@@ -74,7 +74,8 @@ fn open_note(place: &str, note: &[u8], key: &SigningKey) -> Result<Checkpoint> {
 fn check_not_ahead(place: &str, seen: Option<&Checkpoint>, committed: &Checkpoint) -> Result<()> {
     let Some(seen) = seen else { return Ok(()) };
     if seen.size > committed.size {
-        let reason = format!("{place} covers {} entries, the head {}: the head was set back", seen.size, committed.size);
+        let reason =
+            format!("{place} covers {} entries, the head {}: the head was set back", seen.size, committed.size);
         return Err(Error::Refused { reason });
     }
     if seen.size == committed.size && seen.root != committed.root {

@@ -16,7 +16,7 @@ fn indexes(appended: &[Appended]) -> Vec<u64> {
 }
 
 /// The whole ledger in memory must verify, and every finding open.
-async fn check_whole(memory: &Memory, ledger: &Ledger, ids: impl IntoIterator<Item = u64>) {
+pub(super) async fn check_whole(memory: &Memory, ledger: &Ledger, ids: impl IntoIterator<Item = u64>) {
     let report = verify_store(&ledger.place.log, key().verifier()).await.unwrap();
     assert_eq!((report.verdict, report.problems), (Verdict::Committed, vec![]));
     assert_eq!(report.size, Some(ledger.size()));
@@ -226,7 +226,10 @@ async fn crash(start: &Memory, batch: &[Submission], write: u64, fault: Fault) -
     assert_eq!(ledger.source_position(), Some(if counted { "after" } else { "before" }), "write {write} ({name})");
     let appended = ledger.append(batch, position, at(10), &mut salts()).await.unwrap();
     assert_eq!(indexes(&appended), (3..3 + batch.len() as u64).collect::<Vec<_>>(), "write {write} ({name})");
-    assert!(appended.iter().all(|appended| appended.is_new != counted), "all or nothing counted, write {write} ({name})");
+    assert!(
+        appended.iter().all(|appended| appended.is_new != counted),
+        "all or nothing counted, write {write} ({name})"
+    );
     assert_eq!(ledger.size(), 3 + batch.len() as u64);
     let last = 2 + batch.len() as u64;
     check_whole(&memory, &ledger, [0, 1, 2, last - 1]).await;
@@ -406,59 +409,6 @@ fn a_start_over_damaged_files_is_refused_and_names_one() {
         let stranger = SigningKey::generate("other.example", [9; 32]).unwrap();
         let error = Ledger::open_at(memory.place(), stranger, memory.openings.clone()).await.unwrap_err();
         assert!(error.to_string().contains("not signed by other.example"), "{error}");
-    });
-}
-
-#[test]
-fn an_erased_entry_opens_no_more_and_proves_that_it_was_erased() {
-    block_on(async {
-        let (memory, mut ledger) = Memory::ledger().await;
-        ledger.append(&findings(0..4), None, at(1), &mut salts()).await.unwrap();
-        for basis in ["", "Because she asked", &"x".repeat(65)] {
-            assert!(ledger.erase("f-2", basis, at(2)).await.is_err(), "{basis}");
-        }
-        let notice = ledger.erase("f-2", "gdpr-17", at(2)).await.unwrap();
-        assert_eq!((notice.index, notice.is_new), (5, true));
-        assert_eq!(ledger.erase("f-2", "gdpr-17", at(3)).await.unwrap().index, 5);
-        assert!(matches!(ledger.receipt("f-2").await, Err(Error::Erased { notice: 5, .. })));
-        let again = ledger.append(&[finding(2)], None, at(4), &mut salts()).await.unwrap();
-        assert_eq!(again[0].index, 3, "an erased finding that is delivered again stays erased");
-        let kept = dump(&memory.openings).await;
-        let holds = |text: &str| kept.iter().any(|(_, bytes)| String::from_utf8_lossy(bytes).contains(text));
-        let content = |number| serde_json::to_string(&String::from_utf8(finding(number).content).unwrap()).unwrap();
-        assert!(holds(&content(1)) && !holds(&content(2)));
-        let erasure = ledger.erasure("f-2").await.unwrap();
-        let report =
-            verify_receipt(erasure.proof.as_bytes(), Some(erasure.opening_file.as_bytes()), None, key().verifier());
-        assert_eq!(report.unwrap().verdict, Verdict::Erased);
-        assert!(ledger.erasure("f-1").await.is_err());
-        check_whole(&memory, &memory.open().await.unwrap(), [0, 1, 3]).await;
-    });
-}
-
-#[test]
-fn an_erasure_that_dies_anywhere_is_finished_by_the_next_start() {
-    block_on(async {
-        let (start, mut ledger) = Memory::ledger().await;
-        ledger.append(&findings(0..4), None, at(1), &mut salts()).await.unwrap();
-        for fault in [Fault::Lost, Fault::Persisted] {
-            for write in 0.. {
-                let memory = start.fork();
-                let mut ledger = memory.open().await.unwrap();
-                memory.break_write(write, fault);
-                let hit = ledger.erase("f-2", "gdpr-17", at(2)).await.is_err();
-                *memory.faults.plan.lock().unwrap() = None;
-                let mut ledger = memory.open().await.unwrap();
-                let signed = ledger.size() == 6;
-                assert_eq!(ledger.receipt("f-2").await.is_err(), signed, "write {write}: a notice means it is gone");
-                assert_eq!(ledger.erase("f-2", "gdpr-17", at(3)).await.unwrap().index, 5);
-                assert!(matches!(ledger.receipt("f-2").await, Err(Error::Erased { .. })));
-                check_whole(&memory, &ledger, [0, 1, 3]).await;
-                if !hit {
-                    break;
-                }
-            }
-        }
     });
 }
 

@@ -140,7 +140,11 @@ fn indexes_and_sizes_at_the_edges_get_an_answer() {
 fn an_erasure_notice_speaks_for_its_entry_only() {
     block_on(async {
         let (_, mut ledger) = Memory::ledger().await;
-        let batch = [finding(0), finding(1), Submission { id: "m".to_owned(), kind: EntryKind::Manifest, content: b"{}".to_vec() }];
+        let batch = [
+            finding(0),
+            finding(1),
+            Submission { id: "m".to_owned(), kind: EntryKind::Manifest, content: b"{}".to_vec() },
+        ];
         ledger.append(&batch, None, at(1), &mut salts()).await.unwrap();
         ledger.erase("f-0", "gdpr-17", at(2)).await.unwrap();
         let erasure = ledger.erasure("f-0").await.unwrap();

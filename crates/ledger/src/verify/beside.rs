@@ -61,7 +61,9 @@ impl Verifier<'_> {
         match head.and_then(|head| Checkpoint::open(head.note.as_bytes(), vkey)) {
             Ok(head) if head.size < newest.size => {
                 let (head, newest) = (head.size, newest.size);
-                self.problem(format!("{HEAD_PATH}: it stands at {head} entries, the checkpoint at {newest}: it was set back"));
+                self.problem(format!(
+                    "{HEAD_PATH}: it stands at {head} entries, the checkpoint at {newest}: it was set back"
+                ));
                 Ok(None)
             }
             Ok(head) => Ok(Some(head)),
@@ -116,8 +118,7 @@ impl Verifier<'_> {
             Resource::Entries { .. } => BUNDLE_BYTES_MAX,
         };
         let (path, wider) = (resource.to_string(), resource.with_width(present).to_string());
-        let (Some(spare), Some(wider)) =
-            (self.read(&path, bytes_max).await?, self.read(&wider, bytes_max).await?)
+        let (Some(spare), Some(wider)) = (self.read(&path, bytes_max).await?, self.read(&wider, bytes_max).await?)
         else {
             return Ok(());
         };

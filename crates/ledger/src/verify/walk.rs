@@ -44,7 +44,10 @@ impl Verifier<'_> {
         for index in 0..size.div_ceil(TILE_WIDTH as u64) {
             let leaves = self.leaves(walk.size, index).await?;
             let Some(chosen) = self.choose(&mut walk, &leaves).await? else {
-                self.problem(format!("the walk stops at entry {}: neither bundle nor tile can be read", walk.edge.size()));
+                self.problem(format!(
+                    "the walk stops at entry {}: neither bundle nor tile can be read",
+                    walk.edge.size()
+                ));
                 return Ok(());
             };
             self.check_entries(&mut walk, &leaves, &chosen);
@@ -147,7 +150,8 @@ impl Verifier<'_> {
 
     /// Which leaves to go on with, and who is to blame if the two sides differ.
     async fn choose(&mut self, walk: &mut Walk<'_>, leaves: &Leaves) -> Result<Option<Vec<Hash>>> {
-        let by_entries = leaves.entries.as_ref().map(|entries| entries.iter().map(|entry| record_hash(entry)).collect());
+        let by_entries =
+            leaves.entries.as_ref().map(|entries| entries.iter().map(|entry| record_hash(entry)).collect());
         let (entries, tile): (Vec<Hash>, &Vec<Hash>) = match (by_entries, &leaves.by_tile) {
             (Some(entries), Some(tile)) if entries != *tile => (entries, tile),
             (entries, tile) => return Ok(entries.or_else(|| tile.clone())),

@@ -1,0 +1,31 @@
+//! Every limit of the main path, in one place. What depends on each other is asserted together.
+
+use std::time::Duration;
+
+use base::Millis;
+
+/// How long one poll may wait when there is nothing to do.
+pub const POLL_WAIT: Duration = Duration::from_millis(50);
+/// How long a lane closes ticks before it commits them together.
+pub const COMMIT_BUDGET: Duration = Duration::from_millis(200);
+/// Bytes of one transaction; a larger tick goes alone.
+pub const TRANSACTION_BYTES_MAX: usize = 4 << 20;
+/// Ticks of one transaction.
+pub const TRANSACTION_TICKS_MAX: usize = 2_000;
+/// Rejects and late records that wait for a tick before they are committed without one.
+pub const DEAD_LETTERS_MAX: usize = 500;
+/// How long rejects and late records wait for a tick before they are committed without one.
+pub const DEAD_LETTERS_WAIT: Millis = Millis::seconds(10);
+/// How far one topic of a lane may be ahead of the one the lane waits for before it is held.
+pub const AHEAD_MAX: Millis = Millis::hours(1);
+/// How close it must come before it is read on.
+pub const AHEAD_RESUME: Millis = Millis::minutes(30);
+/// Rows of open panes of a lane above which topics that are ahead are held at once.
+pub const OPEN_ROWS_HOLD: usize = features::limits::OPEN_ROWS_MAX / 4;
+/// Lanes that are computed at the same time, at most.
+pub const WORKERS_MAX: usize = 16;
+/// How often an idle reference feed is asked for news.
+pub const REFERENCE_POLL: Millis = Millis::seconds(1);
+
+const _: () = assert!(AHEAD_RESUME.0 < AHEAD_MAX.0);
+const _: () = assert!(OPEN_ROWS_HOLD < features::limits::OPEN_ROWS_MAX);

@@ -1,0 +1,228 @@
+//! Every metric of the product, declared once. Labels are bounded: topics, partitions, stages, reasons, rules.
+
+use base::Timestamp;
+use events::TopicId;
+use prometheus::{
+    Histogram, HistogramOpts, HistogramTimer, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+use crate::error::Result;
+use crate::ports::{LaneId, Source};
+use crate::spec::PipelineSpec;
+use crate::worker::{Done, Worker};
+
+/// Parts of a turn that are timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Decoding and walking records.
+    Decode,
+    /// Closing ticks and committing them.
+    Ticks,
+}
+
+impl Stage {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Decode => "decode",
+            Self::Ticks => "ticks",
+        }
+    }
+}
+
+/// The metrics of one process.
+pub struct Metrics {
+    registry: Registry,
+    received: IntCounterVec,
+    rejected: IntCounterVec,
+    late: IntCounterVec,
+    duplicates: IntCounterVec,
+    dead_letters: IntCounterVec,
+    findings: IntCounterVec,
+    rows: IntCounterVec,
+    ticks: IntCounterVec,
+    idle: IntCounterVec,
+    reference_rejects: IntCounterVec,
+    watermark_lag: IntGaugeVec,
+    source_last: IntGaugeVec,
+    consumer_lag: IntGaugeVec,
+    open_rows: IntGaugeVec,
+    state_keys: IntGaugeVec,
+    state_bytes: IntGaugeVec,
+    open_cases: IntGaugeVec,
+    last_commit: IntGaugeVec,
+    lanes: IntGauge,
+    rebalances: IntCounterVec,
+    scores: Histogram,
+    stages: HistogramVec,
+    ledger_entries: IntGauge,
+    ledger_last: IntGauge,
+}
+
+impl Metrics {
+    /// Registers every metric, and the facts about this build and its model.
+    pub fn new(spec: &PipelineSpec) -> Result<Self> {
+        let registry = Registry::new_custom(Some("chartwarden".to_owned()), None)?;
+        let counter = |name: &str, help: &str, labels: &[&str]| -> Result<IntCounterVec> {
+            let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok(metric)
+        };
+        let gauge = |name: &str, help: &str, labels: &[&str]| -> Result<IntGaugeVec> {
+            let metric = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok(metric)
+        };
+        let single = |name: &str, help: &str| -> Result<IntGauge> {
+            let metric = IntGauge::new(name, help)?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok(metric)
+        };
+        let scores = Histogram::with_opts(
+            HistogramOpts::new("score", "Calibrated scores of users at scoring ticks.")
+                .buckets(vec![0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9]),
+        )?;
+        registry.register(Box::new(scores.clone()))?;
+        let stages = HistogramVec::new(
+            HistogramOpts::new("stage_duration_seconds", "Time spent in a stage of one turn of the main path."),
+            &["stage"],
+        )?;
+        registry.register(Box::new(stages.clone()))?;
+        let build = gauge("build_info", "Always 1; the version is in the label.", &["version"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let model = gauge("model_info", "Always 1; the model and its digest are in the labels.", &["model", "version"])?;
+        for model_in_use in [&spec.models().pair, &spec.models().user].into_iter().flatten() {
+            model.with_label_values(&[model_in_use.name(), &model_in_use.digest().short()]).set(1);
+        }
+        Ok(Self {
+            received: counter("events_received_total", "Events read and accepted.", &["lane"])?,
+            rejected: counter("events_rejected_total", "Events that could not be used, by reason.", &["reason"])?,
+            late: counter("events_late_total", "Events whose tick had closed.", &["stage"])?,
+            duplicates: counter("events_duplicate_total", "Events that had been read before.", &["stage"])?,
+            dead_letters: counter("dlq_records_total", "Records passed to the dead-letter topic.", &["reason"])?,
+            findings: counter("findings_total", "Findings committed.", &["severity", "rule"])?,
+            rows: counter("feature_rows_total", "Feature rows computed.", &["grain"])?,
+            ticks: counter("ticks_closed_total", "Ticks closed.", &["lane"])?,
+            idle: counter("idle_decisions_total", "Silent topics that stopped holding their lane.", &["topic"])?,
+            reference_rejects: counter("reference_rows_rejected_total", "Reference rows passed over.", &["kind"])?,
+            watermark_lag: gauge(
+                "watermark_lag_seconds",
+                "How far a lane's watermark is behind the broker's time.",
+                &["lane"],
+            )?,
+            source_last: gauge(
+                "source_last_event_timestamp_seconds",
+                "The watermark of an input topic: a source that falls silent stands still.",
+                &["source", "lane"],
+            )?,
+            consumer_lag: gauge("consumer_lag_records", "Records not yet read.", &["topic", "partition"])?,
+            open_rows: gauge("open_rows", "Rows that wait for their tick to close.", &["topic", "lane"])?,
+            state_keys: gauge("state_keys", "Users (or values seen with users) a lane remembers.", &["lane", "kind"])?,
+            state_bytes: gauge("state_bytes", "Bytes of sealed panes in memory.", &["lane"])?,
+            open_cases: gauge("open_cases", "Cases that are open.", &["lane"])?,
+            last_commit: gauge("last_tick_timestamp_seconds", "End of the last committed tick.", &["lane"])?,
+            lanes: single("lanes", "Lanes this process owns.")?,
+            rebalances: counter("lanes_assigned_total", "Lanes taken up since the start.", &[])?,
+            scores,
+            stages,
+            ledger_entries: single("ledger_entries", "Entries in the ledger.")?,
+            ledger_last: single("ledger_last_anchor_timestamp_seconds", "When the ledger last grew.")?,
+            registry,
+        })
+    }
+
+    /// The exposition in Prometheus text format 0.0.4.
+    pub fn text(&self) -> String {
+        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+
+    /// What the ledger holds.
+    pub fn ledger(&self, entries: u64, at: Timestamp) {
+        self.ledger_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
+        self.ledger_last.set(at.millis() / 1_000);
+    }
+
+    pub(crate) fn time(&self, stage: Stage) -> HistogramTimer {
+        self.stages.with_label_values(&[stage.name()]).start_timer()
+    }
+
+    pub(crate) fn assigned(&self, lanes: usize) {
+        let none: [&str; 0] = [];
+        self.rebalances.with_label_values(&none).inc_by(lanes as u64);
+    }
+
+    pub(crate) fn idle_decision(&self, topic: &str) {
+        self.idle.with_label_values(&[topic]).inc();
+    }
+
+    pub(crate) fn reference_reject(&self, kind: &str) {
+        self.reference_rejects.with_label_values(&[kind]).inc();
+    }
+
+    pub(crate) fn lanes(&self, count: usize) {
+        self.lanes.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn done(&self, spec: &PipelineSpec, done: &Done) {
+        for reason in &done.rejects {
+            self.rejected.with_label_values(&[reason]).inc();
+            self.dead_letters.with_label_values(&[reason]).inc();
+        }
+        self.late.with_label_values(&["walk"]).inc_by(done.late);
+        self.dead_letters.with_label_values(&["late"]).inc_by(done.late);
+        self.duplicates.with_label_values(&["walk"]).inc_by(done.duplicates);
+        self.rows.with_label_values(&["user"]).inc_by(done.user_rows);
+        self.rows.with_label_values(&["pair"]).inc_by(done.pair_rows);
+        done.scores.iter().for_each(|score| self.scores.observe(*score));
+        for finding in &done.findings {
+            let known = |rule: &&String| spec.rules().iter().any(|known| known.id == **rule);
+            let rule = finding.rules.iter().find(known).map_or("model", String::as_str);
+            self.findings.with_label_values(&[finding.severity.caption(), rule]).inc();
+        }
+    }
+
+    pub(crate) fn lane(
+        &self,
+        lane: LaneId,
+        spec: &PipelineSpec,
+        worker: &Worker,
+        broker_time: Option<Timestamp>,
+        source: &dyn Source,
+    ) {
+        let name = lane.to_string();
+        let narrow = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let watermark = worker.lane().watermark();
+        if let Some(now) = broker_time.filter(|_| watermark > Timestamp::MIN) {
+            self.watermark_lag.with_label_values(&[&name]).set((now - watermark).0 / 1_000);
+        }
+        for (topic, input) in (0u8..).map(TopicId).zip(spec.inputs()) {
+            let walker = worker.lane().walker(topic);
+            let seconds = walker.watermark().millis().max(0) / 1_000;
+            self.source_last.with_label_values(&[&input.topic, &name]).set(seconds);
+            self.open_rows.with_label_values(&[&input.topic, &name]).set(narrow(walker.open_row_count()));
+            if let Some(lag) = source.lag(lane, topic) {
+                let lag = i64::try_from(lag).unwrap_or(i64::MAX);
+                self.consumer_lag.with_label_values(&[&input.topic, &name]).set(lag);
+            }
+        }
+        let (users, seen) = worker.lane().state_keys();
+        self.state_keys.with_label_values(&[name.as_str(), "users"]).set(narrow(users));
+        self.state_keys.with_label_values(&[name.as_str(), "seen"]).set(narrow(seen));
+        self.open_cases.with_label_values(&[&name]).set(narrow(worker.open_cases()));
+        if let Some(end) = worker.lane().last_tick() {
+            self.last_commit.with_label_values(&[&name]).set(end.millis() / 1_000);
+        }
+    }
+
+    pub(crate) fn walked(&self, lane: LaneId, events: u64) {
+        self.received.with_label_values(&[&lane.to_string()]).inc_by(events);
+    }
+
+    pub(crate) fn ticked(&self, lane: LaneId, ticks: u64, state_bytes: Option<usize>) {
+        let name = lane.to_string();
+        self.ticks.with_label_values(&[&name]).inc_by(ticks);
+        if let Some(bytes) = state_bytes {
+            self.state_bytes.with_label_values(&[&name]).set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! The main path, top down: what happened, then what follows from it, step by step.
+//!
+//! One thread of control polls, computes and commits; lanes are computed side by side in between. No transaction is
+//! open while the source is polled, so lanes may come and go there. Read next: `worker.rs`, one lane at work.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use base::{Clock, Millis, Timestamp};
+use events::{PseudonymKeys, TopicId};
+use reference::{Pins, Reference};
+
+use crate::error::{Error, Result};
+use crate::idle::Quiet;
+use crate::limits::{
+    AHEAD_MAX, AHEAD_RESUME, COMMIT_BUDGET, DEAD_LETTERS_MAX, DEAD_LETTERS_WAIT, OPEN_ROWS_HOLD, POLL_WAIT,
+    REFERENCE_POLL, WORKERS_MAX,
+};
+use crate::metrics::{Metrics, Stage};
+use crate::ports::{Flow, LaneId, PortError, ReferenceFeed, Source, Wake};
+use crate::progress::Progress;
+use crate::spec::PipelineSpec;
+use crate::stopwatch::Stopwatch;
+use crate::worker::Worker;
+
+/// The main path of one process.
+pub struct Engine<'a> {
+    spec: &'a PipelineSpec,
+    keys: Arc<PseudonymKeys>,
+    source: &'a mut dyn Source,
+    feed: &'a mut dyn ReferenceFeed,
+    clock: &'a dyn Clock,
+    metrics: &'a Metrics,
+    progress: &'a Progress,
+    lanes: BTreeMap<LaneId, Owned>,
+    reference: Reference,
+    /// Where the reference stood when it was first read to its end here.
+    genesis: Option<Pins>,
+    reference_asked: Timestamp,
+    exhausted: bool,
+}
+
+/// A lane of ours.
+struct Owned {
+    worker: Worker,
+    quiet: Quiet,
+    flows: Vec<Flow>,
+    committed_at: Timestamp,
+    blocked_until: Option<Timestamp>,
+    turns: u32,
+}
+
+impl<'a> Engine<'a> {
+    /// An engine over a checked pipeline and the ports it runs on.
+    pub fn new(
+        spec: &'a PipelineSpec,
+        keys: Arc<PseudonymKeys>,
+        source: &'a mut dyn Source,
+        feed: &'a mut dyn ReferenceFeed,
+        clock: &'a dyn Clock,
+        metrics: &'a Metrics,
+        progress: &'a Progress,
+    ) -> Self {
+        Self {
+            spec,
+            keys,
+            source,
+            feed,
+            clock,
+            metrics,
+            progress,
+            lanes: BTreeMap::new(),
+            reference: Reference::new(),
+            genesis: None,
+            reference_asked: Timestamp::MIN,
+            exhausted: false,
+        }
+    }
+
+    /// Runs until `stop` is set or a replay is exhausted. What was closed is committed; what event time has not
+    /// closed stays for the next start.
+    pub fn run(&mut self, stop: &AtomicBool) -> Result<()> {
+        while !stop.load(Ordering::Relaxed) && !(self.exhausted && !self.has_ticks()) {
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    /// One turn: read, walk, decide, close, commit, pace.
+    pub fn step(&mut self) -> Result<()> {
+        let busy = self.has_ticks();
+        let wakes = self.source.poll(if busy { Duration::ZERO } else { POLL_WAIT })?;
+        let now = self.clock.now();
+        let mut arrived: BTreeMap<LaneId, Vec<Wake>> = BTreeMap::new();
+        for wake in wakes {
+            match wake {
+                Wake::Assigned(lanes) => self.take_up(&lanes, now)?,
+                Wake::Revoked(lanes) => lanes.iter().for_each(|lane| self.give_up(*lane, "given to another consumer")),
+                Wake::Records { lane, .. } | Wake::Decoded { lane, .. } => {
+                    arrived.entry(lane).or_default().push(wake);
+                }
+                Wake::Exhausted => self.exhausted = true,
+            }
+        }
+        self.walk(arrived, now);
+        self.decide_idle(now);
+        self.read_reference(now)?;
+        self.close_ticks(now)?;
+        self.commit_letters(now)?;
+        self.pace()?;
+        self.report(now);
+        Ok(())
+    }
+
+    fn has_ticks(&mut self) -> bool {
+        let known = self.feed.known_through();
+        self.lanes.values_mut().any(|owned| matches!(owned.worker.next_tick(known), Ok(Some(_))))
+    }
+
+    // ---- lanes that come and go
+
+    fn take_up(&mut self, lanes: &[LaneId], now: Timestamp) -> Result<()> {
+        self.metrics.assigned(lanes.len());
+        for lane in lanes {
+            let watch = Stopwatch::start();
+            let genesis = self.genesis()?;
+            let store = self.source.open(*lane)?;
+            let start = self.source.log_start(*lane)?;
+            let guide = self.source.journal(*lane)?;
+            let worker = Worker::open(*lane, self.spec, &self.keys, store, &start, genesis, guide)?;
+            let resume = worker.resume();
+            self.source.start(*lane, &resume)?;
+            tracing::info!(lane = lane.0, ms = watch.millis(), tick = ?worker.lane().last_tick(), "lane taken up");
+            let topics = self.spec.inputs().len();
+            let quiet = Quiet::new(topics);
+            let flows = vec![Flow::Read; topics];
+            let owned = Owned { worker, quiet, flows, committed_at: now, blocked_until: None, turns: 0 };
+            self.lanes.insert(*lane, owned);
+        }
+        Ok(())
+    }
+
+    fn give_up(&mut self, lane: LaneId, why: &str) {
+        if self.lanes.remove(&lane).is_some() {
+            tracing::info!(lane = lane.0, why, "lane given up");
+        }
+    }
+
+    /// Where the reference stands at the very first start: read to its end before any lane is taken up.
+    fn genesis(&mut self) -> Result<Pins> {
+        if self.genesis.is_none() {
+            let ends = self.feed.ends()?;
+            // Whatever is appended by now: any time at all makes the feed read to its end.
+            self.take_reference(Some(Timestamp::from_millis(0)))?;
+            self.genesis = Some(crate::reference_rows::pins(ends)?);
+        }
+        Ok(self.genesis.clone().unwrap_or_default())
+    }
+
+    // ---- what arrived
+
+    fn walk(&mut self, arrived: BTreeMap<LaneId, Vec<Wake>>, now: Timestamp) {
+        let mut work: Vec<(&mut Owned, Vec<Wake>)> = Vec::new();
+        let mut arrived = arrived;
+        for (lane, owned) in &mut self.lanes {
+            if let Some(wakes) = arrived.remove(lane) {
+                work.push((owned, wakes));
+            }
+        }
+        let _timer = self.metrics.time(Stage::Decode);
+        side_by_side(work, |(owned, wakes)| {
+            for wake in wakes {
+                match wake {
+                    Wake::Records { topic, records, .. } => {
+                        let newest = records.iter().map(|record| record.append_time).max();
+                        owned.worker.take(topic, &records);
+                        owned.quiet.saw(newest, now);
+                    }
+                    Wake::Decoded { topic, decoded, .. } => owned.worker.offer(topic, decoded, None),
+                    Wake::Assigned(_) | Wake::Revoked(_) | Wake::Exhausted => {}
+                }
+            }
+            Ok(())
+        })
+        .unwrap_or_else(|error: Error| unreachable!("walking cannot fail: {error}"));
+    }
+
+    /// Silent topics stop holding their lane back; decided by the clock, and therefore recorded.
+    fn decide_idle(&mut self, now: Timestamp) {
+        for (lane, owned) in &mut self.lanes {
+            for (topic, input) in (0u8..).map(TopicId).zip(self.spec.inputs()) {
+                let watermark = owned.worker.lane().walker(topic).watermark();
+                owned.quiet.moved(topic, watermark, now);
+                let Some(end) = self.source.at_end(*lane, topic) else { continue };
+                owned.worker.lane_mut().reached_end(topic, end);
+                if let Some(broker) = owned.quiet.idle(topic, self.spec.idle_after(), now) {
+                    let value = broker - self.spec.idle_after() - input.lateness;
+                    if owned.worker.lane_mut().decide_idle(topic, end, value) {
+                        self.metrics.idle_decision(&input.topic);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads the reference on; as far as a lane that waits for it needs.
+    fn read_reference(&mut self, now: Timestamp) -> Result<()> {
+        let known = self.feed.known_through();
+        let mut wanted = None;
+        for owned in self.lanes.values_mut() {
+            owned.blocked_until = owned.worker.next_tick(known).err();
+            // Everything appended by now is as cheap to wait for as what one tick needs.
+            let broker = owned.quiet.broker_time(now);
+            wanted = wanted.max(owned.blocked_until.map(|due| broker.unwrap_or(due).max(due)));
+        }
+        if wanted.is_some() || now - self.reference_asked >= REFERENCE_POLL {
+            self.reference_asked = now;
+            self.take_reference(wanted)?;
+        }
+        Ok(())
+    }
+
+    fn take_reference(&mut self, through: Option<Timestamp>) -> Result<()> {
+        for row in self.feed.poll(through)? {
+            if let Err(problem) = crate::reference_rows::apply(&mut self.reference, &row, &self.keys) {
+                self.metrics.reference_reject(row.kind);
+                tracing::warn!(
+                    kind = row.kind,
+                    partition = row.partition,
+                    offset = row.offset.0,
+                    %problem,
+                    "reference row passed over"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    // ---- ticks
+
+    /// Closes what is due in every lane, as much as fits one commit, and commits it.
+    fn close_ticks(&mut self, now: Timestamp) -> Result<()> {
+        let known = self.feed.known_through();
+        let reference = &self.reference;
+        let timer = self.metrics.time(Stage::Ticks);
+        let work: Vec<_> = self.lanes.iter_mut().collect();
+        let fenced = side_by_side(work, |(lane, owned)| match close_and_commit(owned, reference, known, now) {
+            Err(Error::Port(PortError::Fenced(_))) => Ok(Some(*lane)),
+            other => other.map(|()| None),
+        })?;
+        drop(timer);
+        fenced.into_iter().flatten().for_each(|lane| self.give_up(lane, "fenced by another owner"));
+        Ok(())
+    }
+
+    /// Rejects and late records leave although no tick closes.
+    fn commit_letters(&mut self, now: Timestamp) -> Result<()> {
+        let mut fenced = Vec::new();
+        for (lane, owned) in &mut self.lanes {
+            let waiting = owned.worker.waiting_letters();
+            let waited = now - owned.committed_at;
+            if waiting >= DEAD_LETTERS_MAX || (waiting > 0 && waited >= DEAD_LETTERS_WAIT) {
+                match owned.worker.commit_without_tick() {
+                    Err(Error::Port(PortError::Fenced(_))) => fenced.push(*lane),
+                    other => other?,
+                }
+                owned.committed_at = now;
+            }
+        }
+        fenced.into_iter().for_each(|lane| self.give_up(lane, "fenced by another owner"));
+        Ok(())
+    }
+
+    /// Holds topics that are ahead of the one their lane waits for. That one is never held.
+    fn pace(&mut self) -> Result<()> {
+        for (lane, owned) in &mut self.lanes {
+            let walkers = |topic: usize| owned.worker.lane().walker(TopicId(topic as u8));
+            let slowest = (0..owned.flows.len()).map(|topic| walkers(topic).watermark()).min();
+            let slowest = slowest.unwrap_or(Timestamp::MIN);
+            let open: usize = (0..owned.flows.len()).map(|topic| walkers(topic).open_row_count()).sum();
+            for topic in 0..owned.flows.len() {
+                let ahead = walkers(topic).watermark() - slowest;
+                let wanted = match owned.flows[topic] {
+                    Flow::Read if ahead > AHEAD_MAX || (ahead > Millis(0) && open > OPEN_ROWS_HOLD) => Flow::Hold,
+                    Flow::Hold if ahead <= AHEAD_RESUME && (ahead == Millis(0) || open <= OPEN_ROWS_HOLD) => Flow::Read,
+                    flow => flow,
+                };
+                if wanted != owned.flows[topic] {
+                    self.source.set_flow(*lane, TopicId(topic as u8), wanted)?;
+                    owned.flows[topic] = wanted;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, now: Timestamp) {
+        /// Summing the panes' sizes takes a millisecond: once in so many turns.
+        const STATE_BYTES_EVERY: u32 = 100;
+        for (lane, owned) in &mut self.lanes {
+            let done = std::mem::take(&mut owned.worker.done);
+            self.metrics.done(self.spec, &done);
+            self.metrics.lane(*lane, self.spec, &owned.worker, owned.quiet.broker_time(now), self.source);
+            self.metrics.walked(*lane, done.events);
+            owned.turns += 1;
+            let bytes = (owned.turns % STATE_BYTES_EVERY == 0).then(|| owned.worker.lane().state_bytes());
+            self.metrics.ticked(*lane, done.ticks, bytes);
+            self.progress.note(*lane, &owned.worker, &done, owned.blocked_until);
+        }
+        self.metrics.lanes(self.lanes.len());
+        self.progress.lanes(self.lanes.keys().copied().collect());
+    }
+}
+
+fn close_and_commit(owned: &mut Owned, reference: &Reference, known: Timestamp, now: Timestamp) -> Result<()> {
+    let watch = Stopwatch::start();
+    while let Ok(Some(due)) = owned.worker.next_tick(known) {
+        if !owned.worker.close(due, reference)? {
+            break;
+        }
+        if owned.worker.is_full() || watch.elapsed() >= COMMIT_BUDGET {
+            break;
+        }
+    }
+    if owned.worker.has_open() {
+        owned.worker.commit()?;
+        owned.committed_at = now;
+    }
+    Ok(())
+}
+
+/// Does the work of several lanes on as many threads as the machine has cores; one after the other on one.
+fn side_by_side<W: Send, T: Send>(work: Vec<W>, each: impl Fn(W) -> Result<T> + Sync) -> Result<Vec<T>> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
+    if work.len() < 2 || cores < 2 {
+        return work.into_iter().map(each).collect();
+    }
+    let mut shares: Vec<Vec<W>> = Vec::new();
+    shares.resize_with(cores.min(work.len()), Vec::new);
+    let count = shares.len();
+    for (place, item) in work.into_iter().enumerate() {
+        shares[place % count].push(item);
+    }
+    let each = &each;
+    std::thread::scope(|scope| {
+        let run = |share: Vec<W>| share.into_iter().map(each).collect::<Result<Vec<T>>>();
+        let handles: Vec<_> = shares
+            .into_iter()
+            .enumerate()
+            .map(|(place, share)| {
+                let thread = std::thread::Builder::new().name(format!("lanes-{place}"));
+                thread.spawn_scoped(scope, move || run(share))
+            })
+            .collect();
+        let mut results = Vec::new();
+        for handle in handles {
+            let handle = handle.map_err(|error| PortError::Unavailable(format!("no thread can be started: {error}")))?;
+            // A panic in one lane stops the process: going on could seal a false entry.
+            results.extend(handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        Ok(results)
+    })
+}

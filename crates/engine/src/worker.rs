@@ -1,0 +1,405 @@
+//! One lane at work: records in, closed ticks, one transaction out.
+//!
+//! Everything durable leaves through `commit`: findings, side outputs, panes, case states, journal and positions
+//! together. A crash before it leaves the lane where its last committed journal record stands, and the same input
+//! is read again; a crash after it leaves nothing to repair.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::ipc::writer::StreamWriter;
+use base::{Millis, Timestamp};
+use events::{Decoded, Decoder, Offset, PseudonymKeys, Records, TopicId};
+use features::{Disposition, JournalRecord, Lane, LaneConfig, StoredPanes, Tier};
+use findings::Step;
+use reference::{Pins, Reference};
+
+use crate::error::{Error, Result};
+use crate::invariants;
+use crate::judge::{Judge, recorded};
+use crate::limits::{TRANSACTION_BYTES_MAX, TRANSACTION_TICKS_MAX};
+use crate::ports::{DeadLetter, LaneId, LaneStore, Message, StoredPane, Transaction};
+use crate::spec::PipelineSpec;
+
+/// Head key of the newest journal record.
+const JOURNAL: &[u8] = b"journal";
+/// Head key of the first tick a lane ever closed.
+const BORN: &[u8] = b"born";
+/// Prefix of head keys of case states.
+const CASE: &[u8] = b"case/";
+/// Prefix of head keys of last facts.
+const FACTS: &[u8] = b"facts/";
+
+/// What a lane did since it was last asked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Done {
+    pub(crate) ticks: u64,
+    pub(crate) user_rows: u64,
+    pub(crate) pair_rows: u64,
+    pub(crate) findings: Vec<findings::Finding>,
+    pub(crate) scores: Vec<f64>,
+    pub(crate) late: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) events: u64,
+    pub(crate) rejects: Vec<&'static str>,
+}
+
+/// A lane and everything it owns.
+pub(crate) struct Worker {
+    id: LaneId,
+    lane: Lane,
+    judge: Judge,
+    decoders: Vec<Decoder>,
+    store: Box<dyn LaneStore>,
+    letters: VecDeque<DeadLetter>,
+    open: Transaction,
+    open_ticks: usize,
+    last_record: Option<JournalRecord>,
+    trimmed: BTreeMap<Tier, Timestamp>,
+    /// Records a replay must follow.
+    guide: Option<VecDeque<JournalRecord>>,
+    born: Option<Timestamp>,
+    pub(crate) done: Done,
+}
+
+impl Worker {
+    /// Takes a lane up where it stands: its newest journal record if there is one, else the start of its logs with
+    /// `genesis` as the reference's beginning. The first record of a lane is committed before anything is read.
+    pub(crate) fn open(
+        id: LaneId,
+        spec: &PipelineSpec,
+        keys: &Arc<PseudonymKeys>,
+        mut store: Box<dyn LaneStore>,
+        log_start: &[Offset],
+        genesis: Pins,
+        guide: Option<Vec<JournalRecord>>,
+    ) -> Result<Self> {
+        let config = LaneConfig {
+            topics: spec.inputs().iter().map(|input| (input.stream, input.lateness)).collect(),
+            digests: spec.digests().clone(),
+            epoch: 0,
+        };
+        let mut judge = Judge::new(spec)?;
+        let head = store.head()?;
+        let damaged = |problem: String| Error::Head { lane: id, problem };
+        let program = Arc::clone(spec.program());
+        let record: Option<JournalRecord> = head
+            .get(JOURNAL)
+            .map(|bytes| serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string())))
+            .transpose()?;
+        let lane = match &record {
+            None => Lane::new(program, config, log_start, genesis)?,
+            Some(record) => {
+                same_definitions(id, &record.digests, spec)?;
+                let panes = stored_panes(store.as_mut(), record)?;
+                let facts = with_prefix(&head, FACTS).collect();
+                Lane::restore(program, config, record, &panes, &facts)?
+            }
+        };
+        for (user, case) in with_prefix(&head, CASE) {
+            judge.restore(&user, &case)?;
+        }
+        let born = head.get(BORN).and_then(|bytes| std::str::from_utf8(bytes).ok()?.parse().ok());
+        let decoders = spec.inputs().iter().map(|input| {
+            Decoder::new(input.stream, input.format, Arc::clone(keys), spec.decode_options().clone())
+        });
+        let mut worker = Self {
+            id,
+            lane,
+            judge,
+            decoders: decoders.collect::<std::result::Result<_, _>>()?,
+            store,
+            letters: VecDeque::new(),
+            open: Transaction::default(),
+            open_ticks: 0,
+            last_record: record,
+            trimmed: BTreeMap::new(),
+            guide: guide.map(VecDeque::from),
+            born: born.map(Timestamp::from_millis),
+            done: Done::default(),
+        };
+        worker.follow_guide_decisions();
+        if worker.last_record.is_none() {
+            // The genesis record: a crash after it leaves a lane that starts again from the same reference and logs.
+            worker.take_journal(None)?;
+            worker.commit()?;
+        }
+        Ok(worker)
+    }
+
+    fn follow_guide_decisions(&mut self) {
+        for record in self.guide.iter().flatten() {
+            for (topic, at) in (0u8..).zip(&record.topics) {
+                self.lane.learn_decisions(TopicId(topic), &at.decisions);
+            }
+        }
+    }
+
+    pub(crate) fn lane(&self) -> &Lane {
+        &self.lane
+    }
+
+    pub(crate) fn lane_mut(&mut self) -> &mut Lane {
+        &mut self.lane
+    }
+
+    pub(crate) fn open_cases(&self) -> usize {
+        self.judge.open_cases()
+    }
+
+    pub(crate) fn waiting_letters(&self) -> usize {
+        self.letters.len()
+    }
+
+    pub(crate) fn last_record(&self) -> Option<&JournalRecord> {
+        self.last_record.as_ref()
+    }
+
+    /// Where to read each topic from.
+    pub(crate) fn resume(&self) -> Vec<Offset> {
+        (0u8..).zip(&self.decoders).map(|(topic, _)| self.lane.walker(TopicId(topic)).next()).collect()
+    }
+
+    /// Decodes and walks records as they came.
+    pub(crate) fn take(&mut self, topic: TopicId, records: &Records) {
+        let decoded = self.decoders[topic.index()].decode(records);
+        self.offer(topic, decoded, Some(records));
+    }
+
+    /// Walks what was decoded; with the records at hand, what cannot be used is kept as a dead letter.
+    pub(crate) fn offer(&mut self, topic: TopicId, decoded: Decoded, records: Option<&Records>) {
+        let position = self.lane.walker(topic).position();
+        let rejects: Vec<_> = decoded.rejects.iter().map(|reject| (reject.offset, reject.part)).collect();
+        let walked = self.lane.offer(topic, decoded.events, &rejects, decoded.next);
+        let mut letters = BTreeMap::new();
+        for reject in decoded.rejects.into_iter().filter(|reject| reject.offset >= position) {
+            self.done.rejects.push(reject.reason.name());
+            letters.insert((reject.offset, reject.part), (reject.reason.name(), reject.detail));
+        }
+        self.done.events += walked.len() as u64;
+        for part in &walked {
+            match part.disposition {
+                Disposition::Late => {
+                    self.done.late += 1;
+                    let detail = "its tick had closed: the watermark before the record was past it".to_owned();
+                    letters.insert((part.offset, part.part), ("late", detail));
+                }
+                Disposition::Duplicate => self.done.duplicates += 1,
+                Disposition::Kept | Disposition::Sealed => {}
+            }
+        }
+        let Some(records) = records.filter(|_| !letters.is_empty()) else { return };
+        let mut records = records.iter().peekable();
+        for ((offset, part), (reason, detail)) in letters {
+            while records.peek().is_some_and(|record| record.offset < offset) {
+                records.next();
+            }
+            let Some(record) = records.peek().filter(|record| record.offset == offset) else { continue };
+            self.letters.push_back(DeadLetter {
+                topic,
+                offset,
+                part,
+                reason,
+                detail,
+                key: record.key.map(<[u8]>::to_vec),
+                value: record.value.map(<[u8]>::to_vec),
+                headers: record.headers.to_vec(),
+            });
+        }
+    }
+
+    /// The next tick, if it can close: the lane's watermark has passed it and the reference is known up to it. `Err`
+    /// names the time the reference must be known through.
+    pub(crate) fn next_tick(&mut self, known_through: Timestamp) -> std::result::Result<Option<Timestamp>, Timestamp> {
+        let timer = self.judge.next_close();
+        let Some(due) = self.lane.next_due(timer).filter(|due| *due <= self.lane.watermark()) else { return Ok(None) };
+        if self.guide.is_none() && due > known_through { Err(due) } else { Ok(Some(due)) }
+    }
+
+    /// Whether ticks should be committed before more are closed.
+    pub(crate) fn is_full(&self) -> bool {
+        self.open_ticks >= TRANSACTION_TICKS_MAX || self.open.byte_count() >= TRANSACTION_BYTES_MAX
+    }
+
+    /// Whether anything waits to be committed.
+    pub(crate) fn has_open(&self) -> bool {
+        !self.open.journal.is_empty()
+    }
+
+    /// Closes a tick: seal, score pairs, score users, judge, and put everything into the open transaction.
+    pub(crate) fn close(&mut self, end: Timestamp, reference: &Reference) -> Result<bool> {
+        let Some(pins) = self.pins(end, reference)? else { return Ok(false) };
+        self.lane.begin_tick(end, reference, &pins)?;
+        if let Some(rows) = self.lane.pair_rows(reference, &pins)? {
+            self.done.pair_rows += rows.num_rows() as u64;
+            let scores = self.judge.pairs(&rows)?;
+            let shown: Option<Vec<f64>> =
+                scores.as_ref().map(|scores| scores.iter().map(|score| *score as f64 / 1e6).collect());
+            self.record_rows("pair_features", end, &rows, shown.as_deref())?;
+            if let Some(scores) = scores {
+                self.lane.put_pair_scores(&rows, &scores)?;
+            }
+        }
+        let born = *self.born.get_or_insert(end);
+        if let Some(rows) = self.lane.user_rows(reference, &pins)? {
+            self.done.user_rows += rows.num_rows() as u64;
+            let scores = self.judge.users(&rows)?;
+            self.record_rows("features", end, &rows, scores.as_deref())?;
+            if let Some(scores) = scores.filter(|_| self.judge.speaks(born, end)) {
+                let step = self.judge.step(&mut self.lane, end, &rows, &scores, reference, &pins)?;
+                self.tell(step)?;
+                self.done.scores.extend(scores);
+            }
+        }
+        let step = self.judge.close_quiet(end)?;
+        self.tell(step)?;
+        self.open.head.insert(BORN.to_vec(), Some(born.millis().to_string().into_bytes()));
+        let output = self.lane.end_tick(&pins)?;
+        for (tier, end, bytes) in output.panes {
+            self.open.panes.push((tier, StoredPane { end, bytes }));
+        }
+        for (user, facts) in output.facts {
+            self.open.head.insert([FACTS, user.as_bytes()].concat(), Some(facts));
+        }
+        self.take_journal(Some(output.record))?;
+        self.done.ticks += 1;
+        self.open_ticks += 1;
+        Ok(true)
+    }
+
+    /// The reference version of a tick: from the journal in a replay, else where the reference stands at its end.
+    fn pins(&mut self, end: Timestamp, reference: &Reference) -> Result<Option<Pins>> {
+        let Some(guide) = &mut self.guide else { return Ok(Some(reference.pin_at(end, self.lane.genesis()))) };
+        while guide.front().is_some_and(|record| record.pins.is_none()) {
+            guide.pop_front();
+        }
+        let Some(next) = guide.front() else { return Ok(None) };
+        if next.tick_end != Some(end) {
+            let named = |tick: Option<Timestamp>| tick.map_or("no tick".to_owned(), |tick| tick.millis().to_string());
+            let (journal, input) = (named(next.tick_end), named(Some(end)));
+            return Err(Error::Journal { lane: self.id, journal, input });
+        }
+        Ok(guide.pop_front().and_then(|record| record.pins))
+    }
+
+    fn record_rows(&mut self, stream: &str, end: Timestamp, rows: &RecordBatch, scores: Option<&[f64]>) -> Result<()> {
+        let rows = recorded(rows, end, scores)?;
+        let mut value = Vec::new();
+        let mut writer = StreamWriter::try_new(&mut value, &rows.schema())?;
+        writer.write(&rows)?;
+        writer.finish()?;
+        drop(writer);
+        self.open.results.push(Message { key: result_key(stream, end), value, headers: Vec::new() });
+        Ok(())
+    }
+
+    fn tell(&mut self, step: Step) -> Result<()> {
+        for (user, case) in step.touched {
+            self.open.head.insert([CASE, user.as_bytes()].concat(), case);
+        }
+        for finding in step.findings {
+            invariants::pseudonymous(&finding.user_key).map_err(Error::Law)?;
+            let (id, value) = (finding.id.clone().into_bytes(), finding.bytes.clone());
+            let key = result_key("findings", finding.tick_end);
+            self.open.results.push(Message { key, value: value.clone(), headers: Vec::new() });
+            self.open.findings.push(Message { key: id, value, headers: Vec::new() });
+            self.done.findings.push(finding);
+        }
+        Ok(())
+    }
+
+    /// Adds a journal record to the open transaction; without a tick the positions move to everything read.
+    fn take_journal(&mut self, record: Option<JournalRecord>) -> Result<()> {
+        let record = record.unwrap_or_else(|| self.lane.commit_without_tick());
+        invariants::conservation(&record.counts).map_err(Error::Law)?;
+        invariants::succession(self.last_record.as_ref(), &record).map_err(Error::Law)?;
+        let value = serde_json::to_vec(&record).map_err(|error| Error::Law(format!("journal: {error}")))?;
+        let key = record.sequence.to_string().into_bytes();
+        self.open.head.insert(JOURNAL.to_vec(), Some(value.clone()));
+        self.open.journal.push(Message { key, value, headers: Vec::new() });
+        self.open.positions = record.topics.iter().map(|topic| topic.position).collect();
+        self.last_record = Some(record);
+        Ok(())
+    }
+
+    /// Moves positions to everything read, so that rejects and late records get out although no tick closes.
+    pub(crate) fn commit_without_tick(&mut self) -> Result<()> {
+        self.take_journal(None)?;
+        self.commit()
+    }
+
+    /// Commits what has been closed. On an error the lane must be opened again: nothing of it counts.
+    pub(crate) fn commit(&mut self) -> Result<()> {
+        let mut transaction = std::mem::take(&mut self.open);
+        self.open_ticks = 0;
+        let positions = &transaction.positions;
+        let (out, kept) = std::mem::take(&mut self.letters)
+            .into_iter()
+            .partition::<Vec<_>, _>(|letter| letter.offset < positions[letter.topic.index()]);
+        transaction.dead_letters = out;
+        self.letters = kept.into();
+        self.store.commit(transaction)?;
+        self.trim()
+    }
+
+    /// Deletes panes that the committed journal no longer needs.
+    fn trim(&mut self) -> Result<()> {
+        let Some(record) = &self.last_record else { return Ok(()) };
+        for tier in Tier::ALL {
+            let Some(needed) = record.tiers.get(tier.name()) else { continue };
+            // Deleting costs a request: an hour's worth at a time, a day's for the coarser tiers.
+            let step = if tier == Tier::Minute { Millis::hours(1) } else { Millis::days(1) };
+            let trimmed = self.trimmed.entry(tier).or_insert(needed.first);
+            if needed.first - *trimmed >= step {
+                self.store.trim(tier, needed.first)?;
+                *trimmed = needed.first;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a replay has closed every tick of its journal.
+    pub(crate) fn guide_is_done(&self) -> bool {
+        self.guide.as_ref().is_none_or(|guide| guide.iter().all(|record| record.pins.is_none()))
+    }
+}
+
+/// Key of a results record: what it holds and for which tick.
+fn result_key(stream: &str, end: Timestamp) -> Vec<u8> {
+    format!("{stream}/{}", end.millis()).into_bytes()
+}
+
+fn same_definitions(lane: LaneId, stored: &features::Digests, spec: &PipelineSpec) -> Result<()> {
+    let now = spec.digests();
+    let pairs = [
+        ("specification", stored.spec.to_string(), now.spec.to_string()),
+        ("SQL", stored.sql.to_string(), now.sql.to_string()),
+        ("model", stored.model.to_string(), now.model.to_string()),
+        ("engine", stored.engine.clone(), now.engine.clone()),
+    ];
+    match pairs.into_iter().find(|(_, stored, now)| stored != now) {
+        None => Ok(()),
+        Some((what, stored, now)) => Err(Error::OtherDefinitions { lane, what, stored, now }),
+    }
+}
+
+fn stored_panes(store: &mut dyn LaneStore, record: &JournalRecord) -> Result<StoredPanes> {
+    let mut panes = StoredPanes::default();
+    for tier in Tier::ALL {
+        if let Some(needed) = record.tiers.get(tier.name()) {
+            let read = store.panes(tier, needed.first)?;
+            // Panes of a tick that never committed are invisible; what is read is what the journal counts.
+            panes.0.insert(tier, read.into_iter().map(|pane| (pane.end, pane.bytes)).collect());
+        }
+    }
+    Ok(panes)
+}
+
+fn with_prefix<'a>(
+    head: &'a BTreeMap<Vec<u8>, Vec<u8>>,
+    prefix: &'static [u8],
+) -> impl Iterator<Item = (String, Vec<u8>)> + 'a {
+    let entries = head.range(prefix.to_vec()..).take_while(move |(key, _)| key.starts_with(prefix));
+    entries.map(move |(key, value)| (String::from_utf8_lossy(&key[prefix.len()..]).into_owned(), value.clone()))
+}

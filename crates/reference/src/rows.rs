@@ -1,0 +1,276 @@
+//! Rows as they arrive: one flat JSON object each. Raw ids, names and addresses become pseudonyms here and go no
+//! further; keys that are not listed are ignored, `null` is absent.
+//!
+//! Staff: `user`, `names` (other ids of the same person: login, badge, e-mail), `role`, `unit`, `shift` (day, evening,
+//! night, rotating), `manager` (a user), `hired`, `ends`, `patient` (own record), `household`, `address`, `surname`,
+//! `lat`, `lon` (home), `kind` (person, service, shared; person if absent), `valid_from`, `recorded_at`.
+//!
+//! Patients: `patient`, `household`, `address`, `surname`, `surname_frequency` (0 to 1), `vip`, `deceased_on`,
+//! `staff_user`, `insurer`, `unit` (the ward now), `valid_from`, `recorded_at`.
+//!
+//! Relations: `id`, `kind` (encounter, appointment, order, referral, on_call, care_team, work_queue), `patient`, `user`
+//! and/or `unit`, `from`, `to` (absent: it goes on), `author` (the user who wrote it), `valid_from` (`from` if absent),
+//! `recorded_at`. `id` names one relation of one patient within its kind. The same `id` with a later `valid_from` follows on the earlier (a transfer); with the same one it
+//! corrects it (a discharge sets `to`, a cancellation sets `to` to `from`).
+//!
+//! `user`, `patient`, `valid_from` and, of relations, `id`, `kind`, `from` and one of `user` and `unit` must be there.
+//! Times are RFC 3339, a date, or milliseconds since the epoch; without zone they are UTC. A date is its first instant,
+//! but for `ends`, `to` and `deceased_on` the end of that day.
+
+use base::{Kind as ErrorKind, Millis, Timestamp};
+use events::{Fault, NumberUnit, PseudonymKeys, RawTime, RejectReason, Text};
+use serde::Deserialize;
+
+use crate::limits::{NAMES_MAX, ROW_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::{RelationKind, StaffKind};
+
+/// Why a row is not taken; the detail quotes nothing of it.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{reason}: {detail}")]
+pub struct RowReject {
+    /// Why, as a closed list.
+    pub reason: RejectReason,
+    /// Why, for a person.
+    pub detail: String,
+}
+
+impl RowReject {
+    /// What to do about it.
+    pub fn kind(&self) -> ErrorKind {
+        ErrorKind::Invalid
+    }
+}
+
+impl From<Fault> for RowReject {
+    fn from(fault: Fault) -> Self {
+        Self { reason: fault.reason, detail: fault.detail }
+    }
+}
+
+/// A row of any kind, its ids pseudonymised.
+pub(crate) struct Row<T> {
+    pub(crate) valid_from: Timestamp,
+    pub(crate) recorded_at: Option<Timestamp>,
+    pub(crate) facts: T,
+}
+
+pub(crate) struct Staff {
+    pub(crate) user: String,
+    pub(crate) names: Vec<String>,
+    pub(crate) role: Option<String>,
+    pub(crate) unit: Option<String>,
+    pub(crate) shift: Option<String>,
+    pub(crate) manager: Option<String>,
+    pub(crate) hired: Option<Timestamp>,
+    pub(crate) ends: Option<Timestamp>,
+    pub(crate) patient: Option<String>,
+    pub(crate) household: Option<String>,
+    pub(crate) address: Option<String>,
+    pub(crate) surname: Option<String>,
+    pub(crate) home: Option<(f64, f64)>,
+    pub(crate) kind: StaffKind,
+}
+
+pub(crate) struct Patient {
+    pub(crate) patient: String,
+    pub(crate) household: Option<String>,
+    pub(crate) address: Option<String>,
+    pub(crate) surname: Option<String>,
+    pub(crate) surname_frequency: Option<f64>,
+    pub(crate) vip: bool,
+    pub(crate) deceased_on: Option<Timestamp>,
+    pub(crate) staff_user: Option<String>,
+    pub(crate) insurer: Option<String>,
+    pub(crate) unit: Option<String>,
+}
+
+pub(crate) struct Relation {
+    pub(crate) id: String,
+    pub(crate) kind: RelationKind,
+    pub(crate) patient: String,
+    pub(crate) user: Option<String>,
+    pub(crate) unit: Option<String>,
+    pub(crate) author: Option<String>,
+    pub(crate) from: Timestamp,
+    pub(crate) to: Option<Timestamp>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, expecting = "an object")]
+struct RawStaff<'a> {
+    #[serde(borrow)]
+    user: Option<Text<'a>>,
+    names: Option<Vec<Text<'a>>>,
+    role: Option<Text<'a>>,
+    unit: Option<Text<'a>>,
+    shift: Option<Text<'a>>,
+    manager: Option<Text<'a>>,
+    hired: Option<RawTime<'a>>,
+    ends: Option<RawTime<'a>>,
+    patient: Option<Text<'a>>,
+    household: Option<Text<'a>>,
+    address: Option<Text<'a>>,
+    surname: Option<Text<'a>>,
+    lat: Option<f64>,
+    lon: Option<f64>,
+    kind: Option<Text<'a>>,
+    valid_from: Option<RawTime<'a>>,
+    recorded_at: Option<RawTime<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, expecting = "an object")]
+struct RawPatient<'a> {
+    #[serde(borrow)]
+    patient: Option<Text<'a>>,
+    household: Option<Text<'a>>,
+    address: Option<Text<'a>>,
+    surname: Option<Text<'a>>,
+    surname_frequency: Option<f64>,
+    vip: Option<bool>,
+    deceased_on: Option<RawTime<'a>>,
+    staff_user: Option<Text<'a>>,
+    insurer: Option<Text<'a>>,
+    unit: Option<Text<'a>>,
+    valid_from: Option<RawTime<'a>>,
+    recorded_at: Option<RawTime<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, expecting = "an object")]
+struct RawRelation<'a> {
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+    kind: Option<Text<'a>>,
+    patient: Option<Text<'a>>,
+    user: Option<Text<'a>>,
+    unit: Option<Text<'a>>,
+    from: Option<RawTime<'a>>,
+    to: Option<RawTime<'a>>,
+    author: Option<Text<'a>>,
+    valid_from: Option<RawTime<'a>>,
+    recorded_at: Option<RawTime<'a>>,
+}
+
+pub(crate) fn staff(value: &[u8], keys: &PseudonymKeys) -> Result<Row<Staff>, RowReject> {
+    let raw: RawStaff<'_> = events::parse_json(text(value)?)?;
+    let names = raw.names.unwrap_or_default();
+    if names.len() > NAMES_MAX {
+        let detail = format!("{} names, the limit is {NAMES_MAX}", names.len());
+        return Err(Fault::new(RejectReason::TooLarge, detail).into());
+    }
+    let kind = match given(raw.kind) {
+        None => StaffKind::Person,
+        Some(kind) => StaffKind::parse(&kind).ok_or_else(|| unknown("kind", "person, service or shared"))?,
+    };
+    let on_earth = |(north, east): &(f64, f64)| (-90.0..=90.0).contains(north) && (-180.0..=180.0).contains(east);
+    let token = |text| given(text).map(|text| keys.token(&text));
+    let facts = Staff {
+        user: keys.user(&needed("user", raw.user)?),
+        names: names.into_iter().filter_map(|name| given(Some(name))).map(|name| keys.user(&name)).collect(),
+        role: short("role", raw.role)?,
+        unit: short("unit", raw.unit)?,
+        shift: short("shift", raw.shift)?,
+        manager: given(raw.manager).map(|manager| keys.user(&manager)),
+        hired: start("hired", raw.hired)?,
+        ends: end("ends", raw.ends)?,
+        patient: given(raw.patient).map(|patient| keys.patient(&patient)),
+        household: token(raw.household),
+        address: token(raw.address),
+        surname: token(raw.surname),
+        home: raw.lat.zip(raw.lon).filter(on_earth),
+        kind,
+    };
+    let valid_from = start("valid_from", raw.valid_from)?.ok_or_else(|| Fault::missing("valid_from"))?;
+    Ok(Row { valid_from, recorded_at: start("recorded_at", raw.recorded_at)?, facts })
+}
+
+pub(crate) fn patient(value: &[u8], keys: &PseudonymKeys) -> Result<Row<Patient>, RowReject> {
+    let raw: RawPatient<'_> = events::parse_json(text(value)?)?;
+    let token = |text| given(text).map(|text| keys.token(&text));
+    let facts = Patient {
+        patient: keys.patient(&needed("patient", raw.patient)?),
+        household: token(raw.household),
+        address: token(raw.address),
+        surname: token(raw.surname),
+        surname_frequency: raw.surname_frequency.filter(|share| (0.0..=1.0).contains(share)),
+        vip: raw.vip.unwrap_or(false),
+        deceased_on: end("deceased_on", raw.deceased_on)?,
+        staff_user: given(raw.staff_user).map(|user| keys.user(&user)),
+        insurer: short("insurer", raw.insurer)?,
+        unit: short("unit", raw.unit)?,
+    };
+    let valid_from = start("valid_from", raw.valid_from)?.ok_or_else(|| Fault::missing("valid_from"))?;
+    Ok(Row { valid_from, recorded_at: start("recorded_at", raw.recorded_at)?, facts })
+}
+
+pub(crate) fn relation(value: &[u8], keys: &PseudonymKeys) -> Result<Row<Relation>, RowReject> {
+    let raw: RawRelation<'_> = events::parse_json(text(value)?)?;
+    let kind = needed("kind", raw.kind)?;
+    let kind = RelationKind::parse(&kind)
+        .ok_or_else(|| unknown("kind", "encounter, appointment, order, referral, on_call, care_team or work_queue"))?;
+    let from = start("from", raw.from)?.ok_or_else(|| Fault::missing("from"))?;
+    let facts = Relation {
+        id: needed("id", raw.id)?,
+        kind,
+        patient: keys.patient(&needed("patient", raw.patient)?),
+        user: given(raw.user).map(|user| keys.user(&user)),
+        unit: short("unit", raw.unit)?,
+        author: given(raw.author).map(|author| keys.user(&author)),
+        from,
+        to: end("to", raw.to)?,
+    };
+    if facts.user.is_none() && facts.unit.is_none() {
+        return Err(Fault::new(RejectReason::MissingField, "neither field `user` nor field `unit` is there").into());
+    }
+    let valid_from = start("valid_from", raw.valid_from)?.unwrap_or(from);
+    Ok(Row { valid_from, recorded_at: start("recorded_at", raw.recorded_at)?, facts })
+}
+
+fn text(value: &[u8]) -> Result<&str, Fault> {
+    if value.len() > ROW_BYTES_MAX {
+        let detail = format!("the row has {} bytes, the limit is {ROW_BYTES_MAX}", value.len());
+        return Err(Fault::new(RejectReason::TooLarge, detail));
+    }
+    std::str::from_utf8(value)
+        .map_err(|error| Fault::new(RejectReason::NotUtf8, format!("not utf-8 at byte {}", error.valid_up_to())))
+}
+
+/// The text, if it says something.
+fn given(text: Option<Text<'_>>) -> Option<String> {
+    text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+fn needed(field: &str, text: Option<Text<'_>>) -> Result<String, Fault> {
+    given(text).ok_or_else(|| Fault::missing(field))
+}
+
+/// A text that is kept as it came.
+fn short(field: &str, text: Option<Text<'_>>) -> Result<Option<String>, Fault> {
+    match given(text) {
+        Some(text) if text.len() > TEXT_BYTES_MAX => {
+            let detail = format!("field `{field}` has {} bytes, the limit is {TEXT_BYTES_MAX}", text.len());
+            Err(Fault::new(RejectReason::TooLarge, detail))
+        }
+        text => Ok(text),
+    }
+}
+
+fn unknown(field: &str, expected: &str) -> Fault {
+    Fault::new(RejectReason::UnknownShape, format!("field `{field}`: expected {expected}"))
+}
+
+fn start(field: &str, raw: Option<RawTime<'_>>) -> Result<Option<Timestamp>, Fault> {
+    read(field, raw, Millis(0))
+}
+
+fn end(field: &str, raw: Option<RawTime<'_>>) -> Result<Option<Timestamp>, Fault> {
+    read(field, raw, Millis::days(1))
+}
+
+fn read(field: &str, raw: Option<RawTime<'_>>, of_date: Millis) -> Result<Option<Timestamp>, Fault> {
+    let Some(raw) = raw else { return Ok(None) };
+    let bad = || Fault::new(RejectReason::BadTime, format!("field `{field}` cannot be read as a time"));
+    let moment = raw.read(NumberUnit::Millis).ok_or_else(bad)?;
+    Ok(Some(if moment.date_only { moment.at + of_date } else { moment.at }))
+}

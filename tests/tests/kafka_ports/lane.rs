@@ -1,0 +1,253 @@
+//! One lane: commit, restore, fencing, the broker's death, trimming.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base::Timestamp;
+use chartwarden_tests::broker::Broker;
+use engine::ports::{LaneId, PortError, Source, Tier};
+use events::{Offset, TopicId};
+use kafka::{Speaker, read_committed};
+
+use crate::support::{holding, numbered, numbers, pane, pipeline, poll_until, speak, values};
+
+const LANE: LaneId = LaneId(0);
+
+#[test]
+fn commits_are_read_back_committed_and_restored_to_the_high_watermark() {
+    let config = pipeline(Broker::shared().bootstrap(), "commits", 2);
+    let mut source = holding(&config, 2);
+    let mut store = source.open(LANE).unwrap();
+    for number in 1..=30 {
+        store.commit(numbered(number)).unwrap();
+    }
+    for topic in ["commits.findings", "commits.results", "commits.journal"] {
+        let mut found = numbers(&config, topic);
+        found.sort_unstable(); // findings are spread over partitions by key
+        assert_eq!(found, (1..=30).collect::<Vec<_>>(), "{topic}");
+    }
+    // The other lane's state is its own.
+    assert!(source.open(LaneId(1)).unwrap().head().unwrap().is_empty());
+
+    // The last offset is that of a transaction marker, which is no record: restore must not wait for one there.
+    let mut next = source.open(LANE).unwrap();
+    assert_eq!(next.head().unwrap()[b"journal".as_slice()], b"30");
+    let panes = next.panes(Tier::Minute, Timestamp::from_millis(11 * 60_000)).unwrap();
+    assert_eq!(panes, (11..=30).map(pane).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_zombie_is_fenced_and_nothing_of_it_is_visible() {
+    let config = pipeline(Broker::shared().bootstrap(), "zombie", 1);
+    let mut old = holding(&config, 1);
+    let mut store = old.open(LANE).unwrap();
+    store.commit(numbered(1)).unwrap();
+    // Another group stands for a process that took the lane over while this one was stalled and noticed nothing.
+    let other = kafka::Config { group: "zombie.other".to_owned(), ..config.clone() };
+    let mut new = holding(&other, 1);
+    let mut taken = new.open(LANE).unwrap();
+    assert!(matches!(store.commit(numbered(666)), Err(PortError::Fenced(LANE))));
+    assert!(store.commit(numbered(667)).is_err(), "a fenced store stays fenced");
+    assert_eq!(taken.head().unwrap()[b"journal".as_slice()], b"1");
+    taken.commit(numbered(2)).unwrap();
+    for topic in ["zombie.findings", "zombie.journal", "zombie.results"] {
+        assert_eq!(numbers(&config, topic), [1, 2], "{topic}");
+    }
+}
+
+#[test]
+fn the_broker_dies_in_the_middle_of_commits_and_each_is_there_once() {
+    let broker = Arc::new(Broker::start().unwrap());
+    let mut config = pipeline(broker.bootstrap(), "dies", 1);
+    // The group must not expel a member that the broker's absence kept from heartbeats.
+    config.properties.insert("session.timeout.ms".to_owned(), "45000".to_owned());
+    let mut source = holding(&config, 1);
+    let mut store = source.open(LANE).unwrap();
+    let (committed, back) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicBool::new(false)));
+    let killer = {
+        let (broker, committed, back) = (Arc::clone(&broker), Arc::clone(&committed), Arc::clone(&back));
+        thread::spawn(move || {
+            while committed.load(Ordering::Acquire) < 20 {
+                thread::yield_now();
+            }
+            broker.kill().unwrap();
+            broker.restart().unwrap();
+            back.store(true, Ordering::Release);
+        })
+    };
+    // Commits go on through the kill, and for some more after it.
+    let mut number = 0;
+    let mut after = 0;
+    while after < 5 {
+        number += 1;
+        store.commit(numbered(number)).unwrap();
+        committed.store(number, Ordering::Release);
+        after += i32::from(back.load(Ordering::Acquire));
+    }
+    killer.join().unwrap();
+    for topic in ["dies.findings", "dies.journal", "dies.results"] {
+        assert_eq!(numbers(&config, topic), (1..=number).collect::<Vec<_>>(), "{topic}");
+    }
+    let mut next = source.open(LANE).unwrap();
+    assert_eq!(next.head().unwrap()[b"journal".as_slice()], number.to_string().into_bytes());
+    assert_eq!(next.panes(Tier::Minute, Timestamp::MIN).unwrap(), (1..=number).map(pane).collect::<Vec<_>>());
+}
+
+#[test]
+fn trimmed_panes_are_gone_and_needed_ones_stay() {
+    let config = pipeline(Broker::shared().bootstrap(), "trim", 1);
+    let mut source = holding(&config, 1);
+    let mut store = source.open(LANE).unwrap();
+    let needed = Timestamp::from_millis(7 * 60_000);
+    for number in 1..=5 {
+        store.commit(numbered(number)).unwrap();
+    }
+    // A store that has not read a tier does not know all of it, and deletes nothing.
+    store.trim(Tier::Minute, needed).unwrap();
+    let mut store = source.open(LANE).unwrap();
+    assert_eq!(store.panes(Tier::Minute, needed).unwrap(), []);
+    for number in 6..=10 {
+        store.commit(numbered(number)).unwrap();
+    }
+    store.trim(Tier::Minute, needed).unwrap();
+    let mut store = source.open(LANE).unwrap();
+    assert_eq!(store.panes(Tier::Minute, Timestamp::MIN).unwrap(), (7..=10).map(pane).collect::<Vec<_>>());
+    // Nothing needed any more: everything goes, and an emptied partition restores to nothing.
+    store.trim(Tier::Minute, Timestamp::MAX).unwrap();
+    assert_eq!(source.open(LANE).unwrap().panes(Tier::Minute, Timestamp::MIN).unwrap(), []);
+}
+
+#[test]
+fn a_resume_offset_that_was_deleted_or_never_was_is_corrupt() {
+    let config = pipeline(Broker::shared().bootstrap(), "gone", 1);
+    let mut source = holding(&config, 1);
+    let mut store = source.open(LANE).unwrap();
+    store.panes(Tier::Minute, Timestamp::MIN).unwrap();
+    for number in 1..=4 {
+        store.commit(numbered(number)).unwrap();
+    }
+    store.trim(Tier::Minute, Timestamp::from_millis(3 * 60_000)).unwrap();
+    drop(source);
+    // A topic whose first records were deleted, read as an input.
+    let mut input = config.clone();
+    input.group = "gone.reader".to_owned();
+    input.input_topics = vec!["gone.panes.minute".to_owned()];
+    let mut source = holding(&input, 1);
+    let start = source.log_start(LANE).unwrap()[0];
+    assert!(start > Offset(0));
+    for (offset, word) in [(Offset(0), "below the log start"), (Offset(1_000), "beyond the end")] {
+        let Err(PortError::Corrupt(text)) = source.start(LANE, &[offset]) else { panic!("no error at {offset}") };
+        assert!(text.contains("gone.panes.minute") && text.contains(word), "{text}");
+    }
+    source.start(LANE, &[start]).unwrap();
+    assert_eq!(values(&mut source, 2).into_values().next().unwrap(), ["3", "4"]);
+}
+
+#[test]
+fn a_source_reads_on_when_its_broker_comes_back() {
+    let broker = Broker::start().unwrap();
+    let mut config = pipeline(broker.bootstrap(), "back", 1);
+    config.properties.insert("session.timeout.ms".to_owned(), "45000".to_owned());
+    let mut source = holding(&config, 1);
+    speak(&config, "back.access", 0, ["before".to_owned()]);
+    source.start(LANE, &[Offset(0), Offset(0)]).unwrap();
+    assert_eq!(values(&mut source, 1)[&(LANE, TopicId(0))], ["before"]);
+    broker.stop().unwrap();
+    for _ in 0..5 {
+        assert!(source.poll(Duration::from_millis(100)).unwrap().is_empty());
+    }
+    broker.restart().unwrap();
+    speak(&config, "back.access", 0, ["after".to_owned()]);
+    assert_eq!(values(&mut source, 1)[&(LANE, TopicId(0))], ["after"]);
+}
+
+#[test]
+fn an_open_transaction_upstream_is_not_the_end_and_an_aborted_one_is_no_record() {
+    let config = pipeline(Broker::shared().bootstrap(), "upstream", 1);
+    let mut source = holding(&config, 1);
+    source.start(LANE, &[Offset(0), Offset(0)]).unwrap();
+    let upstream = Speaker::transactional(&config, "upstream.ehr").unwrap();
+    let send = |text: &str| upstream.send("upstream.access", Some(0), b"u", Some(text.as_bytes()), &[], None).unwrap();
+    upstream.begin().unwrap();
+    send("seen");
+    upstream.end(true).unwrap();
+    assert_eq!(values(&mut source, 1)[&(LANE, TopicId(0))], ["seen"]);
+    // One record, one marker.
+    poll_until(&mut source, |source, _| source.at_end(LANE, TopicId(0)) == Some(Offset(2)));
+
+    upstream.begin().unwrap();
+    send("never seen");
+    upstream.flush().unwrap();
+    // The statistics tell of the record within a second or so; from then on the log has no end.
+    poll_until(&mut source, |source, wakes| {
+        assert!(wakes.is_empty(), "a record of an open transaction was handed out");
+        source.at_end(LANE, TopicId(0)).is_none()
+    });
+    for _ in 0..15 {
+        assert!(source.poll(Duration::from_millis(100)).unwrap().is_empty());
+        assert_eq!(source.at_end(LANE, TopicId(0)), None);
+    }
+    assert_eq!(source.lag(LANE, TopicId(0)), Some(2), "the marker and the hidden record lie ahead");
+    upstream.end(false).unwrap();
+    poll_until(&mut source, |source, wakes| {
+        assert!(wakes.is_empty(), "a record of an aborted transaction was handed out");
+        source.at_end(LANE, TopicId(0)) == Some(Offset(4))
+    });
+    assert_eq!(read_committed(&config, "upstream.access").unwrap().len(), 1);
+}
+
+#[test]
+fn a_record_that_no_topic_takes_is_refused_with_its_topic_and_leaves_nothing() {
+    let config = pipeline(Broker::shared().bootstrap(), "large", 1);
+    let mut source = holding(&config, 1);
+    let mut store = source.open(LANE).unwrap();
+    let mut transaction = numbered(1);
+    transaction.results[0].value = vec![0; 17 << 20];
+    let Err(PortError::Invalid(text)) = store.commit(transaction) else { panic!("no error") };
+    assert!(text.contains("large.results") && text.contains("max.message.bytes"), "{text}");
+    let mut store = source.open(LANE).unwrap();
+    assert!(store.head().unwrap().is_empty());
+    store.commit(numbered(2)).unwrap();
+    assert_eq!(numbers(&config, "large.findings"), [2]);
+}
+
+/// Bounds wide enough for a busy machine: what they catch is a step of 100 ms on the way of every commit, or a wait of
+/// a second on the way of a restore. The figures are printed for the README.
+#[test]
+#[expect(clippy::print_stdout, reason = "figures for people")]
+fn a_commit_takes_milliseconds_and_a_restore_no_second() {
+    let config = pipeline(Broker::shared().bootstrap(), "speed", 1);
+    let mut source = holding(&config, 1);
+    let mut store = source.open(LANE).unwrap();
+    store.commit(numbered(0)).unwrap();
+    let mut commits: Vec<_> = (1..=50).map(|number| timed(|| store.commit(numbered(number)).unwrap())).collect();
+    commits.sort_unstable();
+    let open = timed(|| store = source.open(LANE).unwrap());
+    let restores = [0, 1, 2].map(|_| {
+        timed(|| {
+            store.head().unwrap();
+            store.panes(Tier::Minute, Timestamp::MIN).unwrap();
+        })
+    });
+    speak(&config, "speed.access", 0, (0..200_000).map(|n| format!("{n:0>300}")));
+    source.start(LANE, &[Offset(0), Offset(0)]).unwrap();
+    let read = timed(|| drop(values(&mut source, 200_000)));
+    let end = timed(|| poll_until(&mut source, |source, _| source.at_end(LANE, TopicId(0)) == Some(Offset(200_000))));
+    let (fastest, median) = (commits[0], commits[commits.len() / 2]);
+    println!(
+        "commit {fastest:?} at best, {median:?} median; open {open:?}; restore {restores:?}; 200,000 records of 300 \
+         bytes in {read:?}; end seen after {end:?}"
+    );
+    assert!(fastest < Duration::from_millis(90), "the fastest of 50 commits took {fastest:?}");
+    let fastest = restores.iter().min().unwrap();
+    assert!(*fastest < Duration::from_secs(1), "the fastest of 3 restores took {fastest:?}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "the duration is only reported and bounded")]
+fn timed(work: impl FnOnce()) -> Duration {
+    let started = Instant::now();
+    work();
+    started.elapsed()
+}
