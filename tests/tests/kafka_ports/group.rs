@@ -140,3 +140,22 @@ fn a_store_of_a_lane_that_was_taken_away_is_closed() {
     }
     first.open(kept[0]).unwrap().commit(numbered(2)).unwrap();
 }
+
+#[test]
+fn half_a_lane_is_waited_out_and_then_an_error_that_names_the_settings() {
+    let mut config = pipeline(Broker::shared().bootstrap(), "half", 2);
+    config.half_lane_max = Duration::from_millis(500);
+    let mut source = holding(&config, 2);
+    // A member that wants only one of the topics: no assignor can keep the lanes together any more.
+    let stranger = Config { input_topics: vec!["half.auth".to_owned()], ..config.clone() };
+    let mut stranger = KafkaSource::connect(&stranger).unwrap();
+    let error = (0..300).find_map(|_| {
+        stranger.poll(Duration::ZERO).unwrap();
+        source.poll(Duration::from_millis(100)).err()
+    });
+    let Some(PortError::Invalid(text)) = error else { panic!("{error:?}") };
+    for part in ["half.access here", "half.auth with another", "partition.assignment.strategy", "group.remote.assignor"]
+    {
+        assert!(text.contains(part), "{text}");
+    }
+}

@@ -9,7 +9,6 @@ use engine::ports::{
     DeadLetter, Flow, LaneId, Message, PortError, ReferenceFeed, Source, StoredPane, Tier, Transaction, Wake,
 };
 use events::{Offset, TopicId};
-use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::KafkaSource;
 use crate::{Config, Embedded, KafkaReferenceFeed, Speaker, read_committed};
@@ -234,27 +233,6 @@ fn reference_rows_are_known_up_to_a_time() {
     assert_eq!(rows.iter().map(|row| row.offset.0).collect::<Vec<_>>(), (0..100).collect::<Vec<_>>());
     assert!(feed.known_through() >= through);
     assert!(feed.poll(Some(through)).unwrap().is_empty());
-}
-
-#[test]
-fn half_a_lane_is_waited_out_and_then_an_error_that_names_the_settings() {
-    let (_broker, mut config) = cluster(2);
-    config.instance_id = None;
-    config.half_lane_max = Duration::from_millis(300);
-    config.properties.insert("heartbeat.interval.ms".to_owned(), "200".to_owned());
-    let mut source = KafkaSource::connect(&config).unwrap();
-    assigned(&mut source, 2);
-    // A stranger in the group that wants one of the topics only: lanes cannot be kept together any more.
-    let stranger: BaseConsumer = config.member().unwrap().create().unwrap();
-    stranger.subscribe(&["auth"]).unwrap();
-    let error = (0..300).find_map(|_| {
-        stranger.poll(Duration::ZERO);
-        source.poll(Duration::from_millis(100)).err()
-    });
-    let Some(PortError::Invalid(text)) = error else { panic!("{error:?}") };
-    for part in ["access here", "auth with another member", "partition.assignment.strategy", "group.remote.assignor"] {
-        assert!(text.contains(part), "{text}");
-    }
 }
 
 /// The engine may keep them on a thread of its own.

@@ -1,0 +1,137 @@
+//! `chartwarden train`: recorded features and truth to a model file and its card.
+//!
+//! The same folders and settings give the same bytes. Read next: `training.rs`, which chooses and labels the rows.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use risk::{FeatureSpec, Provenance, TrainingConfig};
+
+use crate::report::{Answer, Failure, disk, line, note};
+use crate::training::{Gathered, Grain};
+
+/// Arguments of `train`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Which model.
+    #[arg(value_enum)]
+    grain: Grain,
+    /// Folders of recorded features with their truth.
+    #[arg(long, num_args = 1.., required = true, value_name = "DIR")]
+    data: Vec<PathBuf>,
+    /// Model file to write.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Model card to write (Markdown).
+    #[arg(long, value_name = "FILE")]
+    card: Option<PathBuf>,
+    /// Of the rows without an incident, one in so many is used.
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    one_in: u64,
+    /// Trees of the forest.
+    #[arg(long, default_value_t = TrainingConfig::default().trees)]
+    trees: usize,
+    /// Levels of a tree.
+    #[arg(long, default_value_t = TrainingConfig::default().depth_max)]
+    depth: usize,
+    /// Fewest rows in a leaf.
+    #[arg(long, default_value_t = TrainingConfig::default().leaf_min)]
+    leaf_min: usize,
+    /// Share of users held out to calibrate and to measure.
+    #[arg(long, default_value_t = TrainingConfig::default().calibration_share)]
+    held_out: f64,
+    /// How far positives are weighted up, 0 to 1.
+    #[arg(long, default_value_t = TrainingConfig::default().positive_balance)]
+    positive_balance: f64,
+    /// Cases a day that people can review.
+    #[arg(long, default_value_t = TrainingConfig::default().budget_per_day)]
+    budget: usize,
+    /// Seed of the training.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Who answers for the model.
+    #[arg(long, default_value = "privacy-office")]
+    owner: String,
+    /// Print the metrics as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
+    let mut gathered = Gathered::new(arguments.grain, arguments.one_in);
+    for folder in &arguments.data {
+        gathered.add(folder)?;
+        note(format!("read {}: {} rows so far", folder.display(), gathered.table.rows()));
+    }
+    let table = &gathered.table;
+    let positives = table.labels.iter().filter(|label| **label == 1).count();
+    if table.rows() == 0 || positives == 0 {
+        let what = format!("{} rows, {positives} of them positive: nothing can be learned", table.rows());
+        return Err(Failure::invalid(what).hint("record more days, or more incidents").into());
+    }
+    note(format!("training on {} rows, {positives} positive, {} features", table.rows(), table.names.len()));
+    let specs: Vec<FeatureSpec> = table
+        .names
+        .iter()
+        .map(|name| FeatureSpec {
+            name: name.clone(),
+            unit: String::new(),
+            meaning: gathered.meanings.get(name).cloned().unwrap_or_default(),
+        })
+        .collect();
+    let config = TrainingConfig {
+        trees: arguments.trees,
+        depth_max: arguments.depth,
+        leaf_min: arguments.leaf_min,
+        calibration_share: arguments.held_out,
+        positive_balance: arguments.positive_balance,
+        budget_per_day: arguments.budget,
+        seed: arguments.seed,
+        ..TrainingConfig::default()
+    };
+    let model = risk::train(&name(&gathered), table, &specs, &config, provenance(arguments, &gathered))?;
+    std::fs::write(&arguments.out, model.to_bytes()).map_err(|error| disk(&arguments.out, &error))?;
+    if let Some(card) = &arguments.card {
+        std::fs::write(card, risk::card(&model)).map_err(|error| disk(card, &error))?;
+    }
+    let metrics = model.metrics();
+    if arguments.json {
+        line(serde_json::to_string(metrics)?);
+    } else {
+        let (average, auc) = (metrics.average_precision, metrics.auc);
+        line(format!("{}: average precision {average:.3}, area under the curve {auc:.3}", model.name()));
+        let (precision, recall) = (metrics.budget.precision, metrics.budget.recall);
+        line(format!("at {} rows a day: precision {precision:.3}, recall {recall:.3}", metrics.budget.per_day));
+        line(format!("digest {}", model.digest()));
+        line(format!("wrote {}", arguments.out.display()));
+    }
+    Ok(Answer::Yes)
+}
+
+fn name(gathered: &Gathered) -> String {
+    let grain = match gathered.grain() {
+        Grain::Pairs => "pairs",
+        Grain::Users => "users",
+    };
+    format!("{}/{grain}", gathered.pipeline)
+}
+
+fn provenance(arguments: &Arguments, gathered: &Gathered) -> Provenance {
+    let days = &gathered.table.days;
+    let first = days.iter().min().copied().unwrap_or(0);
+    let end = days.iter().max().map_or(0, |day| day + 1);
+    let purpose = match arguments.grain {
+        Grain::Pairs => "ranks pairs of a user and a patient by how hard the access is to explain",
+        Grain::Users => "ranks users by how much their last 24 hours look like an insider breach",
+    };
+    Provenance {
+        sites: gathered.sites.clone(),
+        purpose: purpose.to_owned(),
+        owner: arguments.owner.clone(),
+        blind_spots: vec![
+            "Every row is from a simulated hospital: real houses differ, so retrain before relying on scores.".to_owned(),
+        ],
+        ..Provenance::new(gathered.digest(), first..end)
+    }
+}

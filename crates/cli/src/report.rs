@@ -1,0 +1,162 @@
+//! What a person sees: lines on standard output, three-line errors on standard error, exit codes.
+//!
+//! Must never decide anything. Exit codes: 0 done, 1 the answer is no, 2 wrong usage or configuration, 3 the
+//! environment, 70 our bug. Read next: `commands.rs`.
+
+use std::fmt;
+use std::io::Write as _;
+
+use base::Kind;
+
+/// Writes a line to standard output. A reader that went away is no reason to fail.
+pub(crate) fn line(text: impl fmt::Display) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Writes a line to standard error.
+pub(crate) fn note(text: impl fmt::Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Something that failed, told in three lines: what, where, what to try.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    kind: Kind,
+    what: String,
+    at: Option<String>,
+    hint: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(kind: Kind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), at: None, hint: None }
+    }
+
+    /// Wrong usage or configuration.
+    pub(crate) fn invalid(what: impl Into<String>) -> Self {
+        Self::new(Kind::Invalid, what)
+    }
+
+    /// The environment is not ready.
+    pub(crate) fn unavailable(what: impl Into<String>) -> Self {
+        Self::new(Kind::Unavailable, what)
+    }
+
+    pub(crate) fn at(mut self, at: impl fmt::Display) -> Self {
+        self.at = Some(at.to_string());
+        self
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.what.fmt(f)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// A file or directory that cannot be used, with the path in the text.
+pub(crate) fn disk(path: &std::path::Path, error: &std::io::Error) -> anyhow::Error {
+    let failure = Failure::unavailable(error.to_string()).at(path.display());
+    match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            Failure::invalid("no such file or directory").at(path.display()).hint("check the path").into()
+        }
+        std::io::ErrorKind::PermissionDenied => failure.hint("check who owns it and its mode").into(),
+        _ => failure.hint("check that the disk is there and has room").into(),
+    }
+}
+
+/// What a command answers when nothing failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Done, or yes.
+    Yes,
+    /// Verification failed, cases differ, nothing found.
+    No,
+}
+
+/// Prints the error, if there is one, and gives the exit code.
+pub(crate) fn exit(result: anyhow::Result<Answer>) -> u8 {
+    match result {
+        Ok(Answer::Yes) => 0,
+        Ok(Answer::No) => 1,
+        Err(error) => {
+            note(told(&error));
+            kind(&error).exit_code()
+        }
+    }
+}
+
+/// The text of an error: what, where, what to try.
+fn told(error: &anyhow::Error) -> String {
+    if let Some(problems) = problems(error) {
+        return problems.to_string();
+    }
+    let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
+    let (at, hint) = failure.map_or((None, None), |failure| (failure.at.clone(), failure.hint.clone()));
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let mut what = causes[0].clone();
+    for cause in &causes[1..] {
+        // Many error types repeat their source in their own text.
+        if !what.contains(cause.as_str()) {
+            what = format!("{what}: {cause}");
+        }
+    }
+    let hint = hint.or_else(|| usual_hint(kind(error)).map(str::to_owned));
+    let mut text = format!("error: {what}");
+    if let Some(at) = at {
+        text.push_str(&format!("\n   at: {at}"));
+    }
+    if let Some(hint) = hint {
+        text.push_str(&format!("\n hint: {hint}"));
+    }
+    text
+}
+
+fn usual_hint(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Invalid => None,
+        Kind::Unavailable => Some("nothing is lost: try again once it is there"),
+        Kind::Corrupt => Some("do not go on: keep the files as they are and find out who changed them"),
+        Kind::Bug => Some("this is our fault: please report it with the lines above"),
+    }
+}
+
+fn problems(error: &anyhow::Error) -> Option<&engine::Problems> {
+    error.chain().find_map(|cause| {
+        cause.downcast_ref::<engine::Problems>().or_else(|| match cause.downcast_ref::<engine::Error>() {
+            Some(engine::Error::Pipeline(problems)) => Some(problems),
+            _ => None,
+        })
+    })
+}
+
+fn kind(error: &anyhow::Error) -> Kind {
+    error.chain().find_map(kind_of).unwrap_or(Kind::Bug)
+}
+
+fn kind_of(cause: &(dyn std::error::Error + 'static)) -> Option<Kind> {
+    if let Some(failure) = cause.downcast_ref::<Failure>() {
+        return Some(failure.kind);
+    }
+    if cause.is::<engine::Problems>() {
+        return Some(Kind::Invalid);
+    }
+    if cause.is::<std::io::Error>() {
+        return Some(Kind::Unavailable);
+    }
+    let known = cause.downcast_ref::<engine::Error>().map(engine::Error::kind);
+    let known = known.or_else(|| cause.downcast_ref::<engine::ports::PortError>().map(engine::ports::PortError::kind));
+    let known = known.or_else(|| cause.downcast_ref::<ledger::Error>().map(ledger::Error::kind));
+    let known = known.or_else(|| cause.downcast_ref::<findings::Error>().map(findings::Error::kind));
+    let known = known.or_else(|| cause.downcast_ref::<risk::Error>().map(risk::Error::kind));
+    let known = known.or_else(|| cause.downcast_ref::<hospital::Error>().map(hospital::Error::kind));
+    known.or_else(|| cause.downcast_ref::<events::Error>().map(events::Error::kind))
+}
