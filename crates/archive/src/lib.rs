@@ -1,1 +1,29 @@
-//! (to be written)
+//! The archive: what lanes read, decided and produced, as Parquet files, and the replay that computes it again.
+//!
+//! Files are written by an archiver that follows the committed journal and holds no lane up. A replay is the engine
+//! over [`ReplaySource`] and [`ArchiveFeed`]: features, scores and findings of the archive are compared with, never
+//! read. Raw ids of patients and staff must not enter a file. Read next: `layout.rs` (which files there are),
+//! `archiver.rs` (how they come to be), `replay.rs` (how they are read again).
+
+mod archiver;
+mod compare;
+mod error;
+mod feed;
+mod findings;
+mod follow;
+mod layout;
+mod limits;
+mod read;
+mod reference_rows;
+mod replay;
+mod run;
+mod store;
+mod table;
+
+pub use archiver::{Archiver, LaneArchived, Progress};
+pub use compare::{Report, compare};
+pub use error::{Error, Result};
+pub use feed::ArchiveFeed;
+pub use findings::{ArchivedFinding, read_findings, write_findings, write_findings_from_archive};
+pub use replay::ReplaySource;
+pub use store::{Captured, CapturedLane};

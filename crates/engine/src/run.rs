@@ -363,3 +363,6 @@ fn side_by_side<W: Send, T: Send>(work: Vec<W>, each: impl Fn(W) -> Result<T> + 
         Ok(results)
     })
 }
+
+#[cfg(test)]
+mod tests;

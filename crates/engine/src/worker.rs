@@ -89,7 +89,13 @@ impl Worker {
             .map(|bytes| serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string())))
             .transpose()?;
         let lane = match &record {
-            None => Lane::new(program, config, log_start, genesis)?,
+            None => {
+                // Reading the empty tiers tells the store where they begin, so that it can trim them later.
+                for tier in Tier::ALL {
+                    store.panes(tier, Timestamp::MIN)?;
+                }
+                Lane::new(program, config, log_start, genesis)?
+            }
             Some(record) => {
                 same_definitions(id, &record.digests, spec)?;
                 let panes = stored_panes(store.as_mut(), record)?;

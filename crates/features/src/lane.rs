@@ -530,7 +530,8 @@ impl Lane {
 
     /// Drops panes that no window, baseline or waiting row needs any more, and says which are still needed.
     fn forget(&mut self) -> BTreeMap<String, TierRecord> {
-        let last = self.last.unwrap_or(Timestamp::MIN);
+        // Before the first tick there is nothing to keep or drop.
+        let Some(last) = self.last else { return BTreeMap::new() };
         let (tick, hour) = (self.program.spec.tick, Millis::hours(1));
         let day_start = self.memory.local.day_start(last);
         let mut first = BTreeMap::from([
@@ -560,6 +561,9 @@ impl Lane {
         for (tier, first) in first {
             for panes in &mut self.panes {
                 drop_before(panes.tier_mut(tier), first);
+                if tier == Tier::Minute {
+                    drop_before(&mut panes.step, first);
+                }
             }
             let stored = self.stored.entry(tier).or_default();
             *stored = stored.split_off(&first);

@@ -42,6 +42,8 @@ pub(crate) struct GroupPanes {
     pub(crate) hour: ByEnd,
     /// Results per day.
     pub(crate) day: ByEnd,
+    /// States per scoring step: merged from `minute` when first needed, never stored.
+    pub(crate) step: ByEnd,
 }
 
 impl GroupPanes {

@@ -12,7 +12,8 @@ use reference::{Known, Pins, Reference};
 use crate::error::Result;
 use crate::lane::Lane;
 use crate::pair_scores;
-use crate::panes::Tier;
+use crate::panes::{GroupPanes, Tier, within};
+use crate::window::WindowPlans;
 use crate::rows::{Origin, RowKeys, find_by_text, gather};
 
 /// Results of windows at one scoring tick, by group and size.
@@ -165,6 +166,7 @@ impl Lane {
             .collect();
         needed.sort_unstable();
         needed.dedup();
+        let scoring_hop = self.program.spec.scoring.hop;
         let users: HashSet<&str> = self.active_users.iter().map(String::as_str).collect();
         let mut results = Results::new();
         for (group, place) in needed {
@@ -175,8 +177,12 @@ impl Lane {
                 results.insert((group, place), result.clone());
                 continue;
             }
-            let tier = if size.in_hours() { Tier::Hour } else { Tier::Minute };
-            let mut panes = self.panes[group].within(tier, to - size.size, to);
+            let mut panes = if size.in_hours() {
+                self.panes[group].within(Tier::Hour, to - size.size, to)
+            } else {
+                Self::merge_steps(&mut self.panes[group], &self.plans.groups[group], scoring_hop, to - size.size, to)?;
+                within(&self.panes[group].step, to - size.size, to)
+            };
             let every_tick = size.hop == self.program.spec.scoring.hop;
             if every_tick {
                 panes = Self::only(panes, &users)?;
@@ -188,6 +194,28 @@ impl Lane {
             results.insert((group, place), result);
         }
         Ok(results)
+    }
+
+    /// Merges the ticks of every whole scoring step in (`after`, `to`] that has not been merged yet: neighbouring windows
+    /// share all but one of them.
+    fn merge_steps(
+        panes: &mut GroupPanes,
+        plans: &WindowPlans,
+        step: Millis,
+        after: Timestamp,
+        to: Timestamp,
+    ) -> Result<()> {
+        let mut end = after + step;
+        while end <= to {
+            if !panes.step.contains_key(&end) {
+                let ticks = panes.within(Tier::Minute, end - step, end);
+                if !ticks.is_empty() {
+                    panes.step.insert(end, plans.reduce(ticks)?);
+                }
+            }
+            end = end + step;
+        }
+        Ok(())
     }
 
     /// Baselines as of the last day that closed before this tick.

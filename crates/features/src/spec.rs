@@ -125,9 +125,9 @@ impl ProgramSpec {
                         window.name, size.size, size.hop
                     ));
                 }
-                if !divides(self.scoring.hop, size.hop) {
+                if !divides(self.scoring.hop, size.hop) || !divides(self.scoring.hop, size.size) {
                     misfit(format!(
-                        "window `{}` of {}: hop {} is no multiple of the scoring hop {}",
+                        "window `{}` of {}: size and hop {} must be multiples of the scoring hop {}",
                         window.name, size.size, size.hop, self.scoring.hop
                     ));
                 }

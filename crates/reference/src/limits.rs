@@ -11,6 +11,9 @@ pub const NAMES_MAX: usize = 32;
 /// Bytes of a text that is kept as it came (role, unit, shift, insurer).
 pub const TEXT_BYTES_MAX: usize = 128;
 
+/// Characters of a pseudonym after its kind and key id.
+pub(crate) const PSEUDONYM_CHARS: usize = 26;
+
 /// Versions of rows kept in memory, of all kinds together.
 pub const VERSIONS_MAX: usize = 20_000_000;
 

@@ -1,5 +1,6 @@
 //! Rows as they arrive: one flat JSON object each. Raw ids, names and addresses become pseudonyms here and go no
-//! further; keys that are not listed are ignored, `null` is absent.
+//! further; keys that are not listed are ignored, `null` is absent. What is a pseudonym under the same key already
+//! (rows from an archive) passes unchanged.
 //!
 //! Staff: `user`, `names` (other ids of the same person: login, badge, e-mail), `role`, `unit`, `shift` (day, evening,
 //! night, rotating), `manager` (a user), `hired`, `ends`, `patient` (own record), `household`, `address`, `surname`,
@@ -21,7 +22,7 @@ use base::{Kind as ErrorKind, Millis, Timestamp};
 use events::{Fault, NumberUnit, PseudonymKeys, RawTime, RejectReason, Text};
 use serde::Deserialize;
 
-use crate::limits::{NAMES_MAX, ROW_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::limits::{NAMES_MAX, PSEUDONYM_CHARS, ROW_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::{RelationKind, StaffKind};
 
 /// Why a row is not taken; the detail quotes nothing of it.
@@ -164,17 +165,17 @@ pub(crate) fn staff(value: &[u8], keys: &PseudonymKeys) -> Result<Row<Staff>, Ro
         Some(kind) => StaffKind::parse(&kind).ok_or_else(|| unknown("kind", "person, service or shared"))?,
     };
     let on_earth = |(north, east): &(f64, f64)| (-90.0..=90.0).contains(north) && (-180.0..=180.0).contains(east);
-    let token = |text| given(text).map(|text| keys.token(&text));
+    let token = |text| given(text).map(|text| token(&text, keys));
     let facts = Staff {
-        user: keys.user(&needed("user", raw.user)?),
-        names: names.into_iter().filter_map(|name| given(Some(name))).map(|name| keys.user(&name)).collect(),
+        user: user(&needed("user", raw.user)?, keys),
+        names: names.into_iter().filter_map(|name| given(Some(name))).map(|name| user(&name, keys)).collect(),
         role: short("role", raw.role)?,
         unit: short("unit", raw.unit)?,
         shift: short("shift", raw.shift)?,
-        manager: given(raw.manager).map(|manager| keys.user(&manager)),
+        manager: given(raw.manager).map(|manager| user(&manager, keys)),
         hired: start("hired", raw.hired)?,
         ends: end("ends", raw.ends)?,
-        patient: given(raw.patient).map(|patient| keys.patient(&patient)),
+        patient: given(raw.patient).map(|patient| patient_key(&patient, keys)),
         household: token(raw.household),
         address: token(raw.address),
         surname: token(raw.surname),
@@ -187,16 +188,16 @@ pub(crate) fn staff(value: &[u8], keys: &PseudonymKeys) -> Result<Row<Staff>, Ro
 
 pub(crate) fn patient(value: &[u8], keys: &PseudonymKeys) -> Result<Row<Patient>, RowReject> {
     let raw: RawPatient<'_> = events::parse_json(text(value)?)?;
-    let token = |text| given(text).map(|text| keys.token(&text));
+    let token = |text| given(text).map(|text| token(&text, keys));
     let facts = Patient {
-        patient: keys.patient(&needed("patient", raw.patient)?),
+        patient: patient_key(&needed("patient", raw.patient)?, keys),
         household: token(raw.household),
         address: token(raw.address),
         surname: token(raw.surname),
         surname_frequency: raw.surname_frequency.filter(|share| (0.0..=1.0).contains(share)),
         vip: raw.vip.unwrap_or(false),
         deceased_on: end("deceased_on", raw.deceased_on)?,
-        staff_user: given(raw.staff_user).map(|user| keys.user(&user)),
+        staff_user: given(raw.staff_user).map(|name| user(&name, keys)),
         insurer: short("insurer", raw.insurer)?,
         unit: short("unit", raw.unit)?,
     };
@@ -211,12 +212,12 @@ pub(crate) fn relation(value: &[u8], keys: &PseudonymKeys) -> Result<Row<Relatio
         .ok_or_else(|| unknown("kind", "encounter, appointment, order, referral, on_call, care_team or work_queue"))?;
     let from = start("from", raw.from)?.ok_or_else(|| Fault::missing("from"))?;
     let facts = Relation {
-        id: needed("id", raw.id)?,
+        id: relation_id(&needed("id", raw.id)?, keys),
         kind,
-        patient: keys.patient(&needed("patient", raw.patient)?),
-        user: given(raw.user).map(|user| keys.user(&user)),
+        patient: patient_key(&needed("patient", raw.patient)?, keys),
+        user: given(raw.user).map(|name| user(&name, keys)),
         unit: short("unit", raw.unit)?,
-        author: given(raw.author).map(|author| keys.user(&author)),
+        author: given(raw.author).map(|author| user(&author, keys)),
         from,
         to: end("to", raw.to)?,
     };
@@ -225,6 +226,30 @@ pub(crate) fn relation(value: &[u8], keys: &PseudonymKeys) -> Result<Row<Relatio
     }
     let valid_from = start("valid_from", raw.valid_from)?.unwrap_or(from);
     Ok(Row { valid_from, recorded_at: start("recorded_at", raw.recorded_at)?, facts })
+}
+
+fn user(raw: &str, keys: &PseudonymKeys) -> String {
+    passed(raw, 'u', keys).unwrap_or_else(|| keys.user(raw))
+}
+
+fn patient_key(raw: &str, keys: &PseudonymKeys) -> String {
+    passed(raw, 'p', keys).unwrap_or_else(|| keys.patient(raw))
+}
+
+fn token(raw: &str, keys: &PseudonymKeys) -> String {
+    passed(raw, 't', keys).unwrap_or_else(|| keys.token(raw))
+}
+
+/// A relation's id is kept to the letter, as a session's is: two that differ in case are two.
+fn relation_id(raw: &str, keys: &PseudonymKeys) -> String {
+    passed(raw, 's', keys).unwrap_or_else(|| keys.session(raw))
+}
+
+/// A pseudonym under these very keys passes unchanged: rows of an archive carry nothing else.
+fn passed(raw: &str, prefix: char, keys: &PseudonymKeys) -> Option<String> {
+    let name = raw.strip_prefix(prefix)?.strip_prefix(keys.id())?.strip_prefix(':')?;
+    let base32 = |byte: u8| matches!(byte, b'a'..=b'z' | b'2'..=b'7');
+    (name.len() == PSEUDONYM_CHARS && name.bytes().all(base32)).then(|| raw.to_owned())
 }
 
 fn text(value: &[u8]) -> Result<&str, Fault> {

@@ -377,7 +377,7 @@ fn relation_number(kind: RelationKind, id: &str) -> u64 {
 }
 
 /// Degrees to about a kilometre: nobody needs a colleague's front door.
-fn coarse(degrees: f64) -> f64 {
+pub(crate) fn coarse(degrees: f64) -> f64 {
     (degrees * 100.0).round() / 100.0
 }
 

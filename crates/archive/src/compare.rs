@@ -1,0 +1,189 @@
+//! Whether a replay gives what the archive holds, byte for byte; where not, the first differing row of each tick.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::concat_batches;
+use arrow::util::display::array_value_to_string;
+use base::Timestamp;
+use engine::ports::LaneId;
+
+use crate::error::Result;
+use crate::findings::{ArchivedFinding, read_findings};
+use crate::layout::{FEATURES, PAIR_FEATURES};
+use crate::limits::DIFFERENCES_MAX;
+use crate::read;
+use crate::replay::lanes_of;
+use crate::run::decode_ipc;
+use crate::store::{Captured, CapturedLane};
+
+/// What a comparison found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Scoring ticks with rows.
+    pub ticks: u64,
+    /// Feature rows of users.
+    pub user_rows: u64,
+    /// Feature rows of pairs.
+    pub pair_rows: u64,
+    /// Scores, of users and of pairs.
+    pub scores: u64,
+    /// Findings.
+    pub findings: u64,
+    /// Differences in all.
+    pub difference_count: u64,
+    /// The first of them, in sentences.
+    pub differences: Vec<String>,
+}
+
+impl Report {
+    /// Whether everything is the same.
+    pub fn is_equal(&self) -> bool {
+        self.difference_count == 0
+    }
+
+    fn differ(&mut self, sentence: String) {
+        self.difference_count += 1;
+        if self.differences.len() < DIFFERENCES_MAX {
+            self.differences.push(sentence);
+        }
+    }
+}
+
+/// Compares what a replay committed with the archive it came from; lanes that were not replayed are left out.
+pub fn compare(dir: &Path, captured: &Captured) -> Result<Report> {
+    let mut report = Report::default();
+    let lanes: Vec<LaneId> = captured.lanes.keys().copied().collect();
+    for (lane, runs) in lanes_of(dir, Some(&lanes))? {
+        let Some(replayed) = captured.lanes.get(&lane) else { continue };
+        for stream in [PAIR_FEATURES, FEATURES] {
+            let mut waiting = by_tick(replayed, stream)?;
+            for run in &runs {
+                let Some(table) = read::stream(dir, run, stream)? else { continue };
+                for (end, batches) in split(&table.batches) {
+                    let place = Place { lane, stream, end };
+                    compare_tick(&mut report, place, &batches, &waiting.remove(&end).unwrap_or_default())?;
+                }
+            }
+            for end in waiting.into_keys() {
+                report.differ(format!("{}: only the replay has rows", Place { lane, stream, end }));
+            }
+        }
+    }
+    let archived = read_findings(dir)?.into_iter().filter(|finding| lanes.contains(&finding.lane)).collect();
+    compare_findings(&mut report, archived, captured.findings());
+    Ok(report)
+}
+
+#[derive(Clone, Copy)]
+struct Place<'s> {
+    lane: LaneId,
+    stream: &'s str,
+    end: Timestamp,
+}
+
+impl std::fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of lane {}, tick {}", self.stream, self.lane, at(self.end))
+    }
+}
+
+fn at(end: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(end.millis()).map_or_else(|_| end.millis().to_string(), |at| at.to_string())
+}
+
+fn by_tick(lane: &CapturedLane, stream: &str) -> Result<BTreeMap<Timestamp, Vec<RecordBatch>>> {
+    let mut ticks: BTreeMap<Timestamp, Vec<RecordBatch>> = BTreeMap::new();
+    for (end, message) in lane.of(stream) {
+        let batches = decode_ipc(&message.value)?.into_iter().filter(|batch| batch.num_rows() > 0);
+        ticks.entry(end).or_default().extend(batches);
+    }
+    ticks.retain(|_, batches| !batches.is_empty());
+    Ok(ticks)
+}
+
+/// The rows of each tick; a tick's rows stand together.
+fn split(batches: &[RecordBatch]) -> BTreeMap<Timestamp, Vec<RecordBatch>> {
+    let mut ticks: BTreeMap<Timestamp, Vec<RecordBatch>> = BTreeMap::new();
+    for batch in batches {
+        let ends = batch.column_by_name("tick_end").and_then(|column| {
+            column.as_primitive_opt::<arrow::datatypes::TimestampMillisecondType>()
+        });
+        let ends = ends.map(|ends| ends.values().to_vec()).unwrap_or_default();
+        let mut from = 0;
+        while from < ends.len() {
+            let count = ends[from..].iter().take_while(|end| **end == ends[from]).count();
+            let end = Timestamp::from_millis(ends[from]);
+            ticks.entry(end).or_default().push(batch.slice(from, count));
+            from += count;
+        }
+    }
+    ticks
+}
+
+fn compare_tick(report: &mut Report, place: Place<'_>, archived: &[RecordBatch], replayed: &[RecordBatch]) -> Result<()> {
+    let (Some(first), Some(second)) = (archived.first(), replayed.first()) else {
+        report.differ(format!("{place}: only the archive has rows"));
+        return Ok(());
+    };
+    let archived = concat_batches(&first.schema(), archived)?;
+    let replayed = concat_batches(&second.schema(), replayed)?;
+    let rows = archived.num_rows() as u64;
+    report.ticks += u64::from(place.stream == FEATURES);
+    *(if place.stream == FEATURES { &mut report.user_rows } else { &mut report.pair_rows }) += rows;
+    if let Some(scores) = archived.column_by_name("score") {
+        report.scores += (scores.len() - scores.null_count()) as u64;
+    }
+    let names = |batch: &RecordBatch| {
+        let schema = batch.schema();
+        schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect::<Vec<_>>()
+    };
+    if names(&archived) != names(&replayed) {
+        report.differ(format!("{place}: the columns differ in names or types"));
+        return Ok(());
+    }
+    if archived.num_rows() != replayed.num_rows() {
+        let (kept, now) = (archived.num_rows(), replayed.num_rows());
+        report.differ(format!("{place}: the archive has {kept} rows, the replay {now}"));
+        return Ok(());
+    }
+    for (column, field) in archived.schema().fields().iter().enumerate() {
+        let (kept, now) = (archived.column(column), replayed.column(column));
+        if kept.to_data() == now.to_data() {
+            continue;
+        }
+        let differs = |row: &usize| kept.slice(*row, 1).to_data() != now.slice(*row, 1).to_data();
+        let row = (0..kept.len()).find(differs).unwrap_or_default();
+        let user = archived.column_by_name("user_key").and_then(|users| users.as_string_opt::<i32>());
+        let user = user.map_or("", |users| users.value(row));
+        let (kept, now) = (array_value_to_string(kept, row)?, array_value_to_string(now, row)?);
+        report.differ(format!(
+            "{place}, user {user}, column `{}`: the archive has `{kept}`, the replay `{now}`",
+            field.name()
+        ));
+        return Ok(());
+    }
+    Ok(())
+}
+
+fn compare_findings(report: &mut Report, archived: Vec<ArchivedFinding>, replayed: Vec<ArchivedFinding>) {
+    report.findings = archived.len() as u64;
+    let mut replayed: BTreeMap<_, _> = replayed.into_iter().map(|finding| (finding.order(), finding)).collect();
+    for finding in archived {
+        let place = format!("finding {} of lane {}, tick {}", finding.ordinal, finding.lane, at(finding.tick_end));
+        match replayed.remove(&finding.order()) {
+            None => report.differ(format!("{place}: only the archive has it ({})", finding.id)),
+            Some(now) if now.value != finding.value => {
+                let same = finding.value.iter().zip(&now.value).take_while(|(one, other)| one == other).count();
+                let (kept, now) = (&finding.id, &now.id);
+                report.differ(format!("{place}: the archive has {kept}, the replay {now}; they part at byte {same}"));
+            }
+            Some(_) => {}
+        }
+    }
+    for finding in replayed.into_values() {
+        let (ordinal, lane, end) = (finding.ordinal, finding.lane, at(finding.tick_end));
+        report.differ(format!("finding {ordinal} of lane {lane}, tick {end}: only the replay has it ({})", finding.id));
+    }
+}

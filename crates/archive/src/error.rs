@@ -1,0 +1,129 @@
+//! What can go wrong with an archive, told in words.
+
+use std::path::{Path, PathBuf};
+
+use base::Kind;
+use engine::ports::{LaneId, PortError};
+
+/// Errors of the archive.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The disk.
+    #[error("archive file `{}`: {doing}: {source}", .path.display())]
+    Disk {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried.
+        doing: &'static str,
+        /// What the system answered.
+        source: std::io::Error,
+    },
+    /// A file that is not what was written.
+    #[error("archive file `{}`: {problem}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Journal records are missing between two files, or before the first.
+    #[error(
+        "lane {lane}: the archive has a gap: journal record {expected} should follow, the next one there is {found}; \
+         results after the gap cannot be computed again"
+    )]
+    Gap {
+        /// The lane.
+        lane: LaneId,
+        /// The sequence that should come.
+        expected: u64,
+        /// The one that came.
+        found: u64,
+    },
+    /// Reference rows are missing between two files, or before the first.
+    #[error("reference {kind}/{partition}: the archive has a gap: offset {expected} should follow, {found} does")]
+    ReferenceGap {
+        /// Kind of rows.
+        kind: &'static str,
+        /// Partition of the reference topic.
+        partition: u32,
+        /// Where the file before ends.
+        expected: i64,
+        /// Where the next one starts.
+        found: i64,
+    },
+    /// What the journal counted is not what was read.
+    #[error("lane {lane}, topic `{topic}`, journal record {sequence}: {problem}")]
+    Counts {
+        /// The lane.
+        lane: LaneId,
+        /// The input topic.
+        topic: String,
+        /// The journal record.
+        sequence: u64,
+        /// What differs.
+        problem: String,
+    },
+    /// A committed record that cannot be understood.
+    #[error("lane {lane}: a committed {what} cannot be read: {problem}")]
+    Committed {
+        /// The lane.
+        lane: LaneId,
+        /// What it is.
+        what: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The archive cannot be replayed as asked.
+    #[error("{0}")]
+    Replay(String),
+    /// Where records are followed from.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// A decoder that cannot be made.
+    #[error(transparent)]
+    Events(#[from] events::Error),
+    /// Columns that do not fit together.
+    #[error("columns: {0}")]
+    Arrow(#[from] arrow::error::ArrowError),
+}
+
+impl Error {
+    /// What to do about it.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Disk { .. } => Kind::Unavailable,
+            Self::File { .. }
+            | Self::Gap { .. }
+            | Self::ReferenceGap { .. }
+            | Self::Counts { .. }
+            | Self::Committed { .. } => Kind::Corrupt,
+            Self::Replay(_) => Kind::Invalid,
+            Self::Port(error) => error.kind(),
+            Self::Events(error) => error.kind(),
+            Self::Arrow(_) => Kind::Bug,
+        }
+    }
+
+    pub(crate) fn disk<'p>(path: &'p Path, doing: &'static str) -> impl Fn(std::io::Error) -> Self + 'p {
+        move |source| Self::Disk { path: path.to_path_buf(), doing, source }
+    }
+
+    pub(crate) fn file(path: &Path, problem: impl std::fmt::Display) -> Self {
+        Self::File { path: path.to_path_buf(), problem: problem.to_string() }
+    }
+}
+
+impl From<Error> for PortError {
+    fn from(error: Error) -> Self {
+        let text = error.to_string();
+        match (error.kind(), error) {
+            (_, Error::Port(error)) => error,
+            (Kind::Unavailable, _) => Self::Unavailable(text),
+            (Kind::Invalid, _) => Self::Invalid(text),
+            (Kind::Corrupt | Kind::Bug, _) => Self::Corrupt(text),
+        }
+    }
+}
+
+/// Results of this crate.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,81 @@
+//! Findings in and out of an archive: exact bytes, in the one order that does not depend on who ran what when.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use base::Timestamp;
+use engine::ports::LaneId;
+
+use crate::error::{Error, Result};
+use crate::layout::{self, FINDINGS};
+use crate::read;
+use crate::store::Captured;
+
+/// A finding as it was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArchivedFinding {
+    /// The tick it was told at.
+    pub tick_end: Timestamp,
+    /// The lane.
+    pub lane: LaneId,
+    /// Its place within the tick, from 0.
+    pub ordinal: i64,
+    /// Its id.
+    pub id: String,
+    /// The exact bytes that were sent.
+    pub value: Vec<u8>,
+}
+
+impl ArchivedFinding {
+    pub(crate) fn order(&self) -> (Timestamp, LaneId, i64) {
+        (self.tick_end, self.lane, self.ordinal)
+    }
+}
+
+/// The id in a finding's own JSON; empty if it has none.
+pub(crate) fn finding_id(value: &[u8]) -> String {
+    let parsed: Option<serde_json::Value> = serde_json::from_slice(value).ok();
+    let id = parsed.as_ref().and_then(|value| value.pointer("/metadata/uid")?.as_str());
+    id.unwrap_or_default().to_owned()
+}
+
+/// Every archived finding, by (tick end, lane, ordinal).
+pub fn read_findings(dir: &Path) -> Result<Vec<ArchivedFinding>> {
+    let mut findings = Vec::new();
+    for run in layout::runs(dir)? {
+        let Some(table) = read::stream(dir, &run, FINDINGS)? else { continue };
+        for batch in &table.batches {
+            let ends = table.times(batch, "tick_end")?;
+            let ordinals = table.longs(batch, "ordinal")?;
+            let (ids, values) = (table.texts(batch, "id")?, table.texts(batch, "value")?);
+            for (((tick_end, ordinal), id), value) in ends.into_iter().zip(ordinals).zip(ids).zip(values) {
+                let (id, value) = (id.unwrap_or_default(), value.unwrap_or_default().into_bytes());
+                findings.push(ArchivedFinding { tick_end, lane: run.lane, ordinal, id, value });
+            }
+        }
+    }
+    findings.sort_by_key(ArchivedFinding::order);
+    Ok(findings)
+}
+
+/// Writes the findings of a replay, one a line, by (tick end, lane, ordinal); returns how many there are.
+pub fn write_findings(captured: &Captured, path: &Path) -> Result<usize> {
+    write_lines(&captured.findings(), path)
+}
+
+/// Writes the findings of an archive in the same form and order.
+pub fn write_findings_from_archive(dir: &Path, path: &Path) -> Result<usize> {
+    write_lines(&read_findings(dir)?, path)
+}
+
+fn write_lines(findings: &[ArchivedFinding], path: &Path) -> Result<usize> {
+    let file = File::create(path).map_err(Error::disk(path, "creating it"))?;
+    let mut out = BufWriter::new(file);
+    for finding in findings {
+        let line = out.write_all(finding.value.trim_ascii_end()).and_then(|()| out.write_all(b"\n"));
+        line.map_err(Error::disk(path, "writing it"))?;
+    }
+    out.flush().map_err(Error::disk(path, "writing it"))?;
+    Ok(findings.len())
+}

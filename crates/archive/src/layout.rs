@@ -1,0 +1,165 @@
+//! Which files an archive has, and how they are called.
+//!
+//! `stream=<s>/dt=YYYY-MM-DD/lane=NN-<first>-<last>.parquet` holds one stream of one lane over a run of whole journal
+//! records, `first` and `last` being their sequences. The file of stream `journal` is written last: a run without one
+//! does not count, and what there is of it is written again or removed. Reference rows belong to no lane:
+//! `stream=reference/dt=YYYY-MM-DD/<kind>=NN-<from>-<last>.parquet` with the offsets of a partition.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base::{Millis, Timestamp};
+use engine::ports::LaneId;
+use reference::Kind;
+
+use crate::error::{Error, Result};
+
+/// Streams of a lane beside those of its inputs, in the order they are written; `journal` seals a run.
+pub(crate) const REJECTS: &str = "rejects";
+pub(crate) const FEATURES: &str = "features";
+pub(crate) const PAIR_FEATURES: &str = "pair_features";
+pub(crate) const FINDINGS: &str = "findings";
+pub(crate) const JOURNAL: &str = "journal";
+const REFERENCE: &str = "reference";
+
+/// A run of journal records of a lane: which, and under which day it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RunId {
+    pub(crate) lane: LaneId,
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) day: String,
+}
+
+impl RunId {
+    pub(crate) fn path(&self, dir: &Path, stream: &str) -> PathBuf {
+        let name = format!("lane={:02}-{:012}-{:012}.parquet", self.lane.0, self.first, self.last);
+        dir.join(format!("stream={stream}")).join(format!("dt={}", self.day)).join(name)
+    }
+}
+
+/// A run of reference rows of a partition: offsets `from..=last`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ReferenceId {
+    pub(crate) kind: Kind,
+    pub(crate) partition: u32,
+    pub(crate) from: i64,
+    pub(crate) last: i64,
+    pub(crate) day: String,
+}
+
+impl ReferenceId {
+    pub(crate) fn path(&self, dir: &Path) -> PathBuf {
+        let name =
+            format!("{}={:02}-{:012}-{:012}.parquet", self.kind.name(), self.partition, self.from, self.last);
+        dir.join(format!("stream={REFERENCE}")).join(format!("dt={}", self.day)).join(name)
+    }
+}
+
+/// The UTC day of a moment, as in `dt=2026-03-01`.
+pub(crate) fn day(at: Timestamp) -> String {
+    let date = jiff::Timestamp::from_millisecond(at.millis()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    date.to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
+}
+
+/// The day a tick belongs to: ticks are half-open, so that of midnight belongs to the day before.
+pub(crate) fn day_of_tick(end: Timestamp) -> String {
+    day(end - Millis(1))
+}
+
+/// The sealed runs of each lane, in order; an error where one does not follow on the other.
+pub(crate) fn runs(dir: &Path) -> Result<Vec<RunId>> {
+    let mut runs: Vec<RunId> = files(dir, JOURNAL)?.into_iter().filter_map(|(day, name)| run(&day, &name)).collect();
+    runs.sort();
+    let mut before: Option<&RunId> = None;
+    for run in &runs {
+        let expected = before.filter(|before| before.lane == run.lane).map_or(0, |before| before.last + 1);
+        if run.first != expected {
+            return Err(Error::Gap { lane: run.lane, expected, found: run.first });
+        }
+        before = Some(run);
+    }
+    Ok(runs)
+}
+
+/// The files of reference rows of each partition, in order; an error where one does not follow on the other.
+pub(crate) fn reference_runs(dir: &Path) -> Result<Vec<ReferenceId>> {
+    let named = files(dir, REFERENCE)?;
+    let mut runs: Vec<_> = named.into_iter().filter_map(|(day, name)| reference_run(&day, &name)).collect();
+    runs.sort();
+    let mut before: Option<&ReferenceId> = None;
+    for run in &runs {
+        let same = before.filter(|before| (before.kind, before.partition) == (run.kind, run.partition));
+        let expected = same.map_or(0, |before| before.last + 1);
+        if run.from != expected {
+            let (kind, partition) = (run.kind.name(), run.partition);
+            return Err(Error::ReferenceGap { kind, partition, expected, found: run.from });
+        }
+        before = Some(run);
+    }
+    Ok(runs)
+}
+
+/// Removes what a crash left: temporary files, and files of runs that were never sealed.
+pub(crate) fn sweep(dir: &Path, runs: &[RunId], streams: &[&str]) -> Result<()> {
+    for stream in streams.iter().copied().chain([JOURNAL, REFERENCE]) {
+        for (day, name) in files(dir, stream)? {
+            let sealed = stream == REFERENCE || run(&day, &name).is_some_and(|run| runs.contains(&run));
+            if !sealed || name.ends_with(TEMPORARY) {
+                let path = dir.join(format!("stream={stream}")).join(format!("dt={day}")).join(&name);
+                fs::remove_file(&path).map_err(Error::disk(&path, "removing what a crash left"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How the name of a file ends that is still being written.
+pub(crate) const TEMPORARY: &str = ".part";
+
+/// Day and name of every file of a stream.
+fn files(dir: &Path, stream: &str) -> Result<Vec<(String, String)>> {
+    let folder = dir.join(format!("stream={stream}"));
+    let mut found = Vec::new();
+    for day in entries(&folder)? {
+        let Some(date) = day.strip_prefix("dt=") else { continue };
+        found.extend(entries(&folder.join(&day))?.into_iter().map(|name| (date.to_owned(), name)));
+    }
+    Ok(found)
+}
+
+fn entries(folder: &Path) -> Result<Vec<String>> {
+    let read = match fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read.map_err(Error::disk(folder, "listing it"))?,
+    };
+    let mut names = Vec::new();
+    for entry in read {
+        let entry = entry.map_err(Error::disk(folder, "listing it"))?;
+        names.push(entry.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn run(day: &str, name: &str) -> Option<RunId> {
+    let (lane, first, last) = numbers(name.strip_prefix("lane=")?)?;
+    let (first, last) = (u64::try_from(first).ok()?, u64::try_from(last).ok()?);
+    (first <= last).then(|| RunId { lane: LaneId(lane), first, last, day: day.to_owned() })
+}
+
+fn reference_run(day: &str, name: &str) -> Option<ReferenceId> {
+    let (kind, rest) = name.split_once('=')?;
+    let kind = Kind::ALL.into_iter().find(|known| known.name() == kind)?;
+    let (partition, from, last) = numbers(rest)?;
+    Some(ReferenceId { kind, partition, from, last, day: day.to_owned() })
+}
+
+fn numbers(name: &str) -> Option<(u32, i64, i64)> {
+    let mut parts = name.strip_suffix(".parquet")?.split('-');
+    let numbers = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    parts.next().is_none().then_some(numbers)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+use super::*;
+
+fn touch(dir: &Path, run: &RunId, stream: &str) {
+    let path = run.path(dir, stream);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, []).unwrap();
+}
+
+fn id(lane: u32, first: u64, last: u64) -> RunId {
+    RunId { lane: LaneId(lane), first, last, day: "2026-03-01".to_owned() }
+}
+
+#[test]
+fn runs_follow_each_other_and_a_gap_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(runs(dir.path()).unwrap().is_empty());
+    for run in [id(0, 0, 4), id(0, 5, 9), id(12, 0, 0)] {
+        touch(dir.path(), &run, JOURNAL);
+    }
+    assert_eq!(runs(dir.path()).unwrap(), [id(0, 0, 4), id(0, 5, 9), id(12, 0, 0)]);
+    touch(dir.path(), &id(0, 11, 12), JOURNAL);
+    let error = runs(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("lane 0") && error.contains("10") && error.contains("11"), "{error}");
+}
+
+#[test]
+fn a_run_that_was_never_sealed_is_swept() {
+    let dir = tempfile::tempdir().unwrap();
+    touch(dir.path(), &id(0, 0, 4), JOURNAL);
+    touch(dir.path(), &id(0, 0, 4), "access");
+    touch(dir.path(), &id(0, 5, 7), "access");
+    let sealed = runs(dir.path()).unwrap();
+    sweep(dir.path(), &sealed, &["access"]).unwrap();
+    assert!(id(0, 0, 4).path(dir.path(), "access").exists());
+    assert!(!id(0, 5, 7).path(dir.path(), "access").exists());
+}
+
+#[test]
+fn midnight_belongs_to_the_day_it_ends() {
+    assert_eq!(day_of_tick(Timestamp::from_millis(86_400_000)), "1970-01-01");
+    assert_eq!(day(Timestamp::from_millis(86_400_000)), "1970-01-02");
+}

@@ -1,0 +1,22 @@
+//! Every bound of this crate. Owns no logic.
+
+use std::time::Duration;
+
+/// Journal records in one run; a run also ends with its UTC day.
+pub(crate) const RUN_RECORDS_MAX: usize = 2_048;
+/// Parts read in one run, as counted by the journal: bounds what a run holds in memory.
+pub(crate) const RUN_PARTS_MAX: u64 = 1_000_000;
+/// Reference rows held in memory before they are written.
+pub(crate) const REFERENCE_ROWS_MAX: usize = 200_000;
+/// Rows in one row group of a file.
+pub(crate) const ROW_GROUP_ROWS: usize = 128 << 10;
+/// zstd's level: the middle of the road.
+pub(crate) const ZSTD_LEVEL: i32 = 3;
+/// Rows a replay hands over at once, per lane and topic (a record of many parts is not cut).
+pub(crate) const CHUNK_ROWS: usize = 8_192;
+/// Sentences a comparison keeps.
+pub(crate) const DIFFERENCES_MAX: usize = 100;
+/// One wait of a follower that is being finished.
+pub(crate) const FINISH_WAIT: Duration = Duration::from_millis(500);
+/// Waits without anything new after which a follower counts as read to its end.
+pub(crate) const FINISH_QUIET: u32 = 3;

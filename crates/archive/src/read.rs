@@ -1,0 +1,166 @@
+//! Reads sealed runs back: journal records, input as it was decoded, rejects.
+//!
+//! A stream without rows has no file; the journal's footer says how many rows there must be, so a lost file is an
+//! error and not an empty stream.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{Int32Type, Int64Type};
+use engine::JournalRecord;
+use events::{Decoded, Offset, Reject, RejectReason, Stream, TopicId};
+
+use crate::error::{Error, Result};
+use crate::layout::{JOURNAL, REJECTS, RunId};
+use crate::limits::CHUNK_ROWS;
+use crate::table::{self, Table};
+
+/// One input topic as a replay sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct ReplayInput {
+    pub(crate) topic: String,
+    pub(crate) stream: Stream,
+}
+
+/// The journal records of a run.
+pub(crate) fn records(dir: &Path, run: &RunId) -> Result<Vec<JournalRecord>> {
+    let table = table::read(&run.path(dir, JOURNAL))?;
+    let mut records: Vec<JournalRecord> = Vec::new();
+    for batch in &table.batches {
+        for raw in table.texts(batch, "record")?.into_iter().flatten() {
+            let problem = |error: serde_json::Error| Error::file(&table.path, format!("journal record: {error}"));
+            records.push(serde_json::from_str(&raw).map_err(problem)?);
+        }
+    }
+    let named = run.first..=run.last;
+    if !records.iter().map(|record| record.sequence).eq(named) {
+        let problem = format!("its journal records are not {} to {}", run.first, run.last);
+        return Err(Error::file(&table.path, problem));
+    }
+    Ok(records)
+}
+
+/// The last journal record of a run.
+pub(crate) fn end_record(dir: &Path, run: &RunId) -> Result<JournalRecord> {
+    let problem = || Error::file(&run.path(dir, JOURNAL), "it holds no journal record");
+    records(dir, run)?.pop().ok_or_else(problem)
+}
+
+/// One stream of a run; nothing if it has no rows.
+pub(crate) fn stream(dir: &Path, run: &RunId, stream: &str) -> Result<Option<Table>> {
+    let path = run.path(dir, JOURNAL);
+    let footer = table::footer(&path)?;
+    let expected: usize = footer.get(&format!("rows.{stream}")).and_then(|rows| rows.parse().ok()).unwrap_or(0);
+    if expected == 0 {
+        return Ok(None);
+    }
+    let table = table::read(&run.path(dir, stream))?;
+    let found = table.row_count();
+    if found != expected {
+        return Err(Error::file(&table.path, format!("it holds {found} rows, the journal's file says {expected}")));
+    }
+    Ok(Some(table))
+}
+
+/// The input of a run per topic, in chunks; the last chunk of a topic reaches its position at the end of the run, so
+/// that idle decisions up to there take effect although no record follows.
+pub(crate) fn inputs(dir: &Path, run: &RunId, topics: &[ReplayInput], ends: &[Offset]) -> Result<Vec<Vec<Decoded>>> {
+    let mut rejects = rejects(dir, run, topics)?;
+    let mut chunks = Vec::new();
+    let mut tables: BTreeMap<Stream, Option<Table>> = BTreeMap::new();
+    for ((id, input), end) in (0u8..).map(TopicId).zip(topics).zip(ends) {
+        if !tables.contains_key(&input.stream) {
+            tables.insert(input.stream, stream(dir, run, input.stream.name())?);
+        }
+        let events = match tables.get(&input.stream).and_then(Option::as_ref) {
+            Some(table) => of_topic(table, input)?,
+            None => RecordBatch::new_empty(input.stream.schema()),
+        };
+        chunks.push(chunked(&events, rejects.remove(&id).unwrap_or_default(), *end));
+    }
+    Ok(chunks)
+}
+
+/// The rows of one topic, with the columns a decoder gives.
+fn of_topic(table: &Table, input: &ReplayInput) -> Result<RecordBatch> {
+    let schema = input.stream.schema();
+    let mut parts = Vec::new();
+    for batch in &table.batches {
+        let topics = table.texts(batch, "topic")?;
+        let ours = |topic: &Option<String>| topic.as_deref() == Some(input.topic.as_str());
+        // Rows of a topic stand together.
+        let Some(first) = topics.iter().position(ours) else { continue };
+        let count = topics[first..].iter().take_while(|topic| ours(topic)).count();
+        let slice = batch.slice(first, count);
+        let column = |name: &String| {
+            let column = slice.column_by_name(name);
+            column.cloned().ok_or_else(|| Error::file(&table.path, format!("column `{name}` is absent")))
+        };
+        let columns = schema.fields().iter().map(|field| column(field.name())).collect::<Result<Vec<_>>>()?;
+        let problem = |error: arrow::error::ArrowError| Error::file(&table.path, error);
+        parts.push(RecordBatch::try_new(input.stream.schema(), columns).map_err(problem)?);
+    }
+    Ok(concat_batches(&schema, &parts)?)
+}
+
+fn rejects(dir: &Path, run: &RunId, topics: &[ReplayInput]) -> Result<BTreeMap<TopicId, Vec<Reject>>> {
+    let mut found: BTreeMap<TopicId, Vec<Reject>> = BTreeMap::new();
+    let Some(table) = stream(dir, run, REJECTS)? else { return Ok(found) };
+    for batch in &table.batches {
+        let names = table.texts(batch, "topic")?;
+        let offsets = table.longs(batch, "offset")?;
+        let parts = batch.column_by_name("part").and_then(|column| column.as_primitive_opt::<Int32Type>());
+        let parts = parts.ok_or_else(|| Error::file(&table.path, "column `part` is absent"))?;
+        let append_times = table.times(batch, "append_time")?;
+        let (reasons, details) = (table.texts(batch, "reason")?, table.texts(batch, "detail")?);
+        for row in 0..batch.num_rows() {
+            let name = names[row].as_deref().unwrap_or_default();
+            let topic = (0u8..).map(TopicId).zip(topics).find(|(_, input)| input.topic == name);
+            let (topic, _) = topic.ok_or_else(|| Error::file(&table.path, format!("no input topic `{name}`")))?;
+            let reason = reasons[row].as_deref().unwrap_or_default();
+            let known = RejectReason::ALL.into_iter().find(|known| known.name() == reason);
+            found.entry(topic).or_default().push(Reject {
+                offset: Offset(offsets[row]),
+                part: parts.value(row),
+                append_time: append_times[row],
+                reason: known.ok_or_else(|| Error::file(&table.path, format!("no reject reason `{reason}`")))?,
+                detail: details[row].clone().unwrap_or_default(),
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// Cuts rows and rejects at the same offsets; a record's parts stay together.
+fn chunked(events: &RecordBatch, rejects: Vec<Reject>, end: Offset) -> Vec<Decoded> {
+    let offsets = events.column(0).as_primitive::<Int64Type>().values();
+    let mut rejects = rejects.into_iter().peekable();
+    let mut chunks = Vec::new();
+    let mut from = 0;
+    loop {
+        let mut to = (from + CHUNK_ROWS).min(offsets.len());
+        while to > from && to < offsets.len() && offsets[to] == offsets[to - 1] {
+            to += 1;
+        }
+        let last = to == offsets.len();
+        let next = if last { end } else { Offset(offsets[to - 1]).next() };
+        let mut ours = Vec::new();
+        while let Some(reject) = rejects.next_if(|reject| last || reject.offset < next) {
+            ours.push(reject);
+        }
+        chunks.push(Decoded {
+            events: events.slice(from, to - from),
+            record_count: 0,
+            part_count: to - from + ours.len(),
+            rejects: ours,
+            next: Some(next),
+            zone_missing: 0,
+        });
+        if last {
+            return chunks;
+        }
+        from = to;
+    }
+}

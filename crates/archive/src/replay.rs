@@ -1,0 +1,198 @@
+//! The archive as a source: input as it was decoded, under the journal that says which ticks closed and how.
+//!
+//! One run per lane is in memory at a time. Read next: `read.rs`, which reads a run; `store.rs`, where what the engine
+//! commits is kept.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use engine::ports::{Flow, LaneId, LaneStore, PortError, Source, Wake};
+use engine::{JournalRecord, PipelineSpec};
+use events::{Decoded, Offset, TopicId};
+
+use crate::error::{Error, Result};
+use crate::layout::{self, RunId};
+use crate::read::{self, ReplayInput};
+use crate::store::{Captured, CapturingStore};
+
+/// A source that hands an archive over again.
+pub struct ReplaySource {
+    dir: PathBuf,
+    inputs: Vec<ReplayInput>,
+    lanes: BTreeMap<LaneId, LaneReplay>,
+    captured: Arc<Mutex<Captured>>,
+    assigned: bool,
+    exhausted: bool,
+}
+
+struct LaneReplay {
+    runs: Vec<RunId>,
+    /// How many runs have been read.
+    read: usize,
+    start: Vec<Offset>,
+    queues: Vec<VecDeque<Decoded>>,
+    flows: Vec<Flow>,
+}
+
+/// The runs of each lane of an archive, of the named lanes only if any are named; a named lane must be there.
+pub(crate) fn lanes_of(dir: &Path, lanes: Option<&[LaneId]>) -> Result<BTreeMap<LaneId, Vec<RunId>>> {
+    let mut found: BTreeMap<LaneId, Vec<RunId>> = BTreeMap::new();
+    for run in layout::runs(dir)? {
+        found.entry(run.lane).or_default().push(run);
+    }
+    if let Some(lanes) = lanes {
+        if let Some(absent) = lanes.iter().find(|lane| !found.contains_key(lane)) {
+            return Err(Error::Replay(format!("the archive `{}` holds nothing of lane {absent}", dir.display())));
+        }
+        found.retain(|lane, _| lanes.contains(lane));
+    }
+    if found.is_empty() {
+        return Err(Error::Replay(format!("`{}` holds no archived lane", dir.display())));
+    }
+    Ok(found)
+}
+
+impl ReplaySource {
+    /// Opens an archive for a replay of the given lanes (all, if none are named). A gap in a lane's chain of files is
+    /// an error that names it.
+    pub fn open(dir: &Path, spec: &PipelineSpec, lanes: Option<&[LaneId]>) -> Result<Self> {
+        let inputs = spec.inputs().iter();
+        let inputs = inputs.map(|input| ReplayInput { topic: input.topic.clone(), stream: input.stream }).collect();
+        Self::with(dir, inputs, lanes)
+    }
+
+    pub(crate) fn with(dir: &Path, inputs: Vec<ReplayInput>, lanes: Option<&[LaneId]>) -> Result<Self> {
+        let mut opened = BTreeMap::new();
+        for (lane, runs) in lanes_of(dir, lanes)? {
+            let first = runs.first().map(|run| read::records(dir, run)).transpose()?;
+            let Some(first) = first.and_then(|records| records.into_iter().next()) else { continue };
+            if first.topics.len() != inputs.len() {
+                let (stored, now) = (first.topics.len(), inputs.len());
+                let problem = format!("lane {lane}: the archive has {stored} input topics and the pipeline {now}");
+                return Err(Error::Replay(problem));
+            }
+            let start = first.topics.iter().map(|topic| topic.position).collect();
+            let queues = inputs.iter().map(|_| VecDeque::new()).collect();
+            let flows = vec![Flow::Read; inputs.len()];
+            opened.insert(lane, LaneReplay { runs, read: 0, start, queues, flows });
+        }
+        let (dir, captured) = (dir.to_path_buf(), Arc::default());
+        Ok(Self { dir, inputs, lanes: opened, captured, assigned: false, exhausted: false })
+    }
+
+    /// The lanes that are replayed.
+    pub fn lanes(&self) -> Vec<LaneId> {
+        self.lanes.keys().copied().collect()
+    }
+
+    /// Takes what the replay has committed so far.
+    pub fn take_captured(&self) -> Captured {
+        std::mem::take(&mut *self.captured.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn lane(&mut self, lane: LaneId) -> std::result::Result<&mut LaneReplay, PortError> {
+        let absent = || PortError::Invalid(format!("the archive holds nothing of lane {lane}"));
+        self.lanes.get_mut(&lane).ok_or_else(absent)
+    }
+}
+
+impl LaneReplay {
+    /// Reads runs until every topic that is read has something to hand over, or nothing is left.
+    fn fill(&mut self, dir: &Path, inputs: &[ReplayInput]) -> Result<()> {
+        let starved = |lane: &Self| {
+            lane.flows.iter().zip(&lane.queues).any(|(flow, queue)| *flow == Flow::Read && queue.is_empty())
+        };
+        while starved(self) && self.read < self.runs.len() {
+            let run = &self.runs[self.read];
+            let end = read::end_record(dir, run)?;
+            let ends: Vec<_> = end.topics.iter().map(|topic| topic.position).collect();
+            let chunks = read::inputs(dir, run, inputs, &ends)?;
+            self.queues.iter_mut().zip(chunks).for_each(|(queue, chunks)| queue.extend(chunks));
+            self.read += 1;
+        }
+        Ok(())
+    }
+
+    /// The next chunk of each topic that is read. When only topics on hold are left nothing can wait for the others
+    /// any more, and they are handed over as well.
+    fn next(&mut self, lane: LaneId) -> Vec<Wake> {
+        let readable = |(flow, queue): (&Flow, &VecDeque<Decoded>)| *flow == Flow::Read && !queue.is_empty();
+        let any = self.flows.iter().zip(&self.queues).any(readable);
+        let mut wakes = Vec::new();
+        for ((topic, flow), queue) in (0u8..).map(TopicId).zip(&self.flows).zip(&mut self.queues) {
+            if *flow == Flow::Read || !any {
+                wakes.extend(queue.pop_front().map(|decoded| Wake::Decoded { lane, topic, decoded }));
+            }
+        }
+        wakes
+    }
+}
+
+impl Source for ReplaySource {
+    fn poll(&mut self, _wait: Duration) -> std::result::Result<Vec<Wake>, PortError> {
+        if !self.assigned {
+            self.assigned = true;
+            return Ok(vec![Wake::Assigned(self.lanes())]);
+        }
+        let mut wakes = Vec::new();
+        for (id, lane) in &mut self.lanes {
+            lane.fill(&self.dir, &self.inputs)?;
+            wakes.extend(lane.next(*id));
+        }
+        if wakes.is_empty() && !self.exhausted {
+            self.exhausted = true;
+            wakes.push(Wake::Exhausted);
+        }
+        Ok(wakes)
+    }
+
+    fn open(&mut self, lane: LaneId) -> std::result::Result<Box<dyn LaneStore>, PortError> {
+        self.lane(lane)?;
+        Ok(Box::new(CapturingStore { lane, captured: Arc::clone(&self.captured) }))
+    }
+
+    fn log_start(&mut self, lane: LaneId) -> std::result::Result<Vec<Offset>, PortError> {
+        Ok(self.lane(lane)?.start.clone())
+    }
+
+    fn start(&mut self, lane: LaneId, from: &[Offset]) -> std::result::Result<(), PortError> {
+        let lane_replay = self.lane(lane)?;
+        if lane_replay.start != from {
+            let start = &lane_replay.start;
+            let problem = format!("lane {lane}: a replay starts where the archive does, at {start:?}, not at {from:?}");
+            return Err(PortError::Invalid(problem));
+        }
+        Ok(())
+    }
+
+    fn set_flow(&mut self, lane: LaneId, topic: TopicId, flow: Flow) -> std::result::Result<(), PortError> {
+        if let Some(place) = self.lane(lane)?.flows.get_mut(topic.index()) {
+            *place = flow;
+        }
+        Ok(())
+    }
+
+    fn at_end(&self, _lane: LaneId, _topic: TopicId) -> Option<Offset> {
+        None
+    }
+
+    fn journal(&mut self, lane: LaneId) -> std::result::Result<Option<Vec<JournalRecord>>, PortError> {
+        let runs = self.lane(lane)?.runs.clone();
+        let mut records = Vec::new();
+        for run in &runs {
+            records.extend(read::records(&self.dir, run)?);
+        }
+        Ok(Some(records))
+    }
+
+    fn lag(&self, lane: LaneId, topic: TopicId) -> Option<u64> {
+        let lane = self.lanes.get(&lane)?;
+        let queue = lane.queues.get(topic.index())?;
+        (lane.read == lane.runs.len()).then(|| queue.iter().map(|decoded| decoded.part_count as u64).sum())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! What a replay commits: kept in memory, to be compared with the archive or written out.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base::Timestamp;
+use engine::ports::{LaneId, LaneStore, Message, PortError, StoredPane, Tier, Transaction};
+
+use crate::findings::{ArchivedFinding, finding_id};
+use crate::follow::result_key;
+use crate::layout::FINDINGS;
+
+/// Everything a replay committed.
+#[derive(Clone, Debug, Default)]
+pub struct Captured {
+    /// By lane.
+    pub lanes: BTreeMap<LaneId, CapturedLane>,
+}
+
+/// What one lane committed.
+#[derive(Clone, Debug, Default)]
+pub struct CapturedLane {
+    /// Results in the order they were committed: key `<stream>/<tick end>`.
+    pub results: Vec<Message>,
+    /// Journal records, oldest first, as JSON.
+    pub journal: Vec<Vec<u8>>,
+}
+
+impl CapturedLane {
+    /// Messages of one stream with their tick ends, in order.
+    pub(crate) fn of<'a>(&'a self, stream: &'a str) -> impl Iterator<Item = (Timestamp, &'a Message)> {
+        let of = move |message: &'a Message| {
+            let (name, end) = result_key(&message.key)?;
+            (name == stream).then_some((end, message))
+        };
+        self.results.iter().filter_map(of)
+    }
+}
+
+impl Captured {
+    /// All findings, by (tick end, lane, ordinal).
+    pub fn findings(&self) -> Vec<ArchivedFinding> {
+        let mut findings: Vec<ArchivedFinding> = Vec::new();
+        for (lane, captured) in &self.lanes {
+            let mut last = None;
+            for (tick_end, message) in captured.of(FINDINGS) {
+                let ordinal = last.filter(|(end, _)| *end == tick_end).map_or(0, |(_, ordinal)| ordinal + 1);
+                last = Some((tick_end, ordinal));
+                let (id, value) = (finding_id(&message.value), message.value.clone());
+                findings.push(ArchivedFinding { tick_end, lane: *lane, ordinal, id, value });
+            }
+        }
+        findings.sort_by_key(ArchivedFinding::order);
+        findings
+    }
+}
+
+/// The store of one lane of a replay: empty at the start, and nothing leaves the process.
+pub(crate) struct CapturingStore {
+    pub(crate) lane: LaneId,
+    pub(crate) captured: Arc<Mutex<Captured>>,
+}
+
+impl LaneStore for CapturingStore {
+    fn head(&mut self) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, PortError> {
+        Ok(BTreeMap::new())
+    }
+
+    fn panes(&mut self, _tier: Tier, _first: Timestamp) -> Result<Vec<StoredPane>, PortError> {
+        Ok(Vec::new())
+    }
+
+    fn commit(&mut self, transaction: Transaction) -> Result<(), PortError> {
+        let mut captured = self.captured.lock().unwrap_or_else(PoisonError::into_inner);
+        let lane = captured.lanes.entry(self.lane).or_default();
+        lane.results.extend(transaction.results);
+        lane.journal.extend(transaction.journal.into_iter().map(|message| message.value));
+        Ok(())
+    }
+
+    fn trim(&mut self, _tier: Tier, _first: Timestamp) -> Result<(), PortError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+//! Findings put together as cases, and cases as a table.
+//!
+//! Read next: `findings::FindingView`.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use base::Timestamp;
+use comfy_table::{ContentArrangement, Table, presets};
+use findings::{Activity, FindingView};
+use serde::Serialize;
+
+use crate::view::shown_time;
+
+/// A case as its findings tell it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Case {
+    /// Identifier of the case.
+    pub(crate) case: String,
+    /// Identifier of its first finding.
+    pub(crate) finding: String,
+    /// Pseudonym of the user.
+    pub(crate) user: String,
+    /// When it was opened, and the newest finding about it.
+    pub(crate) opened: Timestamp,
+    pub(crate) last: Timestamp,
+    pub(crate) severity: &'static str,
+    /// The highest score told.
+    pub(crate) score: f64,
+    pub(crate) title: String,
+    pub(crate) reasons: Vec<String>,
+    /// How many findings it has.
+    pub(crate) findings: usize,
+    /// What only a simulator knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) truth: Option<String>,
+}
+
+/// Cases in the order they were opened.
+pub(crate) fn cases<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<Vec<Case>> {
+    let mut cases: BTreeMap<String, Case> = BTreeMap::new();
+    for line in lines {
+        let view = findings::read(line)?;
+        match cases.get_mut(&view.case_id) {
+            None => {
+                cases.insert(view.case_id.clone(), begun(view));
+            }
+            Some(case) => {
+                case.findings += 1;
+                case.last = case.last.max(view.tick_end);
+                if view.activity != Activity::Closed && view.score >= case.score {
+                    case.score = view.score;
+                    (case.title, case.reasons) = (view.title, view.sentences);
+                    case.severity = view.severity.caption();
+                }
+            }
+        }
+    }
+    let mut cases: Vec<_> = cases.into_values().collect();
+    cases.sort_by(|a, b| (a.opened, &a.case).cmp(&(b.opened, &b.case)));
+    Ok(cases)
+}
+
+fn begun(view: FindingView) -> Case {
+    Case {
+        case: view.case_id,
+        finding: view.id,
+        user: view.user_key,
+        opened: view.opened,
+        last: view.tick_end,
+        severity: view.severity.caption(),
+        score: view.score,
+        title: view.title,
+        reasons: view.sentences,
+        findings: 1,
+        truth: None,
+    }
+}
+
+/// Most reasons a table shows of a case.
+const REASONS_SHOWN: usize = 3;
+
+/// The table; with the simulator's truth in the last column where it is known.
+pub(crate) fn table(cases: &[Case], plain: bool) -> String {
+    let mut table = Table::new();
+    table.load_preset(if plain { presets::ASCII_MARKDOWN } else { presets::UTF8_HORIZONTAL_ONLY });
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    if plain {
+        table.set_width(160);
+    }
+    let with_truth = cases.iter().any(|case| case.truth.is_some());
+    let mut header = vec!["opened", "user", "severity", "score", "why"];
+    if with_truth {
+        header.push("known only to the simulator");
+    }
+    table.set_header(header);
+    for case in cases {
+        let reasons = case.reasons.iter().take(REASONS_SHOWN).map(String::as_str);
+        let why = std::iter::once(case.title.as_str()).chain(reasons).collect::<Vec<_>>().join("; ");
+        let mut row = vec![
+            shown_time(case.opened),
+            short(&case.user),
+            case.severity.to_owned(),
+            format!("{:.2}", case.score),
+            why,
+        ];
+        if with_truth {
+            row.push(case.truth.clone().unwrap_or_default());
+        }
+        table.add_row(row);
+    }
+    table.to_string()
+}
+
+/// Enough of a pseudonym for people to tell two apart.
+pub(crate) fn short(key: &str) -> String {
+    match key.split_once(':') {
+        Some((id, rest)) => format!("{id}:{}", rest.get(..10).unwrap_or(rest)),
+        None => key.to_owned(),
+    }
+}

@@ -1,0 +1,23 @@
+//! The pipeline that ships inside the binary.
+//!
+//! `build.rs` gathers its files. Read next: `commands/demo.rs`, which writes it out and runs it.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::report::disk;
+
+/// Every file of the pipeline `insider-breach`: path within its folder, content.
+const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/pipeline.rs"));
+
+/// Writes the shipped pipeline into `folder`.
+pub(crate) fn write(folder: &Path) -> Result<()> {
+    for (name, content) in FILES {
+        let path = folder.join(name);
+        let parent = path.parent().unwrap_or(folder);
+        std::fs::create_dir_all(parent).map_err(|error| disk(parent, &error))?;
+        std::fs::write(&path, content).map_err(|error| disk(&path, &error))?;
+    }
+    Ok(())
+}

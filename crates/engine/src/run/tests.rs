@@ -1,0 +1,257 @@
+//! The main path over ports in memory: whatever the polls, the kills and the restarts, the same input leaves the same
+//! results, findings and journal ticks.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use base::{Seed, SystemClock};
+use events::{Offset, Record, Records};
+use features::JournalRecord;
+use hospital::{Hospital, HospitalConfig, Site, Stream};
+
+use super::*;
+use crate::ports::{LaneStore, Message, ReferenceRecord, StoredPane, Tier, Transaction};
+use crate::spec::ModelUse;
+
+/// What a lane stored, surviving its owners.
+#[derive(Default)]
+struct Stored {
+    head: BTreeMap<Vec<u8>, Vec<u8>>,
+    panes: BTreeMap<(Tier, Timestamp), Vec<u8>>,
+    results: Vec<Message>,
+    findings: Vec<Message>,
+    journal: Vec<JournalRecord>,
+    commits: u32,
+}
+
+/// When a commit goes wrong: its number, and whether it took effect.
+#[derive(Clone, Copy)]
+struct Fault {
+    commit: u32,
+    persisted: bool,
+}
+
+struct Store {
+    stored: Arc<Mutex<Stored>>,
+    fault: Option<Fault>,
+}
+
+impl LaneStore for Store {
+    fn head(&mut self) -> std::result::Result<BTreeMap<Vec<u8>, Vec<u8>>, PortError> {
+        Ok(self.stored.lock().unwrap().head.clone())
+    }
+
+    fn panes(&mut self, tier: Tier, first: Timestamp) -> std::result::Result<Vec<StoredPane>, PortError> {
+        let stored = self.stored.lock().unwrap();
+        let panes = stored.panes.range((tier, first)..).filter(|((at, _), _)| *at == tier);
+        Ok(panes.map(|((_, end), bytes)| StoredPane { end: *end, bytes: bytes.clone() }).collect())
+    }
+
+    fn commit(&mut self, transaction: Transaction) -> std::result::Result<(), PortError> {
+        let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        stored.commits += 1;
+        let fault = self.fault.filter(|fault| fault.commit == stored.commits);
+        let lost = || Err(PortError::Unavailable("the answer was lost".to_owned()));
+        if fault.is_some_and(|fault| !fault.persisted) {
+            return lost();
+        }
+        for (key, value) in transaction.head {
+            match value {
+                Some(value) => stored.head.insert(key, value),
+                None => stored.head.remove(&key),
+            };
+        }
+        for (tier, pane) in transaction.panes {
+            assert!(stored.panes.insert((tier, pane.end), pane.bytes).is_none(), "a pane is sealed once");
+        }
+        stored.results.extend(transaction.results);
+        stored.findings.extend(transaction.findings);
+        let records = transaction.journal.iter().map(|message| serde_json::from_slice(&message.value).unwrap());
+        stored.journal.extend(records);
+        if fault.is_some() { lost() } else { Ok(()) }
+    }
+
+    fn trim(&mut self, tier: Tier, first: Timestamp) -> std::result::Result<(), PortError> {
+        self.stored.lock().unwrap().panes.retain(|(at, end), _| *at != tier || *end >= first);
+        Ok(())
+    }
+}
+
+/// One lane's logs, read in pieces of a seeded size.
+struct Logs<'a> {
+    topics: &'a [Vec<(Timestamp, Vec<u8>)>; 2],
+    next: [usize; 2],
+    flows: [Flow; 2],
+    pieces: VecDeque<usize>,
+    stored: Arc<Mutex<Stored>>,
+    fault: Option<Fault>,
+    assigned: bool,
+    started: bool,
+}
+
+impl Source for Logs<'_> {
+    fn poll(&mut self, _: Duration) -> std::result::Result<Vec<Wake>, PortError> {
+        if !std::mem::replace(&mut self.assigned, true) {
+            return Ok(vec![Wake::Assigned(vec![LaneId(0)])]);
+        }
+        assert!(self.started, "nothing is read before the lane was started");
+        let mut wakes = Vec::new();
+        for topic in 0..2 {
+            let piece = self.pieces.pop_front().unwrap_or(97);
+            self.pieces.push_back(piece);
+            let log = &self.topics[topic];
+            let end = (self.next[topic] + piece).min(log.len());
+            if self.flows[topic] == Flow::Hold || end == self.next[topic] {
+                continue;
+            }
+            let mut records = Records::default();
+            for (offset, (time, value)) in log.iter().enumerate().take(end).skip(self.next[topic]) {
+                let offset = Offset(offset as i64);
+                records.push(Record { offset, append_time: *time, key: None, value: Some(value), headers: &[] });
+            }
+            self.next[topic] = end;
+            wakes.push(Wake::Records { lane: LaneId(0), topic: TopicId(topic as u8), records });
+        }
+        if wakes.is_empty() && (0..2).all(|topic| self.next[topic] == self.topics[topic].len()) {
+            wakes.push(Wake::Exhausted);
+        }
+        Ok(wakes)
+    }
+
+    fn open(&mut self, _: LaneId) -> std::result::Result<Box<dyn LaneStore>, PortError> {
+        Ok(Box::new(Store { stored: Arc::clone(&self.stored), fault: self.fault }))
+    }
+
+    fn log_start(&mut self, _: LaneId) -> std::result::Result<Vec<Offset>, PortError> {
+        Ok(vec![Offset(0); 2])
+    }
+
+    fn start(&mut self, _: LaneId, from: &[Offset]) -> std::result::Result<(), PortError> {
+        self.started = true;
+        self.next = [from[0].0 as usize, from[1].0 as usize];
+        Ok(())
+    }
+
+    fn set_flow(&mut self, _: LaneId, topic: TopicId, flow: Flow) -> std::result::Result<(), PortError> {
+        self.flows[topic.index()] = flow;
+        Ok(())
+    }
+
+    fn at_end(&self, _: LaneId, _: TopicId) -> Option<Offset> {
+        None
+    }
+
+    fn lag(&self, _: LaneId, _: TopicId) -> Option<u64> {
+        None
+    }
+}
+
+struct Feed(Vec<ReferenceRecord>, bool);
+
+impl ReferenceFeed for Feed {
+    fn poll(&mut self, _: Option<Timestamp>) -> std::result::Result<Vec<ReferenceRecord>, PortError> {
+        Ok(if std::mem::replace(&mut self.1, true) { Vec::new() } else { self.0.clone() })
+    }
+
+    fn known_through(&self) -> Timestamp {
+        Timestamp::MAX
+    }
+
+    fn ends(&mut self) -> std::result::Result<Vec<(&'static str, u32, Offset)>, PortError> {
+        let count = |kind: &str| self.0.iter().filter(|row| row.kind == kind).count() as i64;
+        Ok(["staff", "patients", "relations"].map(|kind| (kind, 0, Offset(count(kind)))).to_vec())
+    }
+}
+
+struct World {
+    topics: [Vec<(Timestamp, Vec<u8>)>; 2],
+    reference: Vec<ReferenceRecord>,
+    spec: PipelineSpec,
+    keys: Arc<PseudonymKeys>,
+}
+
+fn world(days: u32) -> World {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/insider-breach");
+    let spec = PipelineSpec::load(&folder, ModelUse::PairOnly).unwrap_or_else(|problems| panic!("{problems}"));
+    let start = Timestamp::from_millis(1_767_567_600_000);
+    let mut config = HospitalConfig::demo(Seed(5), start);
+    config.staff = 60;
+    config.days = days;
+    config.first_incident_day = 0;
+    config.site = Site::small();
+    let mut hospital = Hospital::new(config).unwrap();
+    let mut topics = [Vec::new(), Vec::new()];
+    let mut rows = hospital.reference();
+    while let Some(day) = hospital.next_day() {
+        for item in day.items {
+            topics[usize::from(item.stream == Stream::Auth)].push((item.time, item.json));
+        }
+        rows.extend(day.reference);
+    }
+    let mut offsets: BTreeMap<&str, i64> = BTreeMap::new();
+    let reference = rows.into_iter().map(|row| {
+        let next = offsets.entry(row.kind).or_default();
+        let offset = Offset(*next);
+        *next += 1;
+        ReferenceRecord { kind: row.kind, partition: 0, offset, append_time: row.time, value: Some(row.json) }
+    });
+    let reference = reference.collect();
+    World { topics, reference, spec, keys: Arc::new(PseudonymKeys::generate("1", [7; 32]).unwrap()) }
+}
+
+/// Runs to the end, through as many owners as faults.
+fn run(world: &World, pieces: &[usize], faults: &[Fault]) -> Stored {
+    let stored = Arc::new(Mutex::new(Stored::default()));
+    let metrics = Metrics::new(&world.spec).unwrap();
+    let progress = Progress::default();
+    let mut faults = faults.iter().copied();
+    loop {
+        let fault = faults.next();
+        let mut logs = Logs {
+            topics: &world.topics,
+            next: [0; 2],
+            flows: [Flow::Read; 2],
+            pieces: pieces.iter().copied().collect(),
+            stored: Arc::clone(&stored),
+            fault,
+            assigned: false,
+            started: false,
+        };
+        let mut feed = Feed(world.reference.clone(), false);
+        let keys = Arc::clone(&world.keys);
+        let mut engine = Engine::new(&world.spec, keys, &mut logs, &mut feed, &SystemClock, &metrics, &progress);
+        match engine.run(&AtomicBool::new(false)) {
+            Err(Error::Port(PortError::Unavailable(_))) => continue,
+            other => other.unwrap(),
+        }
+        drop(engine);
+        drop(logs);
+        return Arc::into_inner(stored).unwrap().into_inner().unwrap();
+    }
+}
+
+fn ticks(stored: &Stored) -> Vec<Option<Timestamp>> {
+    stored.journal.iter().filter(|record| record.pins.is_some()).map(|record| record.tick_end).collect()
+}
+
+#[test]
+fn kills_and_batch_sizes_leave_the_same_bytes() {
+    let world = world(3);
+    let clean = run(&world, &[500], &[]);
+    assert!(ticks(&clean).len() > 1_000, "{} ticks", ticks(&clean).len());
+    assert!(clean.results.len() > 500, "{} results", clean.results.len());
+    let fault = |commit, persisted| Fault { commit, persisted };
+    let faults = [fault(1, false), fault(3, true), fault(5, false), fault(9, true), fault(10, true), fault(16, false)];
+    let broken = run(&world, &[13, 700, 61, 5], &faults);
+    assert_eq!(ticks(&clean), ticks(&broken));
+    assert_eq!(clean.results.len(), broken.results.len());
+    let differs = clean.results.iter().zip(&broken.results).find(|(a, b)| a != b);
+    assert!(differs.is_none(), "{:?}", differs.map(|(a, _)| String::from_utf8_lossy(&a.key).into_owned()));
+    for stored in [&clean, &broken] {
+        let sequence: Vec<u64> = stored.journal.iter().map(|record| record.sequence).collect();
+        assert!(sequence.iter().copied().eq(0..sequence.len() as u64), "the journal has a gap");
+    }
+    let last = |stored: &Stored| stored.journal.last().unwrap().counts.clone();
+    assert_eq!(last(&clean), last(&broken));
+}
