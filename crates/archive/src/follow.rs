@@ -285,7 +285,7 @@ impl LaneFollow {
         let (results, kept) = std::mem::take(&mut self.results).into_iter().partition(|(_, tick, _)| *tick <= ticked);
         self.results = kept;
         self.base = Some(last.clone());
-        Ok(Run { lane: self.id, start, records, spans, results })
+        Ok(Run { lane: self.id, start, records, spans, results: results.into() })
     }
 
     /// Walks one topic from where the run before ended, and checks what became of the parts against the journal.

@@ -83,7 +83,7 @@ const REASONS_SHOWN: usize = 3;
 /// The table; with the simulator's truth in the last column where it is known.
 pub(crate) fn table(cases: &[Case], plain: bool) -> String {
     let mut table = Table::new();
-    table.load_preset(if plain { presets::ASCII_MARKDOWN } else { presets::UTF8_HORIZONTAL_ONLY });
+    table.load_style(if plain { presets::ASCII_MARKDOWN } else { presets::UTF8_HORIZONTAL_ONLY });
     table.set_content_arrangement(ContentArrangement::Dynamic);
     if plain {
         table.set_width(160);

@@ -15,3 +15,14 @@ pub(crate) fn config(spec: &PipelineSpec, bootstrap: &str) -> Config {
     config.properties = spec.kafka_properties().clone();
     config
 }
+
+/// The same under names of its own, so that a demo meets nobody else's topics and no earlier demo's state.
+pub(crate) fn under(mut config: Config, name: &str) -> Config {
+    let own = |topic: &mut String| *topic = format!("{name}.{topic}");
+    config.input_topics.iter_mut().for_each(own);
+    config.reference_topics.iter_mut().for_each(|(_, topic)| own(topic));
+    [&mut config.findings_topic, &mut config.dead_letter_topic, &mut config.prefix, &mut config.group]
+        .into_iter()
+        .for_each(own);
+    config
+}

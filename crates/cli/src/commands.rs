@@ -2,5 +2,12 @@
 //!
 //! Read next: `commands/demo.rs`, which uses nearly every part.
 
+pub(crate) mod check;
+pub(crate) mod demo;
+pub(crate) mod explain;
+pub(crate) mod ledger;
 pub(crate) mod record;
+pub(crate) mod replay;
+pub(crate) mod run;
+pub(crate) mod simulate;
 pub(crate) mod train;

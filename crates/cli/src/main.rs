@@ -6,16 +6,24 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod anchor;
+mod cases;
+mod cluster;
 mod commands;
+mod elapsed;
+mod http;
 mod keys;
 mod logging;
 mod memory;
 mod recorder;
 mod report;
+mod shipped;
 mod town;
 mod training;
+mod view;
+mod voice;
 
-use commands::{record, train};
+use commands::{check, demo, explain, ledger as log, record, replay, run, simulate, train};
 
 /// Lanes are computed on threads that come and go, and panes outlive them: measured 2x faster than the system's.
 #[global_allocator]
@@ -34,6 +42,21 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See it work: four weeks of a synthetic hospital, start to finish.
+    Demo(demo::Arguments),
+    /// Run a pipeline on a Kafka cluster.
+    Run(run::Arguments),
+    /// Compute an archive's findings again.
+    Replay(replay::Arguments),
+    /// Check a pipeline without starting it; every problem is reported at once.
+    Check(check::Arguments),
+    /// Tell a finding in words.
+    Explain(explain::Arguments),
+    /// Check and show ledgers and receipts, offline.
+    #[command(subcommand)]
+    Ledger(log::Arguments),
+    /// Write a synthetic hospital as files.
+    Simulate(simulate::Arguments),
     /// Run a pipeline over a simulated hospital in memory and keep its features.
     Record(record::Arguments),
     /// Train a model from recorded features and truth.
@@ -42,11 +65,16 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let level = match &cli.command {
-        Command::Record(_) | Command::Train(_) => "warn",
-    };
+    let level = if matches!(cli.command, Command::Run(_)) { "info" } else { "warn" };
     logging::start(level, cli.log_json);
     let result = match &cli.command {
+        Command::Demo(arguments) => demo::run(arguments),
+        Command::Run(arguments) => run::run(arguments),
+        Command::Replay(arguments) => replay::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
+        Command::Ledger(arguments) => log::run(arguments),
+        Command::Simulate(arguments) => simulate::run(arguments),
         Command::Record(arguments) => record::run(arguments),
         Command::Train(arguments) => train::run(arguments),
     };

@@ -158,5 +158,6 @@ fn kind_of(cause: &(dyn std::error::Error + 'static)) -> Option<Kind> {
     let known = known.or_else(|| cause.downcast_ref::<findings::Error>().map(findings::Error::kind));
     let known = known.or_else(|| cause.downcast_ref::<risk::Error>().map(risk::Error::kind));
     let known = known.or_else(|| cause.downcast_ref::<hospital::Error>().map(hospital::Error::kind));
+    let known = known.or_else(|| cause.downcast_ref::<archive::Error>().map(archive::Error::kind));
     known.or_else(|| cause.downcast_ref::<events::Error>().map(events::Error::kind))
 }

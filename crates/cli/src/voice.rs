@@ -11,7 +11,7 @@ use base::{Millis, Timestamp};
 use engine::PipelineSpec;
 use events::TopicId;
 use hospital::{Hospital, Item, ReferenceRow, Stream};
-use kafka::{Speaker, partition_of};
+use kafka::{Config, Speaker, partition_of};
 
 use crate::town::TruthFiles;
 
@@ -43,7 +43,7 @@ impl Said {
 pub(crate) struct Voice<'a> {
     hospital: Hospital,
     speaker: Speaker,
-    spec: &'a PipelineSpec,
+    config: &'a Config,
     topics: BTreeMap<Stream, TopicId>,
     lanes: u32,
     said: &'a Mutex<Said>,
@@ -52,13 +52,14 @@ pub(crate) struct Voice<'a> {
 impl<'a> Voice<'a> {
     pub(crate) fn new(
         hospital: Hospital,
-        speaker: Speaker,
-        spec: &'a PipelineSpec,
+        spec: &PipelineSpec,
+        config: &'a Config,
         lanes: u32,
         said: &'a Mutex<Said>,
     ) -> Result<Self> {
         let topics = crate::memory::topics(spec)?;
-        Ok(Self { hospital, speaker, spec, topics, lanes, said })
+        let speaker = Speaker::connect(config)?;
+        Ok(Self { hospital, speaker, config, topics, lanes, said })
     }
 
     /// Writes the rows recorded before the first event.
@@ -112,7 +113,7 @@ impl<'a> Voice<'a> {
             let Some(topic) = self.topics.get(&item.stream) else { continue };
             let key = item.user.as_bytes();
             let lane = partition_of(key, self.lanes);
-            let name = &self.spec.inputs()[topic.index()].topic;
+            let name = &self.config.input_topics[topic.index()];
             self.speaker.send(name, Some(lane), key, Some(&item.json), &[], Some(item.time))?;
             *events.entry((lane, *topic)).or_default() += 1;
             users.insert(item.user.to_string());
@@ -128,7 +129,7 @@ impl<'a> Voice<'a> {
     }
 
     fn row(&self, row: &ReferenceRow) -> Result<()> {
-        let Some(topic) = self.spec.reference().get(row.kind) else { return Ok(()) };
+        let Some((_, topic)) = self.config.reference_topics.iter().find(|(kind, _)| *kind == row.kind) else { return Ok(()) };
         Ok(self.speaker.send(topic, Some(0), row.key.as_bytes(), Some(&row.json), &[], Some(row.time))?)
     }
 

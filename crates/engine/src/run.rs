@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use base::{Clock, Millis, Timestamp};
-use events::{PseudonymKeys, TopicId};
+use events::{Offset, PseudonymKeys, TopicId};
 use reference::{Pins, Reference};
 
 use crate::error::{Error, Result};
@@ -101,7 +101,7 @@ impl<'a> Engine<'a> {
                 Wake::Records { lane, .. } | Wake::Decoded { lane, .. } => {
                     arrived.entry(lane).or_default().push(wake);
                 }
-                Wake::Exhausted => self.exhausted = true,
+                Wake::Exhausted => self.exhaust(),
             }
         }
         self.walk(arrived, now);
@@ -157,6 +157,16 @@ impl<'a> Engine<'a> {
             self.genesis = Some(crate::reference_rows::pins(ends)?);
         }
         Ok(self.genesis.clone().unwrap_or_default())
+    }
+
+    /// Nothing follows: decisions recorded beyond the last record take effect.
+    fn exhaust(&mut self) {
+        self.exhausted = true;
+        for owned in self.lanes.values_mut() {
+            for topic in 0..owned.flows.len() {
+                owned.worker.lane_mut().reached_end(TopicId(topic as u8), Offset(i64::MAX));
+            }
+        }
     }
 
     // ---- what arrived

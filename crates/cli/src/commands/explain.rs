@@ -1,0 +1,65 @@
+//! `chartwarden explain`: one finding, as a colleague would tell it.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::report::{Answer, Failure, disk, line};
+use crate::view::shown_time;
+
+/// Arguments of `explain`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Id of a finding or of a case.
+    finding: String,
+    /// Folder with `findings.ndjson`.
+    #[arg(long, default_value = "chartwarden-demo", value_name = "DIR")]
+    data: PathBuf,
+    /// Print the OCSF object itself.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
+    let path = arguments.data.join("findings.ndjson");
+    let text = std::fs::read(&path).map_err(|error| disk(&path, &error))?;
+    let mut found = false;
+    for bytes in text.split(|byte| *byte == b'\n').filter(|bytes| !bytes.is_empty()) {
+        let view = findings::read(bytes)?;
+        if view.id != arguments.finding && view.case_id != arguments.finding {
+            continue;
+        }
+        found = true;
+        if arguments.json {
+            line(String::from_utf8_lossy(bytes));
+            continue;
+        }
+        line(format!("{} ({}, score {:.2})", view.title, view.severity.caption(), view.score));
+        line(format!("  who    {}", view.user_key));
+        line(format!("  when   {}, case opened {}", shown_time(view.tick_end), shown_time(view.opened)));
+        view.sentences.iter().for_each(|sentence| line(format!("  -      {sentence}")));
+        for pair in &view.evidence {
+            let actions: Vec<_> = pair.actions.iter().map(|(action, count)| format!("{count} {action}")).collect();
+            let (first, last) = (shown_time(pair.first_time), shown_time(pair.last_time));
+            line(format!(
+                "  chart  {}: {first} to {last}, {}; reason: {}{}",
+                pair.patient_key,
+                actions.join(", "),
+                pair.reason,
+                if pair.flags.is_empty() { String::new() } else { format!("; {}", pair.flags.join(", ")) }
+            ));
+        }
+        let rules: Vec<_> = view.rules.iter().map(|rule| rule.id.clone()).collect();
+        line(format!("  rules  {}", if rules.is_empty() { "none: the model alone".to_owned() } else { rules.join(", ") }));
+        if !view.techniques.is_empty() {
+            line(format!("  ATT&CK {}", view.techniques.join(", ")));
+        }
+        line("");
+    }
+    if found {
+        return Ok(Answer::Yes);
+    }
+    let hint = "the ids stand in findings.ndjson as `metadata.uid` and `finding_info.uid`";
+    Err(Failure::invalid(format!("no finding `{}`", arguments.finding)).at(path.display()).hint(hint).into())
+}

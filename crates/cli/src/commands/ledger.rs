@@ -1,0 +1,84 @@
+//! `chartwarden ledger`: verify a log or a receipt offline, show what a log holds.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use ledger::{Verdict, VerifierKey};
+
+use crate::anchor::runtime;
+use crate::report::{Answer, disk, line};
+
+/// What to do with a ledger.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Arguments {
+    /// Walk a whole log: signature, tiles, root, every entry.
+    Verify {
+        /// Folder of the log.
+        log: PathBuf,
+        /// Verifier key; it must come from elsewhere than the log.
+        #[arg(long, value_name = "FILE")]
+        vkey: PathBuf,
+        /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check one receipt: was exactly this finding sealed?
+    Prove {
+        /// The `.tlog-proof` file.
+        receipt: PathBuf,
+        /// The `.opening.json` file: with it the finding's content is checked, without it only that an entry stands.
+        #[arg(long, value_name = "FILE")]
+        opening: Option<PathBuf>,
+        /// Verifier key.
+        #[arg(long, value_name = "FILE")]
+        vkey: PathBuf,
+        /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the checkpoint of a log.
+    Show {
+        /// Folder of the log.
+        log: PathBuf,
+    },
+}
+
+/// Runs the command.
+pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
+    match arguments {
+        Arguments::Verify { log, vkey, json } => {
+            let vkey = VerifierKey::load(vkey, log)?;
+            let report = runtime()?.block_on(ledger::verify_directory(log, &vkey))?;
+            if *json {
+                line(serde_json::to_string_pretty(&report)?);
+            } else {
+                line(format!("{}: {} entries, {} files read", report.verdict, report.size.unwrap_or(0), report.files_read));
+                report.problems.iter().for_each(|problem| line(format!("  {problem}")));
+            }
+            Ok(answer(report.verdict))
+        }
+        Arguments::Prove { receipt, opening, vkey, json } => {
+            let folder = receipt.parent().unwrap_or(Path::new("."));
+            let vkey = VerifierKey::load(vkey, folder)?;
+            let read = |path: &PathBuf| std::fs::read(path).map_err(|error| disk(path, &error));
+            let opening = opening.as_ref().map(read).transpose()?;
+            let report = ledger::verify_receipt(&read(receipt)?, opening.as_deref(), None, &vkey)?;
+            if *json {
+                line(serde_json::to_string_pretty(&report)?);
+            } else {
+                line(format!("{}: {}", report.verdict, report.reason));
+            }
+            Ok(answer(report.verdict))
+        }
+        Arguments::Show { log } => {
+            let path = log.join("checkpoint");
+            let text = std::fs::read_to_string(&path).map_err(|error| disk(&path, &error))?;
+            line(text.trim_end());
+            Ok(Answer::Yes)
+        }
+    }
+}
+
+fn answer(verdict: Verdict) -> Answer {
+    if verdict == Verdict::Committed { Answer::Yes } else { Answer::No }
+}
