@@ -19,6 +19,8 @@ mod replay;
 mod run;
 mod store;
 mod table;
+#[cfg(test)]
+mod testing;
 
 pub use archiver::{Archiver, LaneArchived, Progress};
 pub use compare::{Report, compare};

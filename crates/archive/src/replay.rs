@@ -193,6 +193,3 @@ impl Source for ReplaySource {
         (lane.read == lane.runs.len()).then(|| queue.iter().map(|decoded| decoded.part_count as u64).sum())
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,6 +5,8 @@
 use engine::PipelineSpec;
 use kafka::Config;
 
+use crate::report::Failure;
+
 /// The settings a pipeline asks for on the cluster at `bootstrap`.
 pub(crate) fn config(spec: &PipelineSpec, bootstrap: &str) -> Config {
     let mut config = Config::new(bootstrap, spec.group(), spec.state_prefix());
@@ -25,4 +27,34 @@ pub(crate) fn under(mut config: Config, name: &str) -> Config {
         .into_iter()
         .for_each(own);
     config
+}
+
+/// How to reach a cluster.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Cluster {
+    /// Brokers, as in `kafka-1:9092,kafka-2:9092`.
+    #[arg(long, env = "KAFKA_BOOTSTRAP", value_name = "HOST:PORT")]
+    bootstrap: String,
+    /// A property of librdkafka, as in `security.protocol=ssl`; may be given often. A key that ends in `_file` names a
+    /// file with the value.
+    #[arg(long = "property", value_name = "KEY=VALUE")]
+    properties: Vec<String>,
+    /// Identity of this process across restarts, so that its lanes come straight back to it.
+    #[arg(long, value_name = "ID")]
+    instance_id: Option<String>,
+}
+
+impl Cluster {
+    /// The settings of a pipeline's clients on this cluster.
+    pub(crate) fn config(&self, spec: &PipelineSpec) -> anyhow::Result<Config> {
+        let mut config = config(spec, &self.bootstrap);
+        config.instance_id.clone_from(&self.instance_id);
+        for property in &self.properties {
+            let (key, value) = property.split_once('=').ok_or_else(|| {
+                Failure::invalid(format!("`{property}` is no property")).hint("write --property key=value")
+            })?;
+            config.properties.insert(key.trim().to_owned(), value.trim().to_owned());
+        }
+        Ok(config)
+    }
 }

@@ -3,6 +3,7 @@
 //! Read next: `commands/demo.rs`, which uses nearly every part.
 
 pub(crate) mod check;
+pub(crate) mod columns;
 pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod ledger;
@@ -10,4 +11,5 @@ pub(crate) mod record;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod simulate;
+pub(crate) mod topics;
 pub(crate) mod train;

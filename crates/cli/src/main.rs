@@ -23,7 +23,7 @@ mod training;
 mod view;
 mod voice;
 
-use commands::{check, demo, explain, ledger as log, record, replay, run, simulate, train};
+use commands::{check, columns, demo, explain, ledger as log, record, replay, run, simulate, topics, train};
 
 /// Lanes are computed on threads that come and go, and panes outlive them: measured 2x faster than the system's.
 #[global_allocator]
@@ -50,6 +50,10 @@ enum Command {
     Replay(replay::Arguments),
     /// Check a pipeline without starting it; every problem is reported at once.
     Check(check::Arguments),
+    /// List the columns that a pipeline's SQL can use, and its features.
+    Columns(columns::Arguments),
+    /// Check or create the topics of a pipeline.
+    Topics(topics::Arguments),
     /// Tell a finding in words.
     Explain(explain::Arguments),
     /// Check and show ledgers and receipts, offline.
@@ -72,6 +76,8 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
         Command::Check(arguments) => check::run(arguments),
+        Command::Columns(arguments) => columns::run(arguments),
+        Command::Topics(arguments) => topics::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Ledger(arguments) => log::run(arguments),
         Command::Simulate(arguments) => simulate::run(arguments),

@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use engine::{ModelUse, PipelineSpec};
 
 use crate::report::disk;
 
@@ -20,4 +21,14 @@ pub(crate) fn write(folder: &Path) -> Result<()> {
         std::fs::write(&path, content).map_err(|error| disk(&path, &error))?;
     }
     Ok(())
+}
+
+/// Checks the shipped pipeline as it stands in the binary.
+pub(crate) fn load(models: ModelUse) -> Result<PipelineSpec> {
+    let folder = std::env::temp_dir().join(format!("chartwarden-{}", std::process::id()));
+    write(&folder)?;
+    let loaded = PipelineSpec::load(&folder, models);
+    // What is left in the temporary folder harms nobody.
+    drop(std::fs::remove_dir_all(&folder));
+    Ok(loaded?)
 }

@@ -41,7 +41,6 @@ SELECT
   -- novelty
   coalesce(access_1h_patients_new, 0) AS new_patients_1h, -- {value} charts the user never opened before, in the last hour
   coalesce(access_24h_patients_new_unexplained, 0) AS new_unexplained_24h, -- {value} charts opened for the first time and without a reason
-  coalesce(access_24h_known_days, 0) AS known_days, -- known for {value} days
   -- action mix
   coalesce(access_1h_searches, 0) AS searches_1h, -- {value} searches in the last hour
   coalesce(access_24h_searches, 0) AS searches_24h, -- {value} searches in 24 hours
@@ -97,7 +96,6 @@ SELECT
   coalesce(slow_days_with_any, 0) AS slow_days_30d, -- on {value} of the last 30 days
   coalesce(slow_overrides_uncharted, 0) AS overrides_uncharted_30d, -- overrode access rules {value} times in 30 days and charted nothing
   CAST(coalesce(own_unexplained_sum, 0) AS DOUBLE) / greatest(own_active_days, 1) AS own_unexplained_per_day, -- usually {value} charts a day without a reason
-  coalesce(own_active_days, 0) AS own_active_days, -- {value} active days of the last 30
   tenure_days AS tenure_days, -- {value} days in employment
   days_to_end AS days_to_end, -- {value} days before leaving
   -- rules
@@ -106,6 +104,6 @@ SELECT
   coalesce(auth_24h_speed_kmh, 0) > 900 AS rule_impossible_travel,
   coalesce(auth_24h_sign_ins_after_denials, 0) > 0 AND coalesce(auth_24h_odd_sign_ins, 0) > 0 AS rule_mfa_fatigue,
   coalesce(access_24h_patients_after_odd_sign_in, 0) >= 3 AS rule_odd_sign_in_then_charts,
-  coalesce(unexplained_24h_overrides_uncharted, 0) >= 3 AS rule_override_without_care,
+  coalesce(unexplained_24h_overrides_uncharted, 0) >= 5 AS rule_override_without_care,
   coalesce(access_1h_patients_unexplained, 0) >= 25 AND coalesce(access_1h_patients_unexplained, 0) > 5 * coalesce(peers_unexplained_p95, 1) AS rule_mass_unexplained
 FROM user_row

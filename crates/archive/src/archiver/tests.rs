@@ -1,1 +1,185 @@
+use std::fs;
+use std::sync::LazyLock;
 
+use engine::ports::Source;
+
+use super::*;
+use crate::testing::{LANE, World, replay_clock, run as run_engine, world};
+use crate::{ArchiveFeed, Error, ReplaySource, compare, read_findings, write_findings, write_findings_from_archive};
+
+static WORLD: LazyLock<World> = LazyLock::new(world);
+
+fn archive(dir: &Path, records: usize, transactions: usize) -> Progress {
+    let world = &*WORLD;
+    let follower = world.follower(records, transactions);
+    let mut archiver = Archiver::new(dir, &world.spec, Arc::clone(&world.keys), follower, &[LANE]).unwrap();
+    archiver.finish().unwrap();
+    archiver.progress()
+}
+
+/// Every file below a folder, with its bytes.
+fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![dir.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(path.strip_prefix(dir).unwrap().to_path_buf(), fs::read(path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+fn same(one: &BTreeMap<PathBuf, Vec<u8>>, other: &BTreeMap<PathBuf, Vec<u8>>) {
+    assert!(one.keys().eq(other.keys()), "{:?}\n{:?}", one.keys(), other.keys());
+    let differs = one.iter().find(|(path, bytes)| other[*path] != **bytes);
+    assert!(differs.is_none(), "{:?}", differs.map(|(path, _)| path));
+}
+
+/// The files in the order they were written: reference, then run by run, the journal of each last.
+fn written(files: &BTreeMap<PathBuf, Vec<u8>>) -> Vec<&PathBuf> {
+    let order = ["reference", "access", "auth", "rejects", "features", "pair_features", "findings", "journal"];
+    let stream = |path: &PathBuf| {
+        let folder = path.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
+        order.iter().position(|stream| folder == format!("stream={stream}")).unwrap()
+    };
+    let mut paths: Vec<_> = files.keys().collect();
+    let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+    paths.sort_by_key(|path| match stream(path) {
+        0 => (String::new(), 0, name(path)),
+        place => (name(path), place, String::new()),
+    });
+    paths
+}
+
+#[test]
+fn files_do_not_depend_on_polls_and_every_disposition_is_kept() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let progress = archive(one.path(), 1_000, 40);
+    archive(two.path(), 37, 3);
+    same(&files(one.path()), &files(two.path()));
+    let journal = WORLD.journal();
+    let last = journal.last().unwrap();
+    assert_eq!(progress.lanes[&LANE].archived, Some(last.sequence));
+    assert!(progress.runs >= 2, "{progress:?}");
+    assert!(journal.iter().any(|record| record.topics.iter().any(|topic| !topic.decisions.is_empty())), "no silence");
+    let mut counted = BTreeMap::<String, u64>::new();
+    for run in layout::runs(one.path()).unwrap() {
+        for stream in ["access", "auth"] {
+            let Some(table) = read::stream(one.path(), &run, stream).unwrap() else { continue };
+            for batch in &table.batches {
+                for made in table.texts(batch, "disposition").unwrap().into_iter().flatten() {
+                    *counted.entry(made).or_default() += 1;
+                }
+            }
+        }
+    }
+    let total = |of: fn(&engine::Counts) -> u64| last.counts.iter().map(of).sum::<u64>();
+    assert_eq!(counted.get("kept").copied(), Some(total(|counts| counts.kept)));
+    assert_eq!(counted.get("late").copied(), Some(total(|counts| counts.late)), "records after the silence are late");
+    assert_eq!(counted.get("duplicate").copied(), Some(total(|counts| counts.duplicates)));
+}
+
+#[test]
+fn a_kill_at_any_file_leaves_the_same_bytes_after_the_next_start() {
+    let whole = tempfile::tempdir().unwrap();
+    archive(whole.path(), 1_000, 1_000);
+    let all = files(whole.path());
+    let order = written(&all);
+    for step in 0..order.len() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in &order[..step] {
+            fs::create_dir_all(dir.path().join(path).parent().unwrap()).unwrap();
+            fs::write(dir.path().join(path), &all[*path]).unwrap();
+        }
+        let next = dir.path().join(order[step]);
+        fs::create_dir_all(next.parent().unwrap()).unwrap();
+        let half = &all[order[step]][..all[order[step]].len() / 2];
+        fs::write(format!("{}{}", next.display(), layout::TEMPORARY), half).unwrap();
+        archive(dir.path(), 1_000, 1_000);
+        same(&all, &files(dir.path()));
+    }
+}
+
+#[test]
+fn an_archiver_that_stops_and_starts_anywhere_replays_like_one_that_did_not() {
+    let world = &*WORLD;
+    let dir = tempfile::tempdir().unwrap();
+    for steps in [5, 20, 70, 1_000] {
+        let follower = world.follower(150, 4);
+        let mut archiver = Archiver::new(dir.path(), &world.spec, Arc::clone(&world.keys), follower, &[LANE]).unwrap();
+        for _ in 0..steps {
+            archiver.step(Duration::ZERO).unwrap();
+        }
+        for lane in archiver.lanes.keys().copied().collect::<Vec<_>>() {
+            if let Some(run) = archiver.lanes.get_mut(&lane).unwrap().rest(&archiver.setup).unwrap() {
+                archiver.write(&run).unwrap();
+            }
+        }
+    }
+    let replayed = replay(dir.path());
+    assert!(compare(dir.path(), &replayed).unwrap().is_equal());
+}
+
+fn replay(dir: &Path) -> crate::Captured {
+    let mut source = ReplaySource::open(dir, &WORLD.spec, None).unwrap();
+    let mut feed = ArchiveFeed::open(dir, None).unwrap();
+    run_engine(&WORLD, &mut source, &mut feed, &replay_clock());
+    source.take_captured()
+}
+
+#[test]
+fn a_replay_gives_the_bytes_of_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    archive(dir.path(), 1_000, 40);
+    let replayed = replay(dir.path());
+    let report = compare(dir.path(), &replayed).unwrap();
+    assert_eq!(report.differences, Vec::<String>::new());
+    assert!(report.user_rows > 100 && report.pair_rows > 100 && report.scores > 100, "{report:?}");
+    // The archive itself is not what the replay was compared with by mistake: the run's own messages are the same.
+    let live: Vec<_> = WORLD.committed.iter().flat_map(|transaction| &transaction.results).collect();
+    assert!(live.iter().copied().eq(replayed.lanes[&LANE].results.iter()));
+
+    let (one, two) = (dir.path().join("one.ndjson"), dir.path().join("two.ndjson"));
+    let count = write_findings(&replayed, &one).unwrap();
+    assert_eq!(write_findings_from_archive(dir.path(), &two).unwrap(), count);
+    assert_eq!(read_findings(dir.path()).unwrap().len(), count);
+    assert_eq!(fs::read(one).unwrap(), fs::read(two).unwrap());
+
+    let mut other = replayed;
+    let lane = other.lanes.get_mut(&LANE).unwrap();
+    let gone = lane.results.iter().position(|message| message.key.starts_with(b"features/")).unwrap();
+    let key = lane.results.remove(gone).key;
+    lane.results.push(engine::ports::Message {
+        key: [b"findings/".as_slice(), &key[b"features/".len()..]].concat(),
+        value: br#"{"metadata":{"uid":"f1"}}"#.to_vec(),
+        headers: Vec::new(),
+    });
+    let report = compare(dir.path(), &other).unwrap();
+    assert_eq!(report.difference_count, 2, "{:?}", report.differences);
+    assert!(report.differences[0].contains("only the archive has rows"), "{:?}", report.differences);
+    assert!(report.differences[1].contains("only the replay has it (f1)"), "{:?}", report.differences);
+}
+
+#[test]
+fn gaps_and_lost_files_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    archive(dir.path(), 1_000, 1_000);
+    let runs = layout::runs(dir.path()).unwrap();
+    let access = runs.iter().map(|run| run.path(dir.path(), "access")).find(|path| path.exists()).unwrap();
+    let bytes = fs::read(&access).unwrap();
+    fs::remove_file(&access).unwrap();
+    let mut source = ReplaySource::open(dir.path(), &WORLD.spec, None).unwrap();
+    source.poll(Duration::ZERO).unwrap();
+    assert!(source.poll(Duration::ZERO).is_err(), "a lost file is no empty stream");
+    fs::write(&access, bytes).unwrap();
+
+    fs::remove_file(runs[0].path(dir.path(), "journal")).unwrap();
+    let error = ReplaySource::open(dir.path(), &WORLD.spec, None).err().unwrap();
+    assert!(matches!(error, Error::Gap { lane: LANE, expected: 0, .. }), "{error}");
+    assert!(ReplaySource::open(dir.path(), &WORLD.spec, Some(&[LaneId(99)])).is_err());
+}

@@ -3,39 +3,43 @@
 //! Four threads: the hospital speaks, the engine computes, the archiver follows, HTTP answers; this one seals findings
 //! and draws. It ends by itself. Read next: `voice.rs` (who speaks), `anchor.rs` (what is sealed).
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
-use base::{Clock, Millis, SystemClock, Timestamp};
+use anyhow::Result;
+use base::{Clock as _, Millis, SystemClock, Timestamp};
 use engine::ports::LaneId;
 use engine::{Engine, Metrics, ModelUse, PipelineSpec, Snapshot};
-use events::{PseudonymKeys, TopicId};
+use events::PseudonymKeys;
 use hospital::{Hospital, Incident};
 use kafka::{Config, Embedded, KafkaFollower, KafkaReferenceFeed, KafkaSource};
-use ledger::VerifierKey;
 
 use crate::anchor::{self, Anchor, Places};
-use crate::cases::{cases, table};
 use crate::elapsed::Elapsed;
 use crate::http::{Server, Shown, serve};
 use crate::memory::Standing;
-use crate::report::{Answer, Failure, disk, line};
+use crate::report::{Answer, Failure, disk, note};
 use crate::town::{Town, TruthFiles};
 use crate::view::{Scene, View, grouped};
 use crate::voice::{Said, Voice};
 use crate::{cluster, keys, shipped};
 
-/// Lanes of the demo: one for each core of a small machine.
+use ending::Played;
+
+mod ending;
+
+/// Lanes of the broker in memory: one for each core of a small machine. A broker that creates topics when they are
+/// first written to gives them one.
 const LANES: u32 = 2;
 /// How far the hospital may be ahead of the lanes: the broker in memory keeps 5 MiB a partition and drops the oldest.
 const AHEAD_MAX: Millis = Millis::hours(6);
 /// How far it may be ahead of the archiver.
 const ARCHIVE_AHEAD_MAX: Millis = Millis::hours(30);
+/// Ticks that the archiver may not have read yet: their results are in the broker's memory too.
+const ARCHIVE_UNREAD_MAX: u64 = 1_200;
 /// How long nothing may happen at the end before everything has happened.
 const QUIET: Duration = Duration::from_millis(1_500);
 
@@ -53,10 +57,23 @@ pub(crate) struct Arguments {
     /// One line per stage, no control codes.
     #[arg(long)]
     plain: bool,
-    /// Where HTTP listens.
-    #[arg(long, default_value = "127.0.0.1:9464", value_name = "HOST:PORT")]
-    http: SocketAddr,
+    /// Print the outcome as JSON.
+    #[arg(long)]
+    json: bool,
+    /// A real broker instead of the one in memory. It must create topics when they are first written to, with one
+    /// partition; they get names of their own.
+    #[arg(long, value_name = "HOST:PORT")]
+    bootstrap: Option<String>,
+    /// Where HTTP listens; 127.0.0.1:9464, or any free port, if absent.
+    #[arg(long, value_name = "HOST:PORT")]
+    http: Option<SocketAddr>,
+    /// File with the token that /metrics asks for; needed on a public address.
+    #[arg(long, value_name = "FILE")]
+    http_token_file: Option<PathBuf>,
 }
+
+/// Where HTTP listens unless told otherwise.
+const HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9464);
 
 /// Name of the file that marks a folder as a demo's.
 const MARK: &str = ".chartwarden-demo";
@@ -73,16 +90,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let places = Places::under(data);
     anchor::init(&places, "chartwarden.demo/hospital")?;
 
-    let broker = Embedded::start()?;
-    let config = cluster::config(&spec, &broker.bootstrap());
-    broker.create_topics(&config, LANES)?;
     let view = View::new(arguments.plain, u64::from(arguments.town.days));
-    view.stage(&format!("broker     in memory, {LANES} lanes over {}", config.input_topics.join(" and ")));
+    let (broker, config, lanes) = broker(arguments, &spec)?;
+    let place = arguments.bootstrap.as_deref().unwrap_or("in memory");
+    view.stage(&format!("broker     {place}, {lanes} lanes over {}", config.input_topics.join(" and ")));
 
     let hospital_config = arguments.town.config(arguments.seed, &spec.program().spec().time_zone)?;
     let start = hospital_config.start;
     let said = Mutex::new(Said::default());
-    let voice = Voice::new(Hospital::new(hospital_config)?, &spec, &config, LANES, &said)?;
+    let voice = Voice::new(Hospital::new(hospital_config)?, &spec, &config, lanes, &said)?;
     let rows = voice.introduce()?;
     view.stage(&format!(
         "hospital   seed {}, {} staff, {} days from {}; {} reference rows written",
@@ -95,16 +111,60 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let truth = TruthFiles::create(&data.join("truth"))?;
 
     let shown = Shown::new(Metrics::new(&spec)?);
-    let server = Server::bind(arguments.http, None)?;
+    let server = server(arguments)?;
     view.stage(&format!("metrics    http://{}/metrics", server.address()?));
-    let ended = Watched { spec: &spec, config: &config, pseudonyms: &pseudonyms, shown: &shown, said: &said, view: &view };
+    let topics_there = AtomicBool::new(broker.is_some());
+    let ended = Watched {
+        spec: &spec,
+        config: &config,
+        lanes,
+        is_embedded: broker.is_some(),
+        topics_there: &topics_there,
+        pseudonyms: &pseudonyms,
+        shown: &shown,
+        said: &said,
+        view: &view,
+    };
     let (anchor, incidents) = ended.watch(arguments, server, voice, truth, start, &places, data)?;
     view.end();
     if shown.interrupted.load(Ordering::Relaxed) {
         return Err(Failure::unavailable("interrupted: the demo's hospital is gone with it").into());
     }
-    let found = Findings { anchor: &anchor, incidents: &incidents, keys: &pseudonyms };
-    finish(&spec, &shown, &said, &found, &places, data, &watch, arguments)
+    let played = Played {
+        spec: &spec,
+        shown: &shown,
+        said: &said,
+        anchor: &anchor,
+        incidents: &incidents,
+        keys: &pseudonyms,
+        places: &places,
+        data,
+        watch: &watch,
+    };
+    played.finish(arguments.json, arguments.plain)
+}
+
+/// The broker in memory with every topic, or the way to a real one under names of this demo's own.
+fn broker(arguments: &Arguments, spec: &PipelineSpec) -> Result<(Option<Embedded>, Config, u32)> {
+    if let Some(bootstrap) = &arguments.bootstrap {
+        let name = format!("demo-{}-{}", arguments.seed, SystemClock.now().millis());
+        return Ok((None, cluster::under(cluster::config(spec, bootstrap), &name), 1));
+    }
+    let broker = Embedded::start()?;
+    let config = cluster::config(spec, &broker.bootstrap());
+    broker.create_topics(&config, LANES)?;
+    Ok((Some(broker), config, LANES))
+}
+
+fn server(arguments: &Arguments) -> Result<Server> {
+    let token = arguments.http_token_file.as_deref();
+    if let Some(address) = arguments.http {
+        return Server::bind(address, token);
+    }
+    Server::bind(HTTP, token).or_else(|error| {
+        note(format!("metrics    {error}: taking any free port"));
+        Server::bind(SocketAddr::new(HTTP.ip(), 0), token)
+    })
 }
 
 /// Empties an earlier demo's folder; refuses any other that holds something.
@@ -117,9 +177,22 @@ fn fresh(data: &Path) -> Result<()> {
     std::fs::write(data.join(MARK), "").map_err(|error| disk(data, &error))
 }
 
+/// How far the archiver is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Archived {
+    /// What is written reaches to here.
+    written: Option<Timestamp>,
+    /// Ticks it has read.
+    ticks: u64,
+}
+
 struct Watched<'a> {
     spec: &'a PipelineSpec,
     config: &'a Config,
+    lanes: u32,
+    is_embedded: bool,
+    /// Every topic exists: a real broker makes the input topics when they are first written to.
+    topics_there: &'a AtomicBool,
     pseudonyms: &'a Arc<PseudonymKeys>,
     shown: &'a Arc<Shown>,
     said: &'a Mutex<Said>,
@@ -139,7 +212,7 @@ impl Watched<'_> {
         data: &Path,
     ) -> Result<(Anchor, Vec<Incident>)> {
         let (archived, served) = (AtomicBool::new(false), AtomicBool::new(false));
-        let archived_until = Mutex::new(None);
+        let archived_until = Mutex::new(Archived::default());
         std::thread::scope(|scope| {
             let engine = scope.spawn(|| {
                 let result = self.compute();
@@ -154,7 +227,10 @@ impl Watched<'_> {
             });
             let http = scope.spawn(|| serve(Some(server), self.shown, &served));
             let speaker = scope.spawn(|| {
-                let told = voice.speak(start, &mut truth, &|hour| self.carry_on(hour, &archived_until))?;
+                let told = voice.speak(start, &mut truth, &|hour| self.carry_on(hour, &archived_until));
+                // Whoever waits must not wait for a hospital that cannot speak.
+                self.shown.stop.store(self.shown.is_stopping() || told.is_err(), Ordering::Relaxed);
+                let told = told?;
                 let hospital = voice.into_hospital();
                 truth.finish(&hospital)?;
                 let incidents = hospital.incidents();
@@ -168,59 +244,89 @@ impl Watched<'_> {
             let followed = joined(archiver.join());
             served.store(true, Ordering::Relaxed);
             joined(http.join())?;
+            // A broker that refused the hospital explains whatever else failed.
+            let (_, incidents) = spoken?;
             computed?;
             followed?;
-            let (_, incidents) = spoken?;
             Ok((sealed?, incidents))
         })
     }
 
     fn compute(&self) -> Result<()> {
+        if !self.wait_for_topics() {
+            return Ok(());
+        }
         let mut source = KafkaSource::connect(self.config)?;
         // The simulated hospital's own stamps are the time: the machine's clock says nothing about them.
         let mut feed = KafkaReferenceFeed::connect(self.config, Arc::new(Standing))?;
         let keys = Arc::clone(self.pseudonyms);
         let (metrics, progress) = (&self.shown.metrics, &self.shown.progress);
-        let mut engine = Engine::new(self.spec, keys, &mut source, &mut feed, &SystemClock, metrics, progress);
+        let mut engine = Engine::new(self.spec, keys, &mut source, &mut feed, &Standing, metrics, progress);
         Ok(engine.run(&self.shown.stop)?)
     }
 
-    fn archive(&self, folder: &Path, over: &AtomicBool, until: &Mutex<Option<Timestamp>>) -> Result<()> {
+    fn archive(&self, folder: &Path, over: &AtomicBool, until: &Mutex<Archived>) -> Result<()> {
+        if !self.wait_for_topics() {
+            return Ok(());
+        }
         let follower = Box::new(KafkaFollower::connect(self.config)?);
-        let lanes: Vec<LaneId> = (0..LANES).map(LaneId).collect();
+        let lanes: Vec<LaneId> = (0..self.lanes).map(LaneId).collect();
         let keys = Arc::clone(self.pseudonyms);
         let mut archiver = archive::Archiver::new(folder, self.spec, keys, follower, &lanes)?;
         while !over.load(Ordering::Relaxed) {
             archiver.step(Duration::from_millis(50))?;
-            let ends = archiver.progress().lanes.into_values().map(|lane| lane.tick_end);
-            *until.lock().unwrap_or_else(PoisonError::into_inner) = ends.min().flatten();
+            let lanes = archiver.progress().lanes;
+            let written = lanes.values().map(|lane| lane.tick_end).min().flatten();
+            // Each lane's journal begins with one record and has another for every tick.
+            let ticks = lanes.values().filter_map(|lane| lane.followed).sum();
+            *until.lock().unwrap_or_else(PoisonError::into_inner) = Archived { written, ticks };
         }
         Ok(archiver.finish()?)
     }
 
     /// Waits until lanes and archiver are close enough behind the hospital; `false` ends the story.
-    fn carry_on(&self, hour: Timestamp, archived_until: &Mutex<Option<Timestamp>>) -> bool {
+    fn carry_on(&self, hour: Timestamp, archived: &Mutex<Archived>) -> bool {
+        if !self.topics_there.load(Ordering::Relaxed) {
+            // The first hour has made the broker create the input topics.
+            if let Err(error) = kafka::ensure_topics(self.config, self.lanes, kafka::Scope::Own) {
+                note(format!("error: {error}"));
+                return false;
+            }
+            self.topics_there.store(true, Ordering::Relaxed);
+        }
         loop {
             if self.shown.is_stopping() {
                 return false;
             }
+            if !self.is_embedded {
+                return true;
+            }
             let snapshot = self.shown.progress.snapshot();
             let ends = snapshot.lanes.values().map(|lane| lane.tick_end.or(lane.watermark));
-            let lanes = if snapshot.lanes.len() < LANES as usize { None } else { ends.min().flatten() };
-            let archived = *archived_until.lock().unwrap_or_else(PoisonError::into_inner);
+            let lanes = if snapshot.lanes.len() < self.lanes as usize { None } else { ends.min().flatten() };
+            let archived = *archived.lock().unwrap_or_else(PoisonError::into_inner);
             let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).total();
             // Until the first tick closes nobody can be late: half a day may be said at once.
             let early = said < 20_000;
             let near = |at: Option<Timestamp>, far: Millis| at.map_or(early, |at| hour - at <= far);
-            if near(lanes, AHEAD_MAX) && near(archived, ARCHIVE_AHEAD_MAX) {
+            let unread = snapshot.ticks.saturating_sub(archived.ticks);
+            if near(lanes, AHEAD_MAX) && near(archived.written, ARCHIVE_AHEAD_MAX) && unread <= ARCHIVE_UNREAD_MAX {
                 return true;
             }
             std::thread::sleep(Duration::from_millis(2));
         }
     }
 
+    fn wait_for_topics(&self) -> bool {
+        while !self.topics_there.load(Ordering::Relaxed) && !self.shown.is_stopping() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.topics_there.load(Ordering::Relaxed)
+    }
+
     /// Seals what is found and draws, until everything said has been computed.
     fn seal(&self, arguments: &Arguments, places: &Places) -> Result<Anchor> {
+        self.wait_for_topics();
         let mut anchor = Anchor::open(places, self.config)?;
         let (mut quiet, mut last, mut entries) = (Elapsed::start(), (0, 0), anchor.step()?);
         let (mut rate, mut told) = ((Elapsed::start(), 0, 0.0), u32::MAX);
@@ -285,139 +391,3 @@ fn all_read(said: &Said, snapshot: &Snapshot) -> bool {
     })
 }
 
-struct Findings<'a> {
-    anchor: &'a Anchor,
-    incidents: &'a [Incident],
-    keys: &'a PseudonymKeys,
-}
-
-/// Writes what is left to write, shows the cases, and checks everything.
-#[expect(clippy::too_many_arguments, reason = "the end of a story knows all its characters")]
-fn finish(
-    spec: &PipelineSpec,
-    shown: &Shown,
-    said: &Mutex<Said>,
-    found: &Findings<'_>,
-    places: &Places,
-    data: &Path,
-    watch: &Elapsed,
-    arguments: &Arguments,
-) -> Result<Answer> {
-    let path = data.join("findings.ndjson");
-    archive::write_findings_from_archive(&data.join("archive"), &path)?;
-    let metrics = data.join("metrics.prom");
-    std::fs::write(&metrics, shown.metrics.text()).map_err(|error| disk(&metrics, &error))?;
-    found.anchor.write_receipts(&data.join("receipts"))?;
-
-    let text = std::fs::read(&path).map_err(|error| disk(&path, &error))?;
-    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let mut cases = cases(lines)?;
-    for case in &mut cases {
-        case.truth = Some(truth_of(&case.user, case.opened, case.last, found));
-    }
-    line("");
-    line(table(&cases, arguments.plain));
-    let caught = cases.iter().filter(|case| case.truth.as_deref() != Some("no incident")).count();
-    line("");
-    line(format!(
-        "{} cases, {caught} of them about one of {} incidents; {:.0} s in all",
-        cases.len(),
-        found.incidents.len(),
-        watch.seconds()
-    ));
-
-    let conserved = conservation(spec, shown, &said.lock().unwrap_or_else(PoisonError::into_inner));
-    let verified = verify(places, data, &cases.first().map(|case| case.finding.clone()))?;
-    line("");
-    let here = data.display();
-    for (what, name) in [
-        ("findings", "findings.ndjson (OCSF Detection Finding, one a line)"),
-        ("archive", "archive/ (Parquet: input, journal, features, scores, findings)"),
-        ("ledger", "ledger/, checked with log.vkey; receipts/ one per finding"),
-        ("truth", "truth/ (what the simulator knows and the pipeline never sees)"),
-    ] {
-        line(format!("{what:<10} {here}/{name}"));
-    }
-    line("\nnext:");
-    if let Some(case) = cases.first() {
-        line(format!("  chartwarden explain {} --data {here}", case.finding));
-    }
-    line(format!("  chartwarden ledger verify {here}/ledger --vkey {here}/log.vkey"));
-    line(format!("  chartwarden replay {here}/pipeline --archive {here}/archive --out replayed.ndjson"));
-    Ok(if conserved && verified && !cases.is_empty() { Answer::Yes } else { Answer::No })
-}
-
-/// What the simulator knows of a user around the time of a case.
-fn truth_of(user: &str, opened: Timestamp, last: Timestamp, found: &Findings<'_>) -> String {
-    let near = |incident: &&Incident| {
-        let end = incident.last.unwrap_or(Timestamp::MIN);
-        let begin = incident.first.unwrap_or(Timestamp::MAX);
-        found.keys.user(&incident.user) == user && begin <= last && opened <= end + Millis::days(2)
-    };
-    let hits: Vec<String> = found.incidents.iter().filter(near).map(|incident| incident.scenario.to_string()).collect();
-    if hits.is_empty() { "no incident".to_owned() } else { hits.join(", ") }
-}
-
-/// Every event written is accounted for, lane by lane and topic by topic.
-fn conservation(spec: &PipelineSpec, shown: &Shown, said: &Said) -> bool {
-    let snapshot = shown.progress.snapshot();
-    let mut sums: BTreeMap<TopicId, (u64, engine::Counts, u64)> = BTreeMap::new();
-    for ((_, topic), written) in &said.events {
-        sums.entry(*topic).or_default().0 += written;
-    }
-    for lane in snapshot.lanes.values() {
-        for (topic, counts) in (0u8..).map(TopicId).zip(&lane.counts) {
-            let sum = sums.entry(topic).or_default();
-            sum.1.read += counts.read;
-            sum.1.kept += counts.kept;
-            sum.1.late += counts.late;
-            sum.1.duplicates += counts.duplicates;
-            sum.1.rejects += counts.rejects;
-            let above = lane.next[topic.index()] - lane.positions[topic.index()];
-            sum.2 += u64::try_from(above).unwrap_or(0);
-        }
-    }
-    let mut holds = true;
-    for (topic, (written, counts, above)) in sums {
-        let whole = counts.balance() && counts.read + above == written;
-        holds &= whole;
-        line(format!(
-            "conservation  {:<16} {} written = {} kept + {} late + {} duplicates + {} rejects + {above} in ticks still open: {}",
-            spec.inputs()[topic.index()].topic,
-            grouped(written),
-            grouped(counts.kept),
-            counts.late,
-            counts.duplicates,
-            counts.rejects,
-            if whole { "holds" } else { "BROKEN" }
-        ));
-    }
-    holds
-}
-
-/// The whole ledger, and one receipt.
-fn verify(places: &Places, data: &Path, finding: &Option<String>) -> Result<bool> {
-    let vkey = VerifierKey::load(&places.vkey, &places.log)?;
-    let report = anchor::runtime()?.block_on(ledger::verify_directory(&places.log, &vkey))?;
-    line(format!(
-        "ledger        {}: {} entries, {} files read, {} problems",
-        report.verdict,
-        report.size.unwrap_or(0),
-        report.files_read,
-        report.problem_count
-    ));
-    let mut holds = report.verdict == ledger::Verdict::Committed;
-    if let Some(id) = finding {
-        let read = |end: &str| {
-            let path = data.join("receipts").join(format!("{id}.{end}"));
-            std::fs::read(&path).map_err(|error| disk(&path, &error))
-        };
-        let receipt = ledger::verify_receipt(&read("tlog-proof")?, Some(&read("opening.json")?), None, &vkey)?;
-        line(format!("receipt       {}: {}", receipt.verdict, receipt.reason));
-        holds &= receipt.verdict == ledger::Verdict::Committed;
-    }
-    if finding.is_none() {
-        return Err(anyhow!(Failure::invalid("no case was found").hint("try another --seed or more --days")));
-    }
-    Ok(holds)
-}

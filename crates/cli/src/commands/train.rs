@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use risk::{FeatureSpec, Provenance, TrainingConfig};
+use risk::{FeatureSpec, Provenance, Table, TrainingConfig};
 
 use crate::report::{Answer, Failure, disk, line, note};
 use crate::training::{Gathered, Grain};
@@ -49,6 +49,12 @@ pub(crate) struct Arguments {
     /// Seed of the training.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Feature that the model must not use; repeatable.
+    #[arg(long, value_name = "COLUMN")]
+    exclude: Vec<String>,
+    /// First days of the recordings to leave out: baselines still learn there, and nothing can have happened.
+    #[arg(long, default_value_t = 0, value_name = "D")]
+    skip_days: i64,
     /// Who answers for the model.
     #[arg(long, default_value = "privacy-office")]
     owner: String,
@@ -64,6 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         gathered.add(folder)?;
         note(format!("read {}: {} rows so far", folder.display(), gathered.table.rows()));
     }
+    narrow(&mut gathered.table, arguments);
     let table = &gathered.table;
     let positives = table.labels.iter().filter(|label| **label == 1).count();
     if table.rows() == 0 || positives == 0 {
@@ -134,4 +141,25 @@ fn provenance(arguments: &Arguments, gathered: &Gathered) -> Provenance {
         ],
         ..Provenance::new(gathered.digest(), first..end)
     }
+}
+
+/// Leaves out the first days and the columns the model must not see.
+fn narrow(table: &mut Table, arguments: &Arguments) {
+    let first = table.days.iter().min().copied().unwrap_or(0) + arguments.skip_days;
+    let keep: Vec<bool> = table.days.iter().map(|day| *day >= first).collect();
+    let mut columns = std::mem::take(&mut table.names).into_iter().zip(std::mem::take(&mut table.columns));
+    for (name, mut column) in columns.by_ref().filter(|(name, _)| !arguments.exclude.contains(name)) {
+        kept(&mut column, &keep);
+        table.names.push(name);
+        table.columns.push(column);
+    }
+    kept(&mut table.labels, &keep);
+    kept(&mut table.weights, &keep);
+    kept(&mut table.groups, &keep);
+    kept(&mut table.days, &keep);
+}
+
+fn kept<T>(values: &mut Vec<T>, keep: &[bool]) {
+    let mut keep = keep.iter();
+    values.retain(|_| keep.next().copied().unwrap_or(false));
 }

@@ -1,220 +1,222 @@
-//! The end of a demo: conservation, findings, cases beside the truth, the ledger and a receipt verified, and what to
-//! try next.
+//! The end of a demo: what was found beside what really happened, conservation, the ledger and a receipt verified.
 //!
-//! Read next: `cases.rs`.
+//! Read next: `cases.rs`, which puts findings together.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context as _, Result};
-use base::Millis;
-use engine::ports::LaneId;
-use events::PseudonymKeys;
-use hospital::{Hospital, Incident};
-use ledger::{Verdict, VerifierKey, verify_directory, verify_receipt};
+use anyhow::Result;
+use base::{Millis, Timestamp};
+use engine::PipelineSpec;
+use events::{PseudonymKeys, TopicId};
+use hospital::Incident;
+use ledger::VerifierKey;
 use serde::Serialize;
 
-use super::parts::Stage;
-use crate::anchor::{Places, runtime};
+use crate::anchor::{self, Anchor, Places};
 use crate::cases::{Case, cases, table};
+use crate::elapsed::Elapsed;
+use crate::http::Shown;
 use crate::report::{Answer, disk, line};
-use crate::view::{View, grouped};
+use crate::view::grouped;
+use crate::voice::Said;
 
-/// A demo that was played.
+/// A demo that has been played.
 pub(super) struct Played<'a> {
-    pub(super) stage: &'a Stage<'a>,
-    pub(super) data: &'a Path,
+    pub(super) spec: &'a PipelineSpec,
+    pub(super) shown: &'a Shown,
+    pub(super) said: &'a Mutex<Said>,
+    pub(super) anchor: &'a Anchor,
+    pub(super) incidents: &'a [Incident],
+    pub(super) keys: &'a PseudonymKeys,
     pub(super) places: &'a Places,
-    pub(super) hospital: &'a Hospital,
-    pub(super) sealed: &'a [(String, Vec<u8>)],
+    pub(super) data: &'a Path,
+    pub(super) watch: &'a Elapsed,
 }
 
-/// What became of one topic's parts.
+/// What became of one topic's events.
 #[derive(Debug, Serialize)]
 struct Balance {
     topic: String,
-    produced: u64,
+    written: u64,
     kept: u64,
     late: u64,
     duplicates: u64,
     rejects: u64,
     /// Read, but their ticks are not due.
     open: u64,
+    holds: bool,
 }
 
-impl Balance {
-    fn holds(&self) -> bool {
-        self.produced == self.kept + self.late + self.duplicates + self.rejects + self.open
-    }
-}
-
+/// Everything a demo answers.
 #[derive(Debug, Serialize)]
 struct Outcome {
-    conservation: Vec<Balance>,
-    conserved: bool,
+    cases: Vec<Case>,
+    incidents: usize,
+    cases_about_incidents: usize,
+    seconds: f64,
     findings: usize,
     sealed: usize,
+    conservation: Vec<Balance>,
     ledger: ledger::DirectoryReport,
     receipt: Option<ledger::ReceiptReport>,
-    cases: Vec<Case>,
-    incidents_after_learning: usize,
-    incidents_found: usize,
-    missed: Vec<String>,
+    fine: bool,
 }
 
-/// Checks everything and tells it.
-pub(super) fn tell(played: &Played<'_>, view: &View, json: bool, plain: bool) -> Result<Answer> {
-    let data = played.data;
-    let metrics = data.join("metrics.prom");
-    std::fs::write(&metrics, played.stage.shown.metrics.text()).map_err(|error| disk(&metrics, &error))?;
-    let path = data.join("findings.ndjson");
-    let archived = archive::write_findings_from_archive(&data.join("archive"), &path)?;
-    let lines = std::fs::read(&path).map_err(|error| disk(&path, &error))?;
-    let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let mut cases = cases(lines)?;
-    let incidents = played.hospital.incidents();
-    let learned = played.stage.start + played.stage.spec.learn();
-    let due: Vec<&Incident> = incidents.iter().filter(|incident| incident.last.is_some_and(|last| last >= learned)).collect();
-    let found = name_truth(&mut cases, &due, &played.stage.keys);
-    let missed: Vec<_> = due.iter().filter(|incident| !found.contains(&incident.id)).map(|i| i.scenario.to_owned()).collect();
-    let balances = balances(played.stage);
-    let conserved = balances.iter().all(Balance::holds);
-    for balance in &balances {
-        view.stage(&format!(
-            "conserved  {}: {} produced = {} kept + {} late + {} duplicates + {} rejects + {} not yet due: {}",
-            balance.topic,
-            grouped(balance.produced),
-            grouped(balance.kept),
-            balance.late,
-            balance.duplicates,
-            balance.rejects,
-            balance.open,
-            if balance.holds() { "yes" } else { "NO" }
+impl Played<'_> {
+    /// Writes what is left to write, checks everything, and tells it.
+    pub(super) fn finish(&self, json: bool, plain: bool) -> Result<Answer> {
+        let path = self.data.join("findings.ndjson");
+        let findings = archive::write_findings_from_archive(&self.data.join("archive"), &path)?;
+        let metrics = self.data.join("metrics.prom");
+        std::fs::write(&metrics, self.shown.metrics.text()).map_err(|error| disk(&metrics, &error))?;
+        self.anchor.write_receipts(&self.data.join("receipts"))?;
+        let text = std::fs::read(&path).map_err(|error| disk(&path, &error))?;
+        let mut cases = cases(text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()))?;
+        for case in &mut cases {
+            case.truth = Some(self.truth_of(&case.user, case.opened, case.last));
+        }
+        let conservation = self.conservation();
+        let vkey = VerifierKey::load(&self.places.vkey, &self.places.log)?;
+        let ledger = anchor::runtime()?.block_on(ledger::verify_directory(&self.places.log, &vkey))?;
+        let receipt = cases.first().map(|case| self.judge(&case.finding, &vkey)).transpose()?;
+        let committed = ledger::Verdict::Committed;
+        let verified = ledger.verdict == committed && receipt.as_ref().is_none_or(|r| r.verdict == committed);
+        let sealed = self.anchor.sealed.len();
+        let conserved = conservation.iter().all(|balance| balance.holds) && sealed == findings;
+        let outcome = Outcome {
+            incidents: self.incidents.len(),
+            cases_about_incidents: cases.iter().filter(|case| case.truth.as_deref() != Some(NO_INCIDENT)).count(),
+            seconds: self.watch.seconds(),
+            findings,
+            sealed,
+            conservation,
+            ledger,
+            receipt,
+            fine: conserved && verified && !cases.is_empty(),
+            cases,
+        };
+        if json { line(serde_json::to_string_pretty(&outcome)?) } else { self.show(&outcome, plain) }
+        Ok(if outcome.fine { Answer::Yes } else { Answer::No })
+    }
+
+    fn show(&self, outcome: &Outcome, plain: bool) {
+        line("");
+        if outcome.cases.is_empty() {
+            line("no case was found: try another --seed or more --days");
+        } else {
+            line(table(&outcome.cases, plain));
+        }
+        line("");
+        line(format!(
+            "{} cases, {} of them about one of {} incidents; {:.0} s in all",
+            outcome.cases.len(),
+            outcome.cases_about_incidents,
+            outcome.incidents,
+            outcome.seconds
         ));
+        for balance in &outcome.conservation {
+            line(format!(
+                "conservation  {:<16} {} written = {} kept + {} late + {} duplicates + {} rejects + {} in ticks still \
+                 open: {}",
+                balance.topic,
+                grouped(balance.written),
+                grouped(balance.kept),
+                balance.late,
+                balance.duplicates,
+                balance.rejects,
+                balance.open,
+                if balance.holds { "holds" } else { "BROKEN" }
+            ));
+        }
+        let (findings, sealed) = (outcome.findings, outcome.sealed);
+        let all = if findings == sealed { "all sealed" } else { "NOT ALL SEALED" };
+        line(format!("findings      {findings} archived, {sealed} sealed: {all}"));
+        line(format!(
+            "ledger        {}: {} entries, {} files read, {} problems",
+            outcome.ledger.verdict,
+            outcome.ledger.size.unwrap_or(0),
+            outcome.ledger.files_read,
+            outcome.ledger.problem_count
+        ));
+        if let Some(receipt) = &outcome.receipt {
+            line(format!("receipt       {}: {}", receipt.verdict, receipt.reason));
+        }
+        self.show_places(outcome);
     }
-    let ledger = verify_ledger(played.places)?;
-    view.stage(&format!(
-        "ledger     {}: {} entries, root {}",
-        ledger.verdict,
-        ledger.size.unwrap_or(0),
-        ledger.root.map_or_else(|| "unknown".to_owned(), |root| root.short())
-    ));
-    let receipt = played.sealed.first().map(|(id, _)| verify_one(played, id)).transpose()?;
-    if let Some(receipt) = &receipt {
-        view.stage(&format!("receipt    {}: {}", receipt.verdict, receipt.reason));
-    }
-    let sealed = played.sealed.len();
-    let verified = ledger.verdict == Verdict::Committed
-        && receipt.as_ref().is_none_or(|receipt| receipt.verdict == Verdict::Committed);
-    let fine = conserved && verified && sealed == archived && !cases.is_empty();
-    let outcome = Outcome {
-        conservation: balances,
-        conserved,
-        findings: archived,
-        sealed,
-        ledger,
-        receipt,
-        incidents_after_learning: due.len(),
-        incidents_found: found.len(),
-        missed,
-        cases,
-    };
-    if json {
-        line(serde_json::to_string_pretty(&outcome)?);
-    } else {
-        show(&outcome, played, plain);
-    }
-    Ok(if fine { Answer::Yes } else { Answer::No })
-}
 
-fn show(outcome: &Outcome, played: &Played<'_>, plain: bool) {
-    if outcome.sealed != outcome.findings {
-        line(format!("{} findings are archived but {} sealed: something was lost", outcome.findings, outcome.sealed));
+    fn show_places(&self, outcome: &Outcome) {
+        line("");
+        let here = self.data.display();
+        for (what, name) in [
+            ("findings", "findings.ndjson (OCSF Detection Finding, one a line)"),
+            ("archive", "archive/ (Parquet: input, journal, features, scores, findings)"),
+            ("ledger", "ledger/, checked with log.vkey; receipts/ one per finding"),
+            ("truth", "truth/ (what the simulator knows and the pipeline never sees)"),
+        ] {
+            line(format!("{what:<10} {here}/{name}"));
+        }
+        line("\nnext:");
+        if let Some(case) = outcome.cases.first() {
+            line(format!("  chartwarden explain {} --data {here}", case.finding));
+        }
+        line(format!("  chartwarden ledger verify {here}/ledger --vkey {here}/log.vkey"));
+        line(format!("  chartwarden replay {here}/pipeline --archive {here}/archive --out replayed.ndjson --verify"));
     }
-    if outcome.cases.is_empty() {
-        line("no case was opened");
-    } else {
-        line(table(&outcome.cases, plain));
-    }
-    line(format!(
-        "{} cases; {} of {} incidents found{}",
-        outcome.cases.len(),
-        outcome.incidents_found,
-        outcome.incidents_after_learning,
-        if outcome.missed.is_empty() { String::new() } else { format!(" (missed: {})", outcome.missed.join(", ")) }
-    ));
-    let data = played.data.display();
-    line("");
-    line(format!("  {data}/findings.ndjson   every finding, OCSF 2004, one a line"));
-    line(format!("  {data}/archive           input, journal, features, scores and findings as Parquet"));
-    line(format!("  {data}/ledger, log.vkey  the transparency log and the key to verify it with"));
-    line(format!("  {data}/receipts          a proof and an opening for each finding"));
-    line(format!("  {data}/truth             what really happened; {data}/metrics.prom, the last scrape"));
-    line("");
-    line("try next:");
-    if let Some(case) = outcome.cases.first() {
-        line(format!("  chartwarden explain {} --data {data}", case.finding));
-    }
-    line(format!("  chartwarden replay {data}/pipeline --archive {data}/archive --out /tmp/again.ndjson --verify"));
-    line(format!("  chartwarden ledger verify --dir {data}/ledger --vkey {data}/log.vkey"));
-}
 
-/// Says in each case what its user really did; returns the incidents found.
-fn name_truth(cases: &mut [Case], due: &[&Incident], keys: &PseudonymKeys) -> std::collections::BTreeSet<u32> {
-    let mut found = std::collections::BTreeSet::new();
-    for case in cases {
-        let matching = due.iter().filter(|incident| {
-            let Some((first, last)) = incident.first.zip(incident.last) else { return false };
-            keys.user(&incident.user) == case.user
-                && first <= case.last
-                && last + Millis::hours(24) >= case.opened
-        });
-        let matching: Vec<_> = matching.collect();
-        found.extend(matching.iter().map(|incident| incident.id));
-        let names: Vec<_> = matching.iter().map(|incident| incident.scenario).collect();
-        case.truth = Some(if names.is_empty() { "no incident".to_owned() } else { names.join(", ") });
+    /// What the simulator knows of a user around the time of a case.
+    fn truth_of(&self, user: &str, opened: Timestamp, last: Timestamp) -> String {
+        let near = |incident: &&Incident| {
+            let end = incident.last.unwrap_or(Timestamp::MIN);
+            let begin = incident.first.unwrap_or(Timestamp::MAX);
+            self.keys.user(&incident.user) == user && begin <= last && opened <= end + Millis::days(2)
+        };
+        let hits: Vec<_> = self.incidents.iter().filter(near).map(|incident| incident.scenario).collect();
+        if hits.is_empty() { NO_INCIDENT.to_owned() } else { hits.join(", ") }
     }
-    found
-}
 
-fn balances(stage: &Stage<'_>) -> Vec<Balance> {
-    let snapshot = stage.shown.progress.snapshot();
-    let said = stage.said.lock().unwrap_or_else(PoisonError::into_inner);
-    let inputs = (0u8..).map(events::TopicId).zip(&stage.config.input_topics);
-    inputs
-        .map(|(id, topic)| {
-            let of_topic = said.events.iter().filter(|((_, topic), _)| *topic == id);
-            let produced = of_topic.map(|(_, events)| events).sum();
-            let mut balance =
-                Balance { topic: topic.clone(), produced, kept: 0, late: 0, duplicates: 0, rejects: 0, open: 0 };
-            for lane in (0..stage.lanes).filter_map(|lane| snapshot.lanes.get(&LaneId(lane))) {
-                let place = id.index();
-                if let Some(counts) = lane.counts.get(place) {
-                    balance.kept += counts.kept;
-                    balance.late += counts.late;
-                    balance.duplicates += counts.duplicates;
-                    balance.rejects += counts.rejects;
-                }
-                if let (Some(next), Some(position)) = (lane.next.get(place), lane.positions.get(place)) {
-                    balance.open += u64::try_from(next - position).unwrap_or(0);
-                }
+    /// Every event written is accounted for, topic by topic.
+    fn conservation(&self) -> Vec<Balance> {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = self.shown.progress.snapshot();
+        let mut sums: BTreeMap<TopicId, (u64, engine::Counts, u64)> = BTreeMap::new();
+        for ((_, topic), written) in &said.events {
+            sums.entry(*topic).or_default().0 += written;
+        }
+        for lane in snapshot.lanes.values() {
+            for (topic, counts) in (0u8..).map(TopicId).zip(&lane.counts) {
+                let sum = sums.entry(topic).or_default();
+                sum.1.read += counts.read;
+                sum.1.kept += counts.kept;
+                sum.1.late += counts.late;
+                sum.1.duplicates += counts.duplicates;
+                sum.1.rejects += counts.rejects;
+                let above = lane.next[topic.index()] - lane.positions[topic.index()];
+                sum.2 += u64::try_from(above).unwrap_or(0);
             }
-            balance
-        })
-        .collect()
+        }
+        let balance = |(topic, (written, counts, open)): (TopicId, (u64, engine::Counts, u64))| Balance {
+            topic: self.spec.inputs()[topic.index()].topic.clone(),
+            written,
+            kept: counts.kept,
+            late: counts.late,
+            duplicates: counts.duplicates,
+            rejects: counts.rejects,
+            open,
+            holds: counts.balance() && counts.read + open == written,
+        };
+        sums.into_iter().map(balance).collect()
+    }
+
+    fn judge(&self, id: &str, vkey: &VerifierKey) -> Result<ledger::ReceiptReport> {
+        let read = |end: &str| {
+            let path = self.data.join("receipts").join(format!("{id}.{end}"));
+            std::fs::read(&path).map_err(|error| disk(&path, &error))
+        };
+        Ok(ledger::verify_receipt(&read("tlog-proof")?, Some(&read("opening.json")?), None, vkey)?)
+    }
 }
 
-fn verify_ledger(places: &Places) -> Result<ledger::DirectoryReport> {
-    let vkey = VerifierKey::load(&places.vkey, &places.log)?;
-    Ok(runtime()?.block_on(verify_directory(&places.log, &vkey))?)
-}
-
-fn verify_one(played: &Played<'_>, id: &str) -> Result<ledger::ReceiptReport> {
-    let read = |name: String| {
-        let path = played.data.join("receipts").join(name);
-        std::fs::read(&path).map_err(|error| disk(&path, &error))
-    };
-    let (proof, opening) = (read(format!("{id}.tlog-proof"))?, read(format!("{id}.opening.json"))?);
-    let vkey = VerifierKey::load(&played.places.vkey, &played.places.log)?;
-    verify_receipt(&proof, None, Some(&opening), &vkey).context("verifying a receipt")
-}
+/// What stands beside a case that is about nothing.
+const NO_INCIDENT: &str = "no incident";

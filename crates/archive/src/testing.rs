@@ -1,0 +1,273 @@
+//! A lane that ran: the engine over logs in memory, with garbage, repeated records and a topic that falls silent; and a
+//! follower of what it committed that hands it over in pieces of any size.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base::{Clock, Seed, Timestamp};
+use engine::ports::{
+    Flow, Followed, Follower, LaneId, LaneStore, Message, PortError, ReferenceFeed, ReferenceRecord, Source, StoredPane,
+    Tier, Transaction, Wake,
+};
+use engine::{Engine, JournalRecord, Metrics, ModelUse, PipelineSpec, Progress};
+use events::{Offset, PseudonymKeys, Record, Records, TopicId};
+use hospital::{Hospital, HospitalConfig, Site, Stream};
+
+type Result<T> = std::result::Result<T, PortError>;
+type Log = Vec<(Timestamp, Vec<u8>)>;
+
+pub(crate) const LANE: LaneId = LaneId(3);
+
+/// What a lane read and committed.
+pub(crate) struct World {
+    pub(crate) spec: PipelineSpec,
+    pub(crate) keys: Arc<PseudonymKeys>,
+    pub(crate) logs: Arc<[Log; 2]>,
+    pub(crate) reference: Arc<Vec<ReferenceRecord>>,
+    pub(crate) committed: Vec<Transaction>,
+}
+
+/// Every look moves it on, so that silence lasts.
+struct Ticking(AtomicI64);
+
+impl Clock for Ticking {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.fetch_add(5_000, Ordering::Relaxed))
+    }
+}
+
+struct Store(Arc<Mutex<Vec<Transaction>>>);
+
+impl LaneStore for Store {
+    fn head(&mut self) -> Result<std::collections::BTreeMap<Vec<u8>, Vec<u8>>> {
+        Ok(Default::default())
+    }
+    fn panes(&mut self, _: Tier, _: Timestamp) -> Result<Vec<StoredPane>> {
+        Ok(Vec::new())
+    }
+    fn commit(&mut self, transaction: Transaction) -> Result<()> {
+        self.0.lock().unwrap().push(transaction);
+        Ok(())
+    }
+    fn trim(&mut self, _: Tier, _: Timestamp) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// The second topic falls silent half way until the first is three quarters through.
+struct Logs {
+    logs: Arc<[Log; 2]>,
+    next: [usize; 2],
+    flows: [Flow; 2],
+    committed: Arc<Mutex<Vec<Transaction>>>,
+    assigned: bool,
+    silent: u32,
+}
+
+impl Logs {
+    fn end(&self, topic: usize) -> usize {
+        let pause = topic == 1 && self.next[0] < self.logs[0].len() * 3 / 4;
+        if pause { self.logs[1].len() / 2 } else { self.logs[topic].len() }
+    }
+}
+
+impl Source for Logs {
+    fn poll(&mut self, _: Duration) -> Result<Vec<Wake>> {
+        if !std::mem::replace(&mut self.assigned, true) {
+            return Ok(vec![Wake::Assigned(vec![LANE])]);
+        }
+        let mut wakes = Vec::new();
+        for topic in 0..2 {
+            let end = (self.next[topic] + 150).min(self.end(topic));
+            if self.flows[topic] == Flow::Read && end > self.next[topic] {
+                let records = records(&self.logs[topic], self.next[topic], end);
+                self.next[topic] = end;
+                wakes.push(Wake::Records { lane: LANE, topic: TopicId(topic as u8), records });
+            }
+        }
+        self.silent = if wakes.is_empty() { self.silent + 1 } else { 0 };
+        if self.silent > 60 && (0..2).all(|topic| self.next[topic] == self.logs[topic].len()) {
+            wakes.push(Wake::Exhausted);
+        }
+        Ok(wakes)
+    }
+    fn open(&mut self, _: LaneId) -> Result<Box<dyn LaneStore>> {
+        Ok(Box::new(Store(Arc::clone(&self.committed))))
+    }
+    fn log_start(&mut self, _: LaneId) -> Result<Vec<Offset>> {
+        Ok(vec![Offset(0); 2])
+    }
+    fn start(&mut self, _: LaneId, _: &[Offset]) -> Result<()> {
+        Ok(())
+    }
+    fn set_flow(&mut self, _: LaneId, topic: TopicId, flow: Flow) -> Result<()> {
+        self.flows[topic.index()] = flow;
+        Ok(())
+    }
+    fn at_end(&self, _: LaneId, topic: TopicId) -> Option<Offset> {
+        let next = self.next[topic.index()];
+        (next == self.end(topic.index())).then_some(Offset(offset(next)))
+    }
+    fn lag(&self, _: LaneId, _: TopicId) -> Option<u64> {
+        None
+    }
+}
+
+/// Offsets have gaps, as transaction markers leave them.
+fn offset(place: usize) -> i64 {
+    (place + place / 50) as i64
+}
+
+fn records(log: &Log, from: usize, to: usize) -> Records {
+    let mut records = Records::default();
+    for (place, (time, value)) in log.iter().enumerate().take(to).skip(from) {
+        let offset = Offset(offset(place));
+        records.push(Record { offset, append_time: *time, key: None, value: Some(value), headers: &[] });
+    }
+    records
+}
+
+struct Feed(Arc<Vec<ReferenceRecord>>, bool);
+
+impl ReferenceFeed for Feed {
+    fn poll(&mut self, _: Option<Timestamp>) -> Result<Vec<ReferenceRecord>> {
+        Ok(if std::mem::replace(&mut self.1, true) { Vec::new() } else { self.0.to_vec() })
+    }
+    fn known_through(&self) -> Timestamp {
+        Timestamp::MAX
+    }
+    fn ends(&mut self) -> Result<Vec<(&'static str, u32, Offset)>> {
+        Ok(["staff", "patients", "relations"].map(|kind| (kind, 0, Offset(40))).to_vec())
+    }
+}
+
+/// Three days of a small hospital in one lane.
+pub(crate) fn world() -> World {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/insider-breach");
+    let spec = PipelineSpec::load(&folder, ModelUse::PairOnly).unwrap_or_else(|problems| panic!("{problems}"));
+    let mut config = HospitalConfig::demo(Seed(9), Timestamp::from_millis(1_767_567_600_000));
+    (config.staff, config.days, config.first_incident_day, config.site) = (60, 3, 0, Site::small());
+    let mut hospital = Hospital::new(config).unwrap();
+    let mut logs = [Log::new(), Log::new()];
+    let mut rows = hospital.reference();
+    while let Some(day) = hospital.next_day() {
+        for item in day.items {
+            let log = &mut logs[usize::from(item.stream == Stream::Auth)];
+            log.push((item.time, item.json.clone()));
+            match log.len() % 97 {
+                0 => log.push((item.time, b"{ not json".to_vec())),
+                50 => log.push((item.time, item.json)),
+                _ => {}
+            }
+        }
+        rows.extend(day.reference);
+    }
+    let mut reference: Vec<ReferenceRecord> = Vec::new();
+    for row in rows {
+        let next = reference.iter().rev().find(|known| known.kind == row.kind).map_or(0, |known| known.offset.0 + 1);
+        let (kind, append_time, value) = (row.kind, row.time, Some(row.json));
+        reference.push(ReferenceRecord { kind, partition: 0, offset: Offset(next), append_time, value });
+    }
+    let keys = PseudonymKeys::generate("1", std::array::from_fn(|index| index as u8)).unwrap();
+    let mut world = World {
+        spec,
+        keys: Arc::new(keys),
+        logs: Arc::new(logs),
+        reference: Arc::new(reference),
+        committed: Vec::new(),
+    };
+    world.committed = ran(&world);
+    world
+}
+
+fn ran(world: &World) -> Vec<Transaction> {
+    let committed = Arc::new(Mutex::new(Vec::new()));
+    let mut logs = Logs {
+        logs: Arc::clone(&world.logs),
+        next: [0; 2],
+        flows: [Flow::Read; 2],
+        committed: Arc::clone(&committed),
+        assigned: false,
+        silent: 0,
+    };
+    let mut feed = Feed(Arc::clone(&world.reference), false);
+    let clock = Ticking(AtomicI64::new(1_767_567_600_000));
+    run(world, &mut logs, &mut feed, &clock);
+    std::mem::take(&mut *committed.lock().unwrap())
+}
+
+/// The engine over any ports, to the end.
+pub(crate) fn run(world: &World, source: &mut dyn Source, feed: &mut dyn ReferenceFeed, clock: &dyn Clock) {
+    let metrics = Metrics::new(&world.spec).unwrap();
+    let progress = Progress::default();
+    let mut engine = Engine::new(&world.spec, Arc::clone(&world.keys), source, feed, clock, &metrics, &progress);
+    engine.run(&AtomicBool::new(false)).unwrap();
+}
+
+pub(crate) fn replay_clock() -> impl Clock {
+    Ticking(AtomicI64::new(0))
+}
+
+impl World {
+    pub(crate) fn journal(&self) -> Vec<JournalRecord> {
+        let messages = self.committed.iter().flat_map(|transaction| &transaction.journal);
+        messages.map(|message| serde_json::from_slice(&message.value).unwrap()).collect()
+    }
+
+    /// A follower that hands over so many records of each topic, and so many transactions, per poll.
+    pub(crate) fn follower(&self, records: usize, transactions: usize) -> Box<dyn Follower> {
+        let committed = self.committed.iter().map(|transaction| {
+            let journal = transaction.journal.iter().map(|message| message.value.clone()).collect();
+            (transaction.results.clone(), journal)
+        });
+        Box::new(Memory {
+            logs: Arc::clone(&self.logs),
+            reference: Some(self.reference.to_vec()),
+            next: [0; 2],
+            committed: committed.collect(),
+            records,
+            transactions,
+        })
+    }
+}
+
+struct Memory {
+    logs: Arc<[Log; 2]>,
+    reference: Option<Vec<ReferenceRecord>>,
+    next: [usize; 2],
+    committed: VecDeque<(Vec<Message>, Vec<Vec<u8>>)>,
+    records: usize,
+    transactions: usize,
+}
+
+impl Follower for Memory {
+    fn start(&mut self, lane: LaneId, inputs: &[Offset], _: Option<(Offset, Offset)>) -> Result<()> {
+        assert_eq!(lane, LANE);
+        for (topic, from) in inputs.iter().enumerate() {
+            self.next[topic] = (0..=self.logs[topic].len()).find(|place| offset(*place) >= from.0).unwrap();
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, _: Duration) -> Result<Vec<Followed>> {
+        let mut followed: Vec<_> = self.reference.take().map(Followed::Reference).into_iter().collect();
+        for _ in 0..self.transactions {
+            let Some((messages, journal)) = self.committed.pop_front() else { break };
+            followed.push(Followed::Results { lane: LANE, messages });
+            followed.push(Followed::Journal { lane: LANE, records: journal });
+        }
+        for topic in 0..2 {
+            let (from, log) = (self.next[topic], &self.logs[topic]);
+            let to = (from + self.records).min(log.len());
+            if to > from {
+                let records = records(log, from, to);
+                followed.push(Followed::Input { lane: LANE, topic: TopicId(topic as u8), records });
+                self.next[topic] = to;
+            }
+        }
+        Ok(followed)
+    }
+}
