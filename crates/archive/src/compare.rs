@@ -107,9 +107,9 @@ fn by_tick(lane: &CapturedLane, stream: &str) -> Result<BTreeMap<Timestamp, Vec<
 fn split(batches: &[RecordBatch]) -> BTreeMap<Timestamp, Vec<RecordBatch>> {
     let mut ticks: BTreeMap<Timestamp, Vec<RecordBatch>> = BTreeMap::new();
     for batch in batches {
-        let ends = batch.column_by_name("tick_end").and_then(|column| {
-            column.as_primitive_opt::<arrow::datatypes::TimestampMillisecondType>()
-        });
+        let ends = batch
+            .column_by_name("tick_end")
+            .and_then(|column| column.as_primitive_opt::<arrow::datatypes::TimestampMillisecondType>());
         let ends = ends.map(|ends| ends.values().to_vec()).unwrap_or_default();
         let mut from = 0;
         while from < ends.len() {
@@ -122,7 +122,12 @@ fn split(batches: &[RecordBatch]) -> BTreeMap<Timestamp, Vec<RecordBatch>> {
     ticks
 }
 
-fn compare_tick(report: &mut Report, place: Place<'_>, archived: &[RecordBatch], replayed: &[RecordBatch]) -> Result<()> {
+fn compare_tick(
+    report: &mut Report,
+    place: Place<'_>,
+    archived: &[RecordBatch],
+    replayed: &[RecordBatch],
+) -> Result<()> {
     let (Some(first), Some(second)) = (archived.first(), replayed.first()) else {
         report.differ(format!("{place}: only the archive has rows"));
         return Ok(());

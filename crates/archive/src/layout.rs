@@ -50,8 +50,7 @@ pub(crate) struct ReferenceId {
 
 impl ReferenceId {
     pub(crate) fn path(&self, dir: &Path) -> PathBuf {
-        let name =
-            format!("{}={:02}-{:012}-{:012}.parquet", self.kind.name(), self.partition, self.from, self.last);
+        let name = format!("{}={:02}-{:012}-{:012}.parquet", self.kind.name(), self.partition, self.from, self.last);
         dir.join(format!("stream={REFERENCE}")).join(format!("dt={}", self.day)).join(name)
     }
 }

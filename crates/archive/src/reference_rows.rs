@@ -83,8 +83,7 @@ impl ReferenceRows {
         for ((kind, number), partition) in &mut self.partitions {
             let Some((first, last)) = partition.rows.first().zip(partition.rows.last()) else { continue };
             let day = layout::day(first.append_time);
-            let id =
-                ReferenceId { kind: *kind, partition: *number, from: partition.from, last: last.offset, day };
+            let id = ReferenceId { kind: *kind, partition: *number, from: partition.from, last: last.offset, day };
             let footer = Footer::from([
                 ("chartwarden.stream".to_owned(), "reference".to_owned()),
                 ("chartwarden.pseudonym_key".to_owned(), self.keys.id().to_owned()),

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use base::{Clock, Seed, Timestamp};
 use engine::ports::{
-    Flow, Followed, Follower, LaneId, LaneStore, Message, PortError, ReferenceFeed, ReferenceRecord, Source, StoredPane,
-    Tier, Transaction, Wake,
+    Flow, Followed, Follower, LaneId, LaneStore, Message, PortError, ReferenceFeed, ReferenceRecord, Source,
+    StoredPane, Tier, Transaction, Wake,
 };
 use engine::{Engine, JournalRecord, Metrics, ModelUse, PipelineSpec, Progress};
 use events::{Offset, PseudonymKeys, Record, Records, TopicId};

@@ -1,9 +1,12 @@
 //! `chartwarden check`: everything that is wrong with a pipeline, at once, without starting it.
+//!
+//! Read next: `engine::PipelineSpec::load`.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
-use engine::{ModelUse, PipelineSpec};
+use engine::{ModelUse, PipelineSpec, Problem};
+use serde_json::json;
 
 use crate::report::{Answer, line};
 
@@ -12,13 +15,33 @@ use crate::report::{Answer, line};
 pub(crate) struct Arguments {
     /// Folder of the pipeline.
     pipeline: PathBuf,
+    /// Print as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
-    let spec = PipelineSpec::load(&arguments.pipeline, ModelUse::Score)?;
+    let spec = match PipelineSpec::load(&arguments.pipeline, ModelUse::Score) {
+        Ok(spec) => spec,
+        Err(problems) => {
+            if arguments.json {
+                let told = |problem: &Problem| json!({"what": problem.what, "at": problem.at, "hint": problem.hint});
+                line(json!({ "problems": problems.0.iter().map(told).collect::<Vec<_>>() }));
+            }
+            return Err(problems.into());
+        }
+    };
     let features = spec.program().user_schema().fields().len() - 1 - spec.rules().len();
     let pairs = spec.program().pair_schema().fields().len() - 2;
+    if arguments.json {
+        let digests = spec.digests();
+        line(json!({
+            "problems": [], "pipeline": spec.name(), "version": spec.version(), "features": features, "pairs": pairs,
+            "rules": spec.rules().len(), "spec": digests.spec, "sql": digests.sql, "model": digests.model,
+        }));
+        return Ok(Answer::Yes);
+    }
     line(format!("{} {}: {}", spec.name(), spec.version(), spec.description()));
     line(format!("  reads     {}", spec.inputs().iter().map(|i| i.topic.as_str()).collect::<Vec<_>>().join(", ")));
     line(format!("  features  {features} per user, {pairs} per user and patient, {} rules", spec.rules().len()));

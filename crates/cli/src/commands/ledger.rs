@@ -1,16 +1,27 @@
-//! `chartwarden ledger`: verify a log or a receipt offline, show what a log holds.
+//! `chartwarden ledger`: begin a log, verify it or a receipt offline, show what it holds.
+//!
+//! Verifying needs the verifier key and the files, nothing else. Read next: the crate `ledger`.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use ledger::{Verdict, VerifierKey};
+use ledger::{Checkpoint, Verdict, VerifierKey};
 
-use crate::anchor::runtime;
-use crate::report::{Answer, disk, line};
+use crate::anchor::{self, Places, runtime};
+use crate::report::{Answer, Failure, disk, line};
 
 /// What to do with a ledger.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Arguments {
+    /// Begin a log: signing key, verifier key, genesis entry. What is there already stays.
+    Init {
+        /// Data folder: gets `ledger/`, `openings/`, `keys/ledger.key` and `log.vkey`.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// Name of the log, as in `chartwarden.example/2026`.
+        #[arg(long, value_name = "NAME")]
+        origin: String,
+    },
     /// Walk a whole log: signature, tiles, root, every entry.
     Verify {
         /// Folder of the log.
@@ -40,12 +51,23 @@ pub(crate) enum Arguments {
     Show {
         /// Folder of the log.
         log: PathBuf,
+        /// Verifier key: with it the signature is checked.
+        #[arg(long, value_name = "FILE")]
+        vkey: Option<PathBuf>,
     },
 }
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     match arguments {
+        Arguments::Init { data, origin } => {
+            let (places, keys) = (Places::under(data), data.join("keys"));
+            std::fs::create_dir_all(&keys).map_err(|error| disk(&keys, &error))?;
+            anchor::init(&places, origin)?;
+            line(format!("the log is in {}", places.log.display()));
+            line(format!("give {} to everybody who is to verify it", places.vkey.display()));
+            Ok(Answer::Yes)
+        }
         Arguments::Verify { log, vkey, json } => {
             let vkey = VerifierKey::load(vkey, log)?;
             let report = runtime()?.block_on(ledger::verify_directory(log, &vkey))?;
@@ -70,10 +92,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
             }
             Ok(answer(report.verdict))
         }
-        Arguments::Show { log } => {
+        Arguments::Show { log, vkey } => {
             let path = log.join("checkpoint");
             let text = std::fs::read_to_string(&path).map_err(|error| disk(&path, &error))?;
             line(text.trim_end());
+            if let Some(vkey) = vkey {
+                let checkpoint = Checkpoint::open(text.as_bytes(), &VerifierKey::load(vkey, log)?)
+                    .map_err(|reason| Failure::new(base::Kind::Corrupt, reason).at(path.display()))?;
+                line(format!("\n{} entries of `{}`, the signature is good", checkpoint.size, checkpoint.origin));
+            }
             Ok(Answer::Yes)
         }
     }

@@ -1,17 +1,20 @@
 //! `chartwarden replay`: computes an archive's findings again from its input, reference and journal.
+//!
+//! Features, scores and findings of the archive are compared with, never read. Read next: `archive::ReplaySource`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use archive::{ArchiveFeed, ReplaySource};
-use base::SystemClock;
+use base::{Digest, SystemClock};
 use engine::{Engine, Metrics, ModelUse, PipelineSpec, Progress};
+use sha2::{Digest as _, Sha256};
 
-use crate::report::{Answer, line};
-use crate::view::grouped;
 use crate::keys;
+use crate::report::{Answer, disk, line};
+use crate::view::grouped;
 
 /// Arguments of `replay`.
 #[derive(Debug, clap::Args)]
@@ -27,6 +30,9 @@ pub(crate) struct Arguments {
     /// Hold features, scores and findings against those of the archive, byte for byte.
     #[arg(long)]
     verify: bool,
+    /// Print as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs the command.
@@ -42,25 +48,57 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     drop(engine);
     let captured = source.take_captured();
     let findings = archive::write_findings(&captured, &arguments.out)?;
+    let bytes = std::fs::read(&arguments.out).map_err(|error| disk(&arguments.out, &error))?;
     let snapshot = progress.snapshot();
-    line(format!(
-        "replayed {} events, {} ticks: {findings} findings written to {}",
-        grouped(snapshot.events),
-        grouped(snapshot.ticks),
-        arguments.out.display()
-    ));
-    if !arguments.verify {
-        return Ok(Answer::Yes);
+    let replayed = Replayed {
+        events: snapshot.events,
+        ticks: snapshot.ticks,
+        findings,
+        digest: Digest(Sha256::digest(&bytes).into()),
+        report: arguments.verify.then(|| archive::compare(&arguments.archive, &captured)).transpose()?,
+    };
+    if arguments.json { line(replayed.json()) } else { replayed.show(&arguments.out) }
+    Ok(if replayed.report.is_none_or(|report| report.is_equal()) { Answer::Yes } else { Answer::No })
+}
+
+/// What a replay came to.
+struct Replayed {
+    events: u64,
+    ticks: u64,
+    findings: usize,
+    /// Of the findings file.
+    digest: Digest,
+    report: Option<archive::Report>,
+}
+
+impl Replayed {
+    fn json(&self) -> serde_json::Value {
+        let report = self.report.as_ref().map(|report| {
+            serde_json::json!({
+                "equal": report.is_equal(), "user_rows": report.user_rows, "pair_rows": report.pair_rows,
+                "scores": report.scores, "findings": report.findings, "difference_count": report.difference_count,
+                "differences": report.differences,
+            })
+        });
+        serde_json::json!({
+            "events": self.events, "ticks": self.ticks, "findings": self.findings, "digest": self.digest,
+            "compared": report,
+        })
     }
-    let report = archive::compare(&arguments.archive, &captured)?;
-    line(format!(
-        "compared {} user rows, {} pair rows, {} scores, {} findings: {} differences",
-        grouped(report.user_rows),
-        grouped(report.pair_rows),
-        grouped(report.scores),
-        report.findings,
-        report.difference_count
-    ));
-    report.differences.iter().for_each(|difference| line(format!("  {difference}")));
-    Ok(if report.is_equal() { Answer::Yes } else { Answer::No })
+
+    fn show(&self, out: &Path) {
+        let (events, ticks) = (grouped(self.events), grouped(self.ticks));
+        line(format!("replayed {events} events, {ticks} ticks: {} findings", self.findings));
+        line(format!("wrote    {}, SHA-256 {}", out.display(), self.digest));
+        let Some(report) = &self.report else { return };
+        line(format!(
+            "compared {} user rows, {} pair rows, {} scores, {} findings: {}",
+            grouped(report.user_rows),
+            grouped(report.pair_rows),
+            grouped(report.scores),
+            report.findings,
+            if report.is_equal() { "equal to the byte".to_owned() } else { format!("{} differences", report.difference_count) }
+        ));
+        report.differences.iter().for_each(|difference| line(format!("  {difference}")));
+    }
 }

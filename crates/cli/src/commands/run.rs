@@ -1,36 +1,47 @@
 //! `chartwarden run`: a pipeline on a Kafka cluster, until it is told to stop.
+//!
+//! With `--data` (a flag for one process of the group) it also archives what all lanes commit, and seals findings.
+//! Neither holds a lane up. Read next: `engine::Engine`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use anyhow::Result;
-use base::SystemClock;
+use anyhow::{Context as _, Result};
+use base::{Clock as _, SystemClock};
+use engine::ports::LaneId;
 use engine::{Engine, Metrics, ModelUse, PipelineSpec};
-use kafka::{KafkaReferenceFeed, KafkaSource};
+use events::PseudonymKeys;
+use kafka::{Config, KafkaFollower, KafkaReferenceFeed, KafkaSource};
 
+use crate::anchor::{Anchor, Places};
+use crate::cluster::Cluster;
+use crate::elapsed::Elapsed;
 use crate::http::{Server, Shown, serve};
-use crate::report::{Answer, Failure, note};
-use crate::{cluster, keys};
+use crate::keys;
+use crate::report::{Answer, Failure, disk, note};
+
+/// How often findings are sealed.
+const SEAL_EVERY: Duration = Duration::from_secs(10);
+/// How long one wait may last, so that the end is noticed.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Folder of the pipeline.
     pipeline: PathBuf,
-    /// Brokers, `host:port`, separated by commas.
-    #[arg(long, value_name = "HOST:PORT")]
-    bootstrap: String,
-    /// Pseudonym key file; `chartwarden keys` makes one.
+    #[command(flatten)]
+    cluster: Cluster,
+    /// Pseudonym key file.
     #[arg(long, value_name = "FILE")]
     keys: PathBuf,
-    /// Identity of this process across restarts: its lanes come straight back to it.
-    #[arg(long, value_name = "ID")]
-    instance_id: Option<String>,
-    /// librdkafka property; repeatable. A key that ends in `_file` names a file with the value.
-    #[arg(long = "property", value_name = "KEY=VALUE")]
-    properties: Vec<String>,
+    /// Folder with `ledger/` and `keys/ledger.key` (`chartwarden ledger init` makes them): archive every lane into
+    /// `archive/` and seal every finding. For one process of the group.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// Where HTTP listens.
     #[arg(long, default_value = "127.0.0.1:9464", value_name = "HOST:PORT")]
     http: SocketAddr,
@@ -46,13 +57,12 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let spec = PipelineSpec::load(&arguments.pipeline, ModelUse::Score)?;
     let pseudonyms = Arc::new(keys::pseudonyms(&arguments.keys)?);
-    let mut config = cluster::config(&spec, &arguments.bootstrap);
-    config.instance_id.clone_from(&arguments.instance_id);
-    for property in &arguments.properties {
-        let (key, value) = property.split_once('=').ok_or_else(|| {
-            Failure::invalid(format!("`{property}` is no property")).hint("write --property key=value")
-        })?;
-        config.properties.insert(key.to_owned(), value.to_owned());
+    let config = arguments.cluster.config(&spec)?;
+    if let Some(log) = arguments.data.as_deref().map(|data| Places::under(data).log)
+        && !log.join("checkpoint").exists()
+    {
+        let failure = Failure::invalid("there is no ledger").at(log.display());
+        return Err(failure.hint("`chartwarden ledger init --data DIR --origin NAME` begins one").into());
     }
     let server = Server::bind(arguments.http, arguments.http_token_file.as_deref())?;
     let mut source = KafkaSource::connect(&config)?;
@@ -65,17 +75,87 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     }
     let mut feed = KafkaReferenceFeed::connect(&config, Arc::new(SystemClock))?;
     let shown = Shown::new(Metrics::new(&spec)?);
-    note(format!("{} runs on {}; metrics on http://{}/metrics", spec.name(), arguments.bootstrap, server.address()?));
+    note(format!("{} runs on {}; metrics on http://{}/metrics", spec.name(), config.bootstrap, server.address()?));
+    let beside = Beside {
+        spec: &spec,
+        config: &config,
+        keys: &pseudonyms,
+        shown: &shown,
+        lanes: source.lane_count(),
+        over: AtomicBool::new(false),
+    };
     let served = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let http = scope.spawn(|| serve(Some(server), &shown, &served));
+        let data = arguments.data.as_deref();
+        let archiver = data.map(|data| scope.spawn(|| beside.ended(beside.archive(&data.join("archive")))));
+        let sealer = data.map(|data| scope.spawn(|| beside.ended(beside.seal(data))));
         let (metrics, progress) = (&shown.metrics, &shown.progress);
-        let mut engine = Engine::new(&spec, pseudonyms, &mut source, &mut feed, &SystemClock, metrics, progress);
+        let keys = Arc::clone(&pseudonyms);
+        let mut engine = Engine::new(&spec, keys, &mut source, &mut feed, &SystemClock, metrics, progress);
         let ran = engine.run(&shown.stop);
+        beside.over.store(true, Ordering::Relaxed);
+        let archived = archiver.map(|handle| joined(handle.join()));
+        let sealed = sealer.map(|handle| joined(handle.join()));
         served.store(true, Ordering::Relaxed);
-        http.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        joined(http.join())?;
         ran?;
+        archived.transpose().context("archiving")?;
+        sealed.transpose().context("sealing")?;
         note("stopped: everything closed is committed");
         Ok(Answer::Yes)
     })
+}
+
+fn joined<T>(result: std::thread::Result<T>) -> T {
+    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// What runs beside the main path with `--data`.
+struct Beside<'a> {
+    spec: &'a PipelineSpec,
+    config: &'a Config,
+    keys: &'a Arc<PseudonymKeys>,
+    shown: &'a Shown,
+    lanes: u32,
+    /// The engine has ended.
+    over: AtomicBool,
+}
+
+impl Beside<'_> {
+    /// An archive or a ledger that fails ends the process: a run that was asked to keep both must not go on without.
+    fn ended(&self, result: Result<()>) -> Result<()> {
+        if result.is_err() {
+            self.shown.stop.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+
+    fn archive(&self, folder: &Path) -> Result<()> {
+        std::fs::create_dir_all(folder).map_err(|error| disk(folder, &error))?;
+        let lanes: Vec<LaneId> = (0..self.lanes).map(LaneId).collect();
+        let follower = Box::new(KafkaFollower::connect(self.config)?);
+        let mut archiver = archive::Archiver::new(folder, self.spec, Arc::clone(self.keys), follower, &lanes)?;
+        while !self.over.load(Ordering::Relaxed) {
+            archiver.step(LOOK)?;
+        }
+        // Only whole runs were written: what is unfinished is followed again at the next start.
+        Ok(())
+    }
+
+    fn seal(&self, data: &Path) -> Result<()> {
+        let mut anchor = Anchor::open(&Places::under(data), self.config)?;
+        loop {
+            let last = self.over.load(Ordering::Relaxed);
+            let entries = anchor.step()?;
+            self.shown.metrics.ledger(entries, SystemClock.now());
+            if last {
+                return anchor.write_receipts(&data.join("receipts"));
+            }
+            let waited = Elapsed::start();
+            while waited.so_far() < SEAL_EVERY && !self.over.load(Ordering::Relaxed) {
+                std::thread::sleep(LOOK);
+            }
+        }
+    }
 }

@@ -1,16 +1,22 @@
-//! `chartwarden simulate`: a synthetic hospital as NDJSON files, the truth in a folder of its own.
+//! `chartwarden simulate`: a synthetic hospital written to Kafka topics or NDJSON files, the truth apart.
+//!
+//! The same arguments give the same bytes. Read next: the crate `hospital`.
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
 
 use anyhow::Result;
+use engine::{ModelUse, PipelineSpec};
 use hospital::{Hospital, ReferenceRow, Stream};
 
-use crate::keys;
-use crate::report::{Answer, disk, line};
+use crate::report::{Answer, Failure, disk, line};
 use crate::town::{Town, TruthFiles};
 use crate::view::grouped;
+use crate::voice::{Said, Voice};
+use crate::{cluster, keys, shipped};
 
 /// Arguments of `simulate`.
 #[derive(Debug, clap::Args)]
@@ -26,52 +32,122 @@ pub(crate) struct Arguments {
     /// Folder to write: `access`, `auth`, `staff`, `patients`, `relations` as `.ndjson`, and `truth/`.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Write events and reference rows to the topics of the pipeline on these brokers instead; the truth still goes
+    /// to --out. Records carry the simulated times: topics must keep the producer's timestamps.
+    #[arg(long, value_name = "HOST:PORT")]
+    bootstrap: Option<String>,
+    /// Pipeline whose topics are written to; the shipped one if absent.
+    #[arg(long, value_name = "DIR", requires = "bootstrap")]
+    pipeline: Option<PathBuf>,
+    /// Partitions of the input topics.
+    #[arg(long, default_value_t = 1, value_name = "N", requires = "bootstrap")]
+    lanes: u32,
+    /// Seconds of hospital time in one second; as fast as possible if absent.
+    #[arg(long, value_name = "FACTOR", requires = "bootstrap")]
+    speed: Option<f64>,
 }
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
+    keys::fresh_folder(&arguments.out)?;
     let config = arguments.town.config(arguments.seed, &arguments.time_zone)?;
-    let mut hospital = Hospital::new(config)?;
-    let out = &arguments.out;
-    keys::fresh_folder(out)?;
-    let file = |name: &str| {
-        let path = out.join(format!("{name}.ndjson"));
-        File::create(&path).map(BufWriter::new).map_err(|error| disk(&path, &error))
+    let start = config.start;
+    let hospital = Hospital::new(config)?;
+    let truth = TruthFiles::create(&arguments.out.join("truth"))?;
+    let events = match &arguments.bootstrap {
+        None => files(&arguments.out, hospital, truth)?,
+        Some(bootstrap) => speak(arguments, bootstrap, hospital, start, truth)?,
     };
-    let (mut access, mut auth) = (file("access")?, file("auth")?);
-    let mut rows = [("staff", file("staff")?), ("patients", file("patients")?), ("relations", file("relations")?)];
-    let mut write_row = |row: &ReferenceRow| -> Result<()> {
-        if let Some((_, file)) = rows.iter_mut().find(|(kind, _)| *kind == row.kind) {
+    line(format!("{} events of {} days; the truth is in {}/truth", grouped(events), arguments.town.days, arguments.out.display()));
+    Ok(Answer::Yes)
+}
+
+fn speak(
+    arguments: &Arguments,
+    bootstrap: &str,
+    hospital: Hospital,
+    start: base::Timestamp,
+    mut truth: TruthFiles,
+) -> Result<u64> {
+    let pause = match arguments.speed {
+        None => Duration::ZERO,
+        Some(factor) if factor.is_finite() && factor > 0.0 => Duration::from_secs_f64((3_600.0 / factor).min(3_600.0)),
+        Some(factor) => return Err(Failure::invalid(format!("speed {factor} is not above 0")).into()),
+    };
+    let spec = match &arguments.pipeline {
+        Some(folder) => PipelineSpec::load(folder, ModelUse::Record)?,
+        None => shipped::load(ModelUse::Record)?,
+    };
+    let config = cluster::config(&spec, bootstrap);
+    let said = Mutex::new(Said::default());
+    let mut voice = Voice::new(hospital, &spec, &config, arguments.lanes, &said)?;
+    voice.introduce()?;
+    voice.speak(start, &mut truth, &|_| {
+        std::thread::sleep(pause);
+        true
+    })?;
+    truth.finish(&voice.into_hospital())?;
+    Ok(said.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).total())
+}
+
+/// The files of a simulated hospital.
+struct Files {
+    access: BufWriter<File>,
+    auth: BufWriter<File>,
+    staff: BufWriter<File>,
+    patients: BufWriter<File>,
+    relations: BufWriter<File>,
+}
+
+impl Files {
+    fn create(out: &Path) -> Result<Self> {
+        let file = |name: &str| -> Result<BufWriter<File>> {
+            let path = out.join(name);
+            Ok(BufWriter::new(File::create(&path).map_err(|error| disk(&path, &error))?))
+        };
+        Ok(Self {
+            access: file("access.ndjson")?,
+            auth: file("auth.ndjson")?,
+            staff: file("staff.ndjson")?,
+            patients: file("patients.ndjson")?,
+            relations: file("relations.ndjson")?,
+        })
+    }
+
+    fn rows(&mut self, rows: &[ReferenceRow]) -> Result<()> {
+        for row in rows {
+            let file = match row.kind {
+                "staff" => &mut self.staff,
+                "patients" => &mut self.patients,
+                _ => &mut self.relations,
+            };
             file.write_all(&row.json)?;
             file.write_all(b"\n")?;
         }
         Ok(())
-    };
-    hospital.reference().iter().try_for_each(&mut write_row)?;
-    let mut truth = TruthFiles::create(&out.join("truth"))?;
-    let mut events = 0u64;
+    }
+}
+
+fn files(out: &Path, mut hospital: Hospital, mut truth: TruthFiles) -> Result<u64> {
+    let mut files = Files::create(out)?;
+    files.rows(&hospital.reference())?;
+    let mut events = 0;
     while let Some(day) = hospital.next_day() {
-        day.reference.iter().try_for_each(&mut write_row)?;
+        files.rows(&day.reference)?;
         for item in &day.items {
-            let file = if item.stream == Stream::Access { &mut access } else { &mut auth };
+            let file = match item.stream {
+                Stream::Access => &mut files.access,
+                Stream::Auth => &mut files.auth,
+            };
             file.write_all(&item.json)?;
             file.write_all(b"\n")?;
+            events += 1;
         }
-        events += day.items.len() as u64;
         truth.add(&day.truth)?;
     }
-    access.flush()?;
-    auth.flush()?;
-    for (_, file) in &mut rows {
+    for file in [&mut files.access, &mut files.auth, &mut files.staff, &mut files.patients, &mut files.relations] {
         file.flush()?;
     }
     truth.finish(&hospital)?;
-    line(format!(
-        "{} events of {} days, {} incidents, written to {}",
-        grouped(events),
-        arguments.town.days,
-        hospital.incidents().len(),
-        out.display()
-    ));
-    Ok(Answer::Yes)
+    Ok(events)
 }

@@ -17,7 +17,10 @@ fn rows() -> Vec<(Kind, serde_json::Value)> {
                 "household": "Ring 7", "address": "Ring  7, Wien", "surname": "Huber", "lat": 48.208_174,
                 "lon": 16.373_819, "valid_from": "2024-01-01T00:00:00+01:00", "remark": "secret"}),
         ),
-        (Kind::Staff, json!({"user": "Chief1", "unit": "W1", "kind": "shared", "valid_from": 0, "lat": 91.0, "lon": 1})),
+        (
+            Kind::Staff,
+            json!({"user": "Chief1", "unit": "W1", "kind": "shared", "valid_from": 0, "lat": 91.0, "lon": 1}),
+        ),
         (
             Kind::Patients,
             json!({"patient": "004711", "household": "ring 7", "address": "Ring 7, Wien", "surname": "HUBER",
