@@ -42,6 +42,19 @@ impl ArchiveFeed {
     }
 }
 
+impl ArchiveFeed {
+    /// The id of the pseudonym keys that the archive was written under: rows pass unchanged under keys of that id.
+    pub fn key_id(&self) -> Option<String> {
+        let values = self.rows.iter().filter(|row| row.kind == "staff").filter_map(|row| row.value.as_deref());
+        let mut users = values.filter_map(|value| {
+            let row: serde_json::Value = serde_json::from_slice(value).ok()?;
+            let (id, _) = row.get("user")?.as_str()?.strip_prefix('u')?.split_once(':')?;
+            Some(id.to_owned())
+        });
+        users.next()
+    }
+}
+
 impl ReferenceFeed for ArchiveFeed {
     fn poll(&mut self, _through: Option<Timestamp>) -> std::result::Result<Vec<ReferenceRecord>, PortError> {
         Ok(std::mem::take(&mut self.rows))

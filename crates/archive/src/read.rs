@@ -4,6 +4,7 @@
 //! error and not an empty stream.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 
 use arrow::array::{AsArray, RecordBatch};
@@ -71,10 +72,11 @@ pub(crate) fn inputs(dir: &Path, run: &RunId, topics: &[ReplayInput], ends: &[Of
     let mut chunks = Vec::new();
     let mut tables: BTreeMap<Stream, Option<Table>> = BTreeMap::new();
     for ((id, input), end) in (0u8..).map(TopicId).zip(topics).zip(ends) {
-        if !tables.contains_key(&input.stream) {
-            tables.insert(input.stream, stream(dir, run, input.stream.name())?);
-        }
-        let events = match tables.get(&input.stream).and_then(Option::as_ref) {
+        let table = match tables.entry(input.stream) {
+            Entry::Occupied(read) => read.into_mut(),
+            Entry::Vacant(place) => place.insert(stream(dir, run, input.stream.name())?),
+        };
+        let events = match table {
             Some(table) => of_topic(table, input)?,
             None => RecordBatch::new_empty(input.stream.schema()),
         };

@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let mut source = ReplaySource::open(&arguments.archive, &spec, None)?;
     let mut feed = ArchiveFeed::open(&arguments.archive, None)?;
     // Archived rows are pseudonyms already; no key is needed, and a made-up one decodes nothing.
-    let keys = Arc::new(events::PseudonymKeys::generate("replay", keys::random()?)?);
+    let keys = Arc::new(events::PseudonymKeys::generate(&feed.key_id().unwrap_or_else(|| "replay".to_owned()), keys::random()?)?);
     let (metrics, progress) = (Metrics::new(&spec)?, Progress::default());
     let mut engine = Engine::new(&spec, keys, &mut source, &mut feed, &SystemClock, &metrics, &progress);
     engine.run(&AtomicBool::new(false))?;
