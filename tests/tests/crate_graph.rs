@@ -20,7 +20,16 @@ const EDGES: [(&str, &[&str]); 12] = [
     (
         "cli",
         &[
-            "base", "events", "reference", "features", "risk", "findings", "ledger", "engine", "kafka", "archive",
+            "base",
+            "events",
+            "reference",
+            "features",
+            "risk",
+            "findings",
+            "ledger",
+            "engine",
+            "kafka",
+            "archive",
             "hospital",
         ],
     ),

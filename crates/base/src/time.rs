@@ -87,10 +87,7 @@ const UNITS: [(&str, i64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_0
 
 impl fmt::Display for Millis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, size) = UNITS
-            .into_iter()
-            .find(|(_, size)| self.0 != 0 && self.0 % size == 0)
-            .unwrap_or(("ms", 1));
+        let (unit, size) = UNITS.into_iter().find(|(_, size)| self.0 != 0 && self.0 % size == 0).unwrap_or(("ms", 1));
         write!(f, "{}{unit}", self.0 / size)
     }
 }

@@ -77,8 +77,9 @@ impl Anchor {
         let ledger = runtime.block_on(Ledger::open(&places.log, key, &places.openings))?;
         let next = match ledger.source_position() {
             None => BTreeMap::new(),
-            Some(position) => serde_json::from_str(position)
-                .map_err(|_| Failure::invalid("the ledger's source position is not one of ours").at(places.log.display()))?,
+            Some(position) => serde_json::from_str(position).map_err(|_| {
+                Failure::invalid("the ledger's source position is not one of ours").at(places.log.display())
+            })?,
         };
         Ok(Self { ledger, runtime, config: config.clone(), next, sealed: Vec::new() })
     }

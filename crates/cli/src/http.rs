@@ -59,7 +59,9 @@ impl Server {
                 let text = std::fs::read_to_string(path).map_err(|error| disk(path, &error))?;
                 let token = text.trim().to_owned();
                 if token.len() < 16 {
-                    return Err(Failure::invalid("the HTTP token has fewer than 16 characters").at(path.display()).into());
+                    return Err(Failure::invalid("the HTTP token has fewer than 16 characters")
+                        .at(path.display())
+                        .into());
                 }
                 Some(token)
             }

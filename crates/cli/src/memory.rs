@@ -40,7 +40,10 @@ pub(crate) fn topics(spec: &PipelineSpec) -> anyhow::Result<BTreeMap<Stream, Top
             events::schema::Stream::Auth => Stream::Auth,
         };
         if input.format != Format::Native {
-            let what = format!("input `{}` is not in the native format, which is all a simulated hospital speaks", input.topic);
+            let what = format!(
+                "input `{}` is not in the native format, which is all a simulated hospital speaks",
+                input.topic
+            );
             return Err(Failure::invalid(what).hint("give a pipeline whose inputs are `native`").into());
         }
         topics.entry(stream).or_insert(id);

@@ -97,7 +97,8 @@ impl Gathered {
         let zone = TimeZone::get(&recorded.time_zone)
             .map_err(|_| Failure::invalid(format!("unknown time zone `{}`", recorded.time_zone)).at(path.display()))?;
         if !self.pipeline.is_empty() && self.pipeline != recorded.pipeline {
-            let what = format!("recorded with pipeline `{}`, other folders with `{}`", recorded.pipeline, self.pipeline);
+            let what =
+                format!("recorded with pipeline `{}`, other folders with `{}`", recorded.pipeline, self.pipeline);
             return Err(Failure::invalid(what).at(path.display()).hint("train each pipeline by itself").into());
         }
         self.digest.update(&text);
@@ -304,7 +305,8 @@ fn batches(file: &Path) -> Result<FileReader<BufReader<File>>> {
 }
 
 fn ends(batch: &RecordBatch, file: &Path) -> Result<Vec<i64>> {
-    let column = batch.column_by_name("tick_end").and_then(|column| column.as_primitive_opt::<TimestampMillisecondType>());
+    let column =
+        batch.column_by_name("tick_end").and_then(|column| column.as_primitive_opt::<TimestampMillisecondType>());
     let column = column.ok_or_else(|| Failure::invalid("has no column `tick_end`").at(file.display()))?;
     Ok(column.values().to_vec())
 }

@@ -129,7 +129,9 @@ impl<'a> Voice<'a> {
     }
 
     fn row(&self, row: &ReferenceRow) -> Result<()> {
-        let Some((_, topic)) = self.config.reference_topics.iter().find(|(kind, _)| *kind == row.kind) else { return Ok(()) };
+        let Some((_, topic)) = self.config.reference_topics.iter().find(|(kind, _)| *kind == row.kind) else {
+            return Ok(());
+        };
         Ok(self.speaker.send(topic, Some(0), row.key.as_bytes(), Some(&row.json), &[], Some(row.time))?)
     }
 

@@ -28,9 +28,8 @@ const MICROS: f64 = 1e6;
 impl Judge {
     pub(crate) fn new(spec: &PipelineSpec) -> Result<Self> {
         let program = spec.program();
-        let bind = |model: &Option<risk::Model>, schema: &Schema| {
-            model.as_ref().map(|model| model.bind(schema)).transpose()
-        };
+        let bind =
+            |model: &Option<risk::Model>, schema: &Schema| model.as_ref().map(|model| model.bind(schema)).transpose();
         let cases = Cases::new(
             spec.policy().clone(),
             spec.rules().to_vec(),
@@ -159,8 +158,13 @@ const FLAGS: [(&str, &str); 12] = [
     ("explained_later", "explained later"),
 ];
 
-const ACTIONS: [(&str, &str); 5] =
-    [("reads", "read"), ("writes", "write"), ("deletes", "delete"), ("takeouts", "print or export"), ("overrides", "override")];
+const ACTIONS: [(&str, &str); 5] = [
+    ("reads", "read"),
+    ("writes", "write"),
+    ("deletes", "delete"),
+    ("takeouts", "print or export"),
+    ("overrides", "override"),
+];
 
 /// The rows of the pipeline's evidence SQL as evidence; columns that it does not give are left out.
 fn pair_evidence(rows: &RecordBatch) -> Vec<PairEvidence> {

@@ -90,7 +90,8 @@ impl Metrics {
         registry.register(Box::new(stages.clone()))?;
         let build = gauge("build_info", "Always 1; the version is in the label.", &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let model = gauge("model_info", "Always 1; the model and its digest are in the labels.", &["model", "version"])?;
+        let model =
+            gauge("model_info", "Always 1; the model and its digest are in the labels.", &["model", "version"])?;
         for model_in_use in [&spec.models().pair, &spec.models().user].into_iter().flatten() {
             model.with_label_values(&[model_in_use.name(), &model_in_use.digest().short()]).set(1);
         }

@@ -366,7 +366,8 @@ fn side_by_side<W: Send, T: Send>(work: Vec<W>, each: impl Fn(W) -> Result<T> + 
             .collect();
         let mut results = Vec::new();
         for handle in handles {
-            let handle = handle.map_err(|error| PortError::Unavailable(format!("no thread can be started: {error}")))?;
+            let handle =
+                handle.map_err(|error| PortError::Unavailable(format!("no thread can be started: {error}")))?;
             // A panic in one lane stops the process: going on could seal a false entry.
             results.extend(handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
         }

@@ -11,9 +11,7 @@ use std::sync::Arc;
 use base::{Digest, Millis};
 use events::schema::Stream;
 use events::{DecodeOptions, Format, Networks};
-use features::{
-    BaselineSpec, Digests, Program, ProgramSpec, ScoringSpec, SeenSpec, SqlText, WindowSize, WindowSpec,
-};
+use features::{BaselineSpec, Digests, Program, ProgramSpec, ScoringSpec, SeenSpec, SqlText, WindowSize, WindowSpec};
 use findings::{FeatureMeaning, Origin, Policy, Rule};
 use risk::Model;
 use sha2::{Digest as _, Sha256};
@@ -314,7 +312,11 @@ impl Reader<'_> {
                     "input `{}`: lateness {} is below max_clock_skew {}",
                     input.topic, input.lateness, raw.limits.max_clock_skew
                 );
-                self.problem(at, what, Some("raise `lateness`: a tick must not close before its reference is known".into()));
+                self.problem(
+                    at,
+                    what,
+                    Some("raise `lateness`: a tick must not close before its reference is known".into()),
+                );
             }
         }
         if inputs.is_empty() {
@@ -445,14 +447,7 @@ impl Reader<'_> {
         }
     }
 
-    fn models(
-        &mut self,
-        file: &Path,
-        text: &str,
-        raw: &RawSpec,
-        models: ModelUse,
-        program: &Program,
-    ) -> Models {
+    fn models(&mut self, file: &Path, text: &str, raw: &RawSpec, models: ModelUse, program: &Program) -> Models {
         let Some((pair, user)) = raw.scoring.pair_model.as_ref().zip(raw.scoring.user_model.as_ref()) else {
             return Models::default();
         };

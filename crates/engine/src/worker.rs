@@ -107,9 +107,10 @@ impl Worker {
             judge.restore(&user, &case)?;
         }
         let born = head.get(BORN).and_then(|bytes| std::str::from_utf8(bytes).ok()?.parse().ok());
-        let decoders = spec.inputs().iter().map(|input| {
-            Decoder::new(input.stream, input.format, Arc::clone(keys), spec.decode_options().clone())
-        });
+        let decoders = spec
+            .inputs()
+            .iter()
+            .map(|input| Decoder::new(input.stream, input.format, Arc::clone(keys), spec.decode_options().clone()));
         let mut worker = Self {
             id,
             lane,
@@ -363,11 +364,6 @@ impl Worker {
             }
         }
         Ok(())
-    }
-
-    /// Whether a replay has closed every tick of its journal.
-    pub(crate) fn guide_is_done(&self) -> bool {
-        self.guide.as_ref().is_none_or(|guide| guide.iter().all(|record| record.pins.is_none()))
     }
 }
 

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanBuilder, Float64Array, Int32Builder, Int64Builder, RecordBatch,
-    StringArray, StringBuilder,
+    Array, ArrayRef, AsArray, BooleanBuilder, Float64Array, Int32Builder, Int64Builder, RecordBatch, StringArray,
+    StringBuilder,
 };
 use arrow::datatypes::{Float64Type, TimestampMillisecondType};
 use base::{Millis, Timestamp};
@@ -228,9 +228,9 @@ impl Enrich<'_> {
         let same_session = gap.is_some_and(|gap| gap <= SESSION_GAP);
         let place = last.as_ref().filter(|_| same_session).map_or(1, |last| last.place.saturating_add(1));
         let repeat = patient_h.is_some() && last.as_ref().map(|last| last.patient) == patient_h;
-        let elsewhere = last.as_ref().is_some_and(|last| {
-            last.workstation != 0 && workstation_h.is_some_and(|here| here != last.workstation)
-        });
+        let elsewhere = last
+            .as_ref()
+            .is_some_and(|last| last.workstation != 0 && workstation_h.is_some_and(|here| here != last.workstation));
         let since_sign_in = facts.sign_in.as_ref().map(|sign_in| (time - sign_in.time).0);
         let odd = facts.odd_sign_in.is_some_and(|odd| time - odd <= ODD_SIGN_IN_REACH);
 
@@ -258,12 +258,8 @@ impl Enrich<'_> {
         values.extend(self.seen(Stream::Access, user, day, value_of, memory));
         filler.row(values);
 
-        facts.access = Some(LastAccess {
-            time,
-            patient: patient_h.unwrap_or(0),
-            workstation: workstation_h.unwrap_or(0),
-            place,
-        });
+        facts.access =
+            Some(LastAccess { time, patient: patient_h.unwrap_or(0), workstation: workstation_h.unwrap_or(0), place });
         let writes = matches!(columns.action.value(row), "create" | "update");
         if let Some(patient) = patient_h.filter(|_| writes) {
             note_charted(&mut facts.charted, patient, time, self.spec.explain_grace);
@@ -308,9 +304,8 @@ impl Enrich<'_> {
         };
         let outside = optional(columns.network, row).is_some_and(|network| network != "internal");
         let familiar_user = i64::from(actor.known_days) >= KNOWN_DAYS_MIN;
-        let odd = sign_in
-            && familiar_user
-            && (first("country").is_some() || (first("device_key").is_some() && outside));
+        let odd =
+            sign_in && familiar_user && (first("country").is_some() || (first("device_key").is_some() && outside));
 
         let mut values: Vec<Value<'_>> = Self::common(&actor, time, gap).into();
         values.extend([
@@ -532,9 +527,10 @@ pub(crate) fn resolve(
         rung.append_option(link.rung);
         explained.append_value(link.explained);
         kind.append_option(link.reason_kind);
-        let wrote = patient.map(hash64).zip(facts.get(user)).is_some_and(|(patient, facts)| {
-            facts.charted.iter().any(|(other, at)| *other == patient && *at >= time)
-        });
+        let wrote = patient
+            .map(hash64)
+            .zip(facts.get(user))
+            .is_some_and(|(patient, facts)| facts.charted.iter().any(|(other, at)| *other == patient && *at >= time));
         charted.append_value(wrote);
     }
     let mut columns = pending.columns().to_vec();

@@ -24,8 +24,8 @@ use crate::pair_scores;
 use crate::panes::{ByEnd, GroupPanes, Tier, drop_before};
 use crate::plan::{Plans, Program, Relation};
 use crate::seal::{sort_tick, widen};
-use crate::seen::{self, Seen, SeenToday};
 use crate::sections;
+use crate::seen::{self, Seen, SeenToday};
 use crate::state::{PENDING, RESULTS, SEEN, STATES, StoredPanes};
 use crate::walker::{Disposition, Walked, Walker};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use events::schema::{ColumnKind, Stream};
 
@@ -82,8 +82,7 @@ impl Program {
             return Err(problems);
         }
         let empty = Arc::new(Schema::empty());
-        let mut program =
-            Self { spec, zone, relations, pair_schema: Arc::clone(&empty), user_schema: empty, meanings };
+        let mut program = Self { spec, zone, relations, pair_schema: Arc::clone(&empty), user_schema: empty, meanings };
         let plans = program.try_plans(&mut problems);
         match plans {
             Some(plans) if problems.is_empty() => {
@@ -174,12 +173,8 @@ impl Program {
 
 fn relation(window: &WindowSpec) -> Result<Relation> {
     const NAMES: [&str; 4] = ["access", "auth", "resolved", pair_scores::RELATION];
-    let relations = [
-        Relation::Stream(Stream::Access),
-        Relation::Stream(Stream::Auth),
-        Relation::Resolved,
-        Relation::PairScores,
-    ];
+    let relations =
+        [Relation::Stream(Stream::Access), Relation::Stream(Stream::Auth), Relation::Resolved, Relation::PairScores];
     let place = NAMES.iter().position(|name| *name == window.relation);
     place.map(|place| relations[place]).ok_or_else(|| {
         let nearest = NAMES.into_iter().min_by_key(|name| distance(name, &window.relation)).unwrap_or("access");
@@ -204,11 +199,6 @@ pub(crate) fn renamed(field: &Field, name: String) -> Field {
 /// A column type used for derived columns.
 pub(crate) fn field(name: &str, kind: ColumnKind, nullable: bool) -> Field {
     Field::new(name, kind.data_type(), nullable)
-}
-
-/// Whether a column is a key or text, and so no feature.
-pub(crate) fn is_text(kind: &DataType) -> bool {
-    matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
 
 /// An empty batch.

@@ -236,7 +236,12 @@ pub(crate) fn find_by_text(values: &StringArray, batch: &RecordBatch) -> UInt32A
 }
 
 /// A column gathered by row, null where there is none.
-pub(crate) fn gather(batch: Option<&RecordBatch>, column: usize, rows: &UInt32Array, kind: &DataType) -> Result<ArrayRef> {
+pub(crate) fn gather(
+    batch: Option<&RecordBatch>,
+    column: usize,
+    rows: &UInt32Array,
+    kind: &DataType,
+) -> Result<ArrayRef> {
     match batch {
         Some(batch) if batch.num_rows() > 0 => Ok(take(batch.column(column), rows, None)?),
         _ => Ok(new_null_array(kind, rows.len())),

@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array,
-};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array};
 use base::{Millis, Timestamp};
 use reference::{Known, Pins, Reference};
 
@@ -13,8 +11,8 @@ use crate::error::Result;
 use crate::lane::Lane;
 use crate::pair_scores;
 use crate::panes::{GroupPanes, Tier, within};
-use crate::window::WindowPlans;
 use crate::rows::{Origin, RowKeys, find_by_text, gather};
+use crate::window::WindowPlans;
 
 /// Results of windows at one scoring tick, by group and size.
 type Results = BTreeMap<(usize, usize), RecordBatch>;

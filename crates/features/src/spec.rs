@@ -134,7 +134,10 @@ impl ProgramSpec {
             }
             let keys: Vec<_> = window.keys.iter().map(String::as_str).collect();
             if keys != ["user_key"] && keys != ["user_key", "patient_key"] {
-                misfit(format!("window `{}`: keys are `user_key` or `user_key, patient_key`, not {keys:?}", window.name));
+                misfit(format!(
+                    "window `{}`: keys are `user_key` or `user_key, patient_key`, not {keys:?}",
+                    window.name
+                ));
             }
         }
         problems
@@ -168,7 +171,11 @@ pub fn column_meanings(sql: &SqlText) -> Result<Vec<ColumnMeaning>> {
                 hint: Some("end the line with `AS name, -- sentence`".to_owned()),
             });
         }
-        meanings.push(ColumnMeaning { name: name.to_owned(), sentence: sentence.trim().to_owned(), family: family.clone() });
+        meanings.push(ColumnMeaning {
+            name: name.to_owned(),
+            sentence: sentence.trim().to_owned(),
+            family: family.clone(),
+        });
     }
     Ok(meanings)
 }

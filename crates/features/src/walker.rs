@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMillisecondType};
 use base::{Millis, Timestamp};
 use events::Offset;
@@ -148,13 +148,8 @@ impl Walker {
             while row < offsets.len() && offsets.value(row) == offset.0 {
                 let time = Timestamp::from_millis(times.value(row));
                 newest = newest.max(time);
-                let place = OpenRow {
-                    batch: Arc::clone(batch),
-                    row,
-                    offset,
-                    part: parts.value(row),
-                    watermark_before: before,
-                };
+                let place =
+                    OpenRow { batch: Arc::clone(batch), row, offset, part: parts.value(row), watermark_before: before };
                 let disposition = self.place(time, ids.value(row), place);
                 walked.push(Walked { offset, part: parts.value(row), disposition });
                 row += 1;

@@ -94,11 +94,6 @@ impl WindowPlans {
         sort_by_keys(&self.finish.run()?, self.key_count)
     }
 
-    /// Columns of a pane.
-    pub(crate) fn state_schema(&self) -> SchemaRef {
-        self.partial.schema()
-    }
-
     /// Columns of a result.
     pub(crate) fn result_schema(&self) -> SchemaRef {
         self.finish.schema()

@@ -2,7 +2,8 @@ use super::*;
 
 #[test]
 fn lengths_are_read_and_written_the_same_way() {
-    for (text, millis) in [("250ms", 250), ("90s", 90_000), ("15m", 900_000), ("2h", 7_200_000), ("30d", 2_592_000_000)] {
+    for (text, millis) in [("250ms", 250), ("90s", 90_000), ("15m", 900_000), ("2h", 7_200_000), ("30d", 2_592_000_000)]
+    {
         assert_eq!(text.parse(), Ok(Millis(millis)));
         assert_eq!(Millis(millis).to_string(), text);
     }

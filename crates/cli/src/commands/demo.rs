@@ -390,4 +390,3 @@ fn all_read(said: &Said, snapshot: &Snapshot) -> bool {
         next.is_some_and(|next| *next >= i64::try_from(*written).unwrap_or(i64::MAX))
     })
 }
-

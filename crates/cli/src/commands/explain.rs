@@ -51,7 +51,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
             ));
         }
         let rules: Vec<_> = view.rules.iter().map(|rule| rule.id.clone()).collect();
-        line(format!("  rules  {}", if rules.is_empty() { "none: the model alone".to_owned() } else { rules.join(", ") }));
+        line(format!(
+            "  rules  {}",
+            if rules.is_empty() { "none: the model alone".to_owned() } else { rules.join(", ") }
+        ));
         if !view.techniques.is_empty() {
             line(format!("  ATT&CK {}", view.techniques.join(", ")));
         }

@@ -74,7 +74,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
             if *json {
                 line(serde_json::to_string_pretty(&report)?);
             } else {
-                line(format!("{}: {} entries, {} files read", report.verdict, report.size.unwrap_or(0), report.files_read));
+                line(format!(
+                    "{}: {} entries, {} files read",
+                    report.verdict,
+                    report.size.unwrap_or(0),
+                    report.files_read
+                ));
                 report.problems.iter().for_each(|problem| line(format!("  {problem}")));
             }
             Ok(answer(report.verdict))

@@ -70,7 +70,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let out = &arguments.out;
     keys::fresh_folder(out)?;
     std::fs::create_dir(out.join("keys")).map_err(|error| disk(out, &error))?;
-    let pseudonyms = keys::pseudonyms_or_new(&out.join("keys/pseudonym.key"), "sim", seed_bytes(arguments.simulate_seed))?;
+    let pseudonyms =
+        keys::pseudonyms_or_new(&out.join("keys/pseudonym.key"), "sim", seed_bytes(arguments.simulate_seed))?;
     let recorders: Vec<_> = (0..LANES).map(|lane| Arc::new(Mutex::new(Recorder::new(out, lane)))).collect();
     let truth = TruthFiles::create(&out.join("truth"))?;
     let play = Play::new(hospital, start, topics(&spec)?, LANES, truth);

@@ -41,7 +41,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let mut source = ReplaySource::open(&arguments.archive, &spec, None)?;
     let mut feed = ArchiveFeed::open(&arguments.archive, None)?;
     // Archived rows are pseudonyms already; no key is needed, and a made-up one decodes nothing.
-    let keys = Arc::new(events::PseudonymKeys::generate(&feed.key_id().unwrap_or_else(|| "replay".to_owned()), keys::random()?)?);
+    let keys = Arc::new(events::PseudonymKeys::generate(
+        &feed.key_id().unwrap_or_else(|| "replay".to_owned()),
+        keys::random()?,
+    )?);
     let (metrics, progress) = (Metrics::new(&spec)?, Progress::default());
     let mut engine = Engine::new(&spec, keys, &mut source, &mut feed, &SystemClock, &metrics, &progress);
     engine.run(&AtomicBool::new(false))?;
@@ -57,7 +60,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         digest: Digest(Sha256::digest(&bytes).into()),
         report: arguments.verify.then(|| archive::compare(&arguments.archive, &captured)).transpose()?,
     };
-    if arguments.json { line(replayed.json()) } else { replayed.show(&arguments.out) }
+    if arguments.json {
+        line(replayed.json())
+    } else {
+        replayed.show(&arguments.out)
+    }
     Ok(if replayed.report.is_none_or(|report| report.is_equal()) { Answer::Yes } else { Answer::No })
 }
 
@@ -97,7 +104,11 @@ impl Replayed {
             grouped(report.pair_rows),
             grouped(report.scores),
             report.findings,
-            if report.is_equal() { "equal to the byte".to_owned() } else { format!("{} differences", report.difference_count) }
+            if report.is_equal() {
+                "equal to the byte".to_owned()
+            } else {
+                format!("{} differences", report.difference_count)
+            }
         ));
         report.differences.iter().for_each(|difference| line(format!("  {difference}")));
     }

@@ -58,7 +58,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         None => files(&arguments.out, hospital, truth)?,
         Some(bootstrap) => speak(arguments, bootstrap, hospital, start, truth)?,
     };
-    line(format!("{} events of {} days; the truth is in {}/truth", grouped(events), arguments.town.days, arguments.out.display()));
+    line(format!(
+        "{} events of {} days; the truth is in {}/truth",
+        grouped(events),
+        arguments.town.days,
+        arguments.out.display()
+    ));
     Ok(Answer::Yes)
 }
 

@@ -137,7 +137,8 @@ fn provenance(arguments: &Arguments, gathered: &Gathered) -> Provenance {
         purpose: purpose.to_owned(),
         owner: arguments.owner.clone(),
         blind_spots: vec![
-            "Every row is from a simulated hospital: real houses differ, so retrain before relying on scores.".to_owned(),
+            "Every row is from a simulated hospital: real houses differ, so retrain before relying on scores."
+                .to_owned(),
         ],
         ..Provenance::new(gathered.digest(), first..end)
     }

@@ -109,11 +109,7 @@ pub(super) struct RawLimits {
 
 impl Default for RawLimits {
     fn default() -> Self {
-        Self {
-            max_clock_skew: Millis::minutes(2),
-            max_event_age: Millis::days(7),
-            idle_after: Millis::minutes(1),
-        }
+        Self { max_clock_skew: Millis::minutes(2), max_event_age: Millis::days(7), idle_after: Millis::minutes(1) }
     }
 }
 
@@ -216,7 +212,8 @@ impl RawCases {
 
 /// `1h/5m`: size and hop.
 pub(super) fn window_size(text: &str) -> Result<WindowSize, String> {
-    let (size, hop) = text.split_once('/').ok_or_else(|| format!("`{text}` is no size: write size/hop, as in `1h/5m`"))?;
+    let (size, hop) =
+        text.split_once('/').ok_or_else(|| format!("`{text}` is no size: write size/hop, as in `1h/5m`"))?;
     let length = |text: &str| text.trim().parse::<Millis>().map_err(|error| error.to_string());
     Ok(WindowSize { size: length(size)?, hop: length(hop)? })
 }

@@ -97,7 +97,11 @@ impl Played<'_> {
             fine: conserved && verified && !cases.is_empty(),
             cases,
         };
-        if json { line(serde_json::to_string_pretty(&outcome)?) } else { self.show(&outcome, plain) }
+        if json {
+            line(serde_json::to_string_pretty(&outcome)?)
+        } else {
+            self.show(&outcome, plain)
+        }
         Ok(if outcome.fine { Answer::Yes } else { Answer::No })
     }
 
