@@ -82,7 +82,7 @@ impl<'a> Engine<'a> {
     /// Runs until `stop` is set or a replay is exhausted. What was closed is committed; what event time has not
     /// closed stays for the next start.
     pub fn run(&mut self, stop: &AtomicBool) -> Result<()> {
-        while !stop.load(Ordering::Relaxed) && !(self.exhausted && !self.has_ticks()) {
+        while !stop.load(Ordering::Relaxed) && (!self.exhausted || self.has_ticks()) {
             self.step()?;
         }
         Ok(())

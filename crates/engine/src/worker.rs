@@ -219,6 +219,11 @@ impl Worker {
     /// The next tick, if it can close: the lane's watermark has passed it and the reference is known up to it. `Err`
     /// names the time the reference must be known through.
     pub(crate) fn next_tick(&mut self, known_through: Timestamp) -> std::result::Result<Option<Timestamp>, Timestamp> {
+        // A replay ends with its journal, whatever its input would still close.
+        let guided = |guide: &VecDeque<JournalRecord>| guide.iter().any(|record| record.pins.is_some());
+        if !self.guide.as_ref().is_none_or(guided) {
+            return Ok(None);
+        }
         let timer = self.judge.next_close();
         let Some(due) = self.lane.next_due(timer).filter(|due| *due <= self.lane.watermark()) else { return Ok(None) };
         if self.guide.is_none() && due > known_through { Err(due) } else { Ok(Some(due)) }

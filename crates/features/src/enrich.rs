@@ -106,7 +106,7 @@ impl<'a> Source<'a> {
     }
 }
 
-fn optional<'a>(column: &'a StringArray, row: usize) -> Option<&'a str> {
+fn optional(column: &StringArray, row: usize) -> Option<&str> {
     column.is_valid(row).then(|| column.value(row))
 }
 

@@ -63,4 +63,4 @@ impl Error {
 }
 
 /// Results of this crate.
-pub type Result<T> = std::result::Result<T, Error>;
+pub(crate) type Result<T> = std::result::Result<T, Error>;

@@ -1,5 +1,6 @@
 //! The scoring tick: feature rows of the pairs and users that were active since the last one.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -114,10 +115,10 @@ impl Lane {
                     gather(Some(result), column, rows, result.schema().field(column).data_type())?
                 }
                 Origin::RollUp { size, column } => {
-                    if !rolled.contains_key(&size) {
-                        rolled.insert(size, pair_scores::roll_up(&results[&(scores, size)])?);
-                    }
-                    let result = &rolled[&size];
+                    let result = match rolled.entry(size) {
+                        Entry::Occupied(known) => known.into_mut(),
+                        Entry::Vacant(free) => free.insert(pair_scores::roll_up(&results[&(scores, size)])?),
+                    };
                     let rows = places.entry((1, size, 0)).or_insert_with(|| keys.find_in(result, 1));
                     gather(Some(result), column, rows, result.schema().field(column).data_type())?
                 }

@@ -9,10 +9,13 @@ use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
 use crate::error::{Error, Result};
 use crate::spec::SeenSpec;
 
+/// Values a user was seen with: the last local day number of each.
+type Days = HashMap<Box<str>, i32>;
+
 /// (kind, user, value): the last local day number it was seen on.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    kinds: Vec<HashMap<Box<str>, HashMap<Box<str>, i32>>>,
+    kinds: Vec<HashMap<Box<str>, Days>>,
 }
 
 /// Values seen in one tick, hour or day: in the order of their keys, so that the same ticks give the same bytes.

@@ -201,6 +201,7 @@ struct Watched<'a> {
 
 impl Watched<'_> {
     /// Lets everything run until the story is told and computed; gives the ledger's writer and what really happened.
+    #[expect(clippy::too_many_arguments, reason = "every thread of the story brings its own")]
     fn watch(
         &self,
         arguments: &Arguments,

@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         line(serde_json::json!({ "problems": wrong, "created": created }));
     } else {
         created.iter().for_each(|topic| line(format!("created {topic}")));
-        wrong.iter().for_each(|sentence| line(sentence));
+        wrong.iter().for_each(line);
         if wrong.is_empty() && created.is_empty() {
             line("every topic is there and set as it must be");
         }

@@ -197,7 +197,12 @@ fn world(days: u32) -> World {
         ReferenceRecord { kind: row.kind, partition: 0, offset, append_time: row.time, value: Some(row.json) }
     });
     let reference = reference.collect();
-    World { topics, reference, spec, keys: Arc::new(PseudonymKeys::generate("1", [7; 32]).unwrap()) }
+    World {
+        topics,
+        reference,
+        spec,
+        keys: Arc::new(PseudonymKeys::generate("1", std::array::from_fn(|byte| byte as u8)).unwrap()),
+    }
 }
 
 /// Runs to the end, through as many owners as faults.
