@@ -145,3 +145,6 @@ async fn signals(shown: Arc<Shown>) -> std::io::Result<()> {
         shown.stop.store(true, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

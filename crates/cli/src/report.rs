@@ -161,3 +161,6 @@ fn kind_of(cause: &(dyn std::error::Error + 'static)) -> Option<Kind> {
     let known = known.or_else(|| cause.downcast_ref::<archive::Error>().map(archive::Error::kind));
     known.or_else(|| cause.downcast_ref::<events::Error>().map(events::Error::kind))
 }
+
+#[cfg(test)]
+mod tests;

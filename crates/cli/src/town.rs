@@ -104,3 +104,6 @@ pub(crate) fn write_lines<T: serde::Serialize>(path: &Path, rows: &[T]) -> Resul
     }
     std::fs::write(path, text).map_err(|error| disk(path, &error))
 }
+
+#[cfg(test)]
+mod tests;

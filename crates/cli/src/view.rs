@@ -104,3 +104,6 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
         None => text.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,31 @@
+use super::*;
+
+#[test]
+fn a_person_sees_what_failed_where_and_what_to_try() {
+    let failure =
+        Failure::invalid("unknown column `patient`").at("windows/access.sql:4").hint("did you mean `patient_id`?");
+    let text = told(&anyhow::Error::from(failure));
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(
+        lines,
+        ["error: unknown column `patient`", "   at: windows/access.sql:4", " hint: did you mean `patient_id`?"]
+    );
+}
+
+#[test]
+fn exit_codes_follow_the_kind_of_error() {
+    assert_eq!(exit(Ok(Answer::Yes)), 0);
+    assert_eq!(exit(Ok(Answer::No)), 1);
+    assert_eq!(kind(&Failure::invalid("usage").into()).exit_code(), 2);
+    assert_eq!(kind(&Failure::unavailable("no broker").into()).exit_code(), 3);
+    let port = engine::ports::PortError::Unavailable("no broker".to_owned());
+    assert_eq!(kind(&anyhow::Error::from(port).context("archiving")).exit_code(), 3);
+    assert_eq!(kind(&anyhow::anyhow!("nobody thought of this")).exit_code(), 70);
+}
+
+#[test]
+fn a_cause_is_told_once() {
+    let cause = engine::ports::PortError::Unavailable("no broker".to_owned());
+    let text = told(&anyhow::Error::from(engine::Error::from(cause)).context("archiving"));
+    assert_eq!(text.lines().next(), Some("error: archiving: no broker"));
+}
