@@ -128,19 +128,21 @@ impl Owner {
 }
 
 fn batch(records: &[&(i64, Parts)]) -> RecordBatch {
-    let parts = || {
-        records.iter().flat_map(|(offset, parts)| (0i32..).zip(parts).map(move |(part, event)| (*offset, part, event)))
-    };
-    let times = |time: &dyn Fn((i64, i32, &(u8, i64))) -> i64| -> ArrayRef {
-        Arc::new(TimestampMillisecondArray::from_iter_values(parts().map(time)).with_timezone("UTC"))
+    let parts: Vec<(i64, i32, &(u8, i64))> = records
+        .iter()
+        .flat_map(|(offset, parts)| (0i32..).zip(parts).map(move |(part, event)| (*offset, part, event)))
+        .collect();
+    let times = |time: &dyn Fn(&(u8, i64)) -> i64| -> ArrayRef {
+        let times = parts.iter().map(|(_, _, event)| time(event));
+        Arc::new(TimestampMillisecondArray::from_iter_values(times).with_timezone("UTC"))
     };
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(Int64Array::from_iter_values(parts().map(|part| part.0))),
-        Arc::new(Int32Array::from_iter_values(parts().map(|part| part.1))),
+        Arc::new(Int64Array::from_iter_values(parts.iter().map(|part| part.0))),
+        Arc::new(Int32Array::from_iter_values(parts.iter().map(|part| part.1))),
         times(&|_| 0),
-        times(&|part| part.2.1),
-        Arc::new(StringArray::from_iter_values(parts().map(|part| part.2.0.to_string()))),
-        Arc::new(StringArray::from_iter_values(parts().map(|_| "u"))),
+        times(&|event| event.1),
+        Arc::new(StringArray::from_iter_values(parts.iter().map(|part| part.2.0.to_string()))),
+        Arc::new(StringArray::from_iter_values(parts.iter().map(|_| "u"))),
     ];
     let schema = Schema::new(ENVELOPE.iter().map(|column| column.field()).collect::<Vec<Field>>());
     RecordBatch::try_new(Arc::new(schema), columns).unwrap()
