@@ -91,6 +91,7 @@ impl Error {
     /// What to do about it.
     pub fn kind(&self) -> Kind {
         match self {
+            Self::Disk { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Kind::Invalid,
             Self::Disk { .. } => Kind::Unavailable,
             Self::File { .. }
             | Self::Gap { .. }

@@ -3,42 +3,22 @@
 use std::path::Path;
 
 use base::Timestamp;
-use engine::ports::{LaneId, PortError, ReferenceFeed, ReferenceRecord};
+use engine::ports::{PortError, ReferenceFeed, ReferenceRecord};
 use events::Offset;
 
-use crate::error::{Error, Result};
-use crate::replay::lanes_of;
-use crate::{read, reference_rows};
+use crate::error::Result;
+use crate::reference_rows;
 
 /// Reference rows of an archive, as a replay reads them.
 #[derive(Debug)]
 pub struct ArchiveFeed {
     rows: Vec<ReferenceRecord>,
-    genesis: Vec<(&'static str, u32, Offset)>,
 }
 
 impl ArchiveFeed {
-    /// Opens the reference of an archive for a replay of the given lanes (all, if none are named). Lanes that were
-    /// first started by processes which found the reference at different places cannot be replayed together.
-    pub fn open(dir: &Path, lanes: Option<&[LaneId]>) -> Result<Self> {
-        let mut first: Option<(LaneId, reference::Pins)> = None;
-        for (lane, runs) in lanes_of(dir, lanes)? {
-            let Some(record) = runs.first().map(|run| read::records(dir, run)).transpose()? else { continue };
-            let Some(genesis) = record.into_iter().next().map(|record| record.genesis) else { continue };
-            match &first {
-                None => first = Some((lane, genesis)),
-                Some((_, same)) if *same == genesis => {}
-                Some((other, theirs)) => {
-                    return Err(Error::Replay(format!(
-                        "lane {other} began with the reference at {theirs}, lane {lane} at {genesis}: replay them one \
-                         by one"
-                    )));
-                }
-            }
-        }
-        let genesis = first.map(|(_, pins)| pins).unwrap_or_default();
-        let genesis = genesis.iter().map(|(kind, partition, offset)| (kind.name(), partition, offset)).collect();
-        Ok(Self { rows: reference_rows::read(dir)?, genesis })
+    /// Opens the reference of an archive. Where it stood when a lane first started, that lane's journal says.
+    pub fn open(dir: &Path) -> Result<Self> {
+        Ok(Self { rows: reference_rows::read(dir)? })
     }
 }
 
@@ -65,6 +45,6 @@ impl ReferenceFeed for ArchiveFeed {
     }
 
     fn ends(&mut self) -> std::result::Result<Vec<(&'static str, u32, Offset)>, PortError> {
-        Ok(self.genesis.clone())
+        Ok(Vec::new())
     }
 }

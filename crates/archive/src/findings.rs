@@ -10,7 +10,6 @@ use engine::ports::LaneId;
 use crate::error::{Error, Result};
 use crate::layout::{self, FINDINGS};
 use crate::read;
-use crate::store::Captured;
 
 /// A finding as it was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,17 +58,8 @@ pub fn read_findings(dir: &Path) -> Result<Vec<ArchivedFinding>> {
     Ok(findings)
 }
 
-/// Writes the findings of a replay, one a line, by (tick end, lane, ordinal); returns how many there are.
-pub fn write_findings(captured: &Captured, path: &Path) -> Result<usize> {
-    write_lines(&captured.findings(), path)
-}
-
-/// Writes the findings of an archive in the same form and order.
-pub fn write_findings_from_archive(dir: &Path, path: &Path) -> Result<usize> {
-    write_lines(&read_findings(dir)?, path)
-}
-
-fn write_lines(findings: &[ArchivedFinding], path: &Path) -> Result<usize> {
+/// Writes findings, one a line, in the order given.
+pub fn write_findings(findings: &[ArchivedFinding], path: &Path) -> Result<()> {
     let file = File::create(path).map_err(Error::disk(path, "creating it"))?;
     let mut out = BufWriter::new(file);
     for finding in findings {
@@ -77,5 +67,5 @@ fn write_lines(findings: &[ArchivedFinding], path: &Path) -> Result<usize> {
         line.map_err(Error::disk(path, "writing it"))?;
     }
     out.flush().map_err(Error::disk(path, "writing it"))?;
-    Ok(findings.len())
+    Ok(())
 }

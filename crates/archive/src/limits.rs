@@ -14,9 +14,15 @@ pub(crate) const ROW_GROUP_ROWS: usize = 128 << 10;
 pub(crate) const ZSTD_LEVEL: i32 = 3;
 /// Rows a replay hands over at once, per lane and topic (a record of many parts is not cut).
 pub(crate) const CHUNK_ROWS: usize = 8_192;
+/// Bytes of recorded lines above which no more are handed over at once.
+pub(crate) const CHUNK_BYTES: usize = 64 << 20;
 /// Sentences a comparison keeps.
 pub(crate) const DIFFERENCES_MAX: usize = 100;
 /// One wait of a follower that is being finished.
 pub(crate) const FINISH_WAIT: Duration = Duration::from_millis(500);
 /// Waits without anything new after which a follower counts as read to its end.
 pub(crate) const FINISH_QUIET: u32 = 3;
+/// Bytes of one line of recorded events: as much as a broker takes in one record.
+pub(crate) const LINE_BYTES_MAX: u64 = 16 << 20;
+
+const _: () = assert!(CHUNK_BYTES + LINE_BYTES_MAX as usize <= events::limits::BATCH_BYTES_MAX);

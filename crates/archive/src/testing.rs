@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use base::{Clock, Seed, Timestamp};
@@ -20,6 +20,9 @@ type Result<T> = std::result::Result<T, PortError>;
 type Log = Vec<(Timestamp, Vec<u8>)>;
 
 pub(crate) const LANE: LaneId = LaneId(3);
+
+/// Computed once for all tests.
+pub(crate) static WORLD: LazyLock<World> = LazyLock::new(world);
 
 /// What a lane read and committed.
 pub(crate) struct World {
@@ -145,7 +148,7 @@ impl ReferenceFeed for Feed {
 }
 
 /// Three days of a small hospital in one lane.
-pub(crate) fn world() -> World {
+fn world() -> World {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/insider-breach");
     let spec = PipelineSpec::load(&folder, ModelUse::PairOnly).unwrap_or_else(|problems| panic!("{problems}"));
     let mut config = HospitalConfig::demo(Seed(9), Timestamp::from_millis(1_767_567_600_000));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use base::{Clock, SystemClock};
-use kafka::{Config, read_committed};
+use kafka::{Config, read_committed_from};
 use ledger::{EntryKind, Ledger, SigningKey, Submission};
 use tokio::runtime::Runtime;
 
@@ -21,8 +21,9 @@ pub(crate) struct Anchor {
     runtime: Runtime,
     config: Config,
     next: BTreeMap<u32, i64>,
-    /// Findings sealed by this process: id and bytes, in order of arrival.
-    pub(crate) sealed: Vec<(String, Vec<u8>)>,
+    receipts: PathBuf,
+    /// Findings sealed by this process.
+    pub(crate) sealed: usize,
 }
 
 /// The parts of a data folder that belong to the ledger.
@@ -32,6 +33,8 @@ pub(crate) struct Places {
     pub(crate) log: PathBuf,
     /// Confidential openings.
     pub(crate) openings: PathBuf,
+    /// `<id>.tlog-proof` and `<id>.opening.json` of every finding.
+    pub(crate) receipts: PathBuf,
     /// Signing key.
     pub(crate) key: PathBuf,
     /// Verifier key.
@@ -43,6 +46,7 @@ impl Places {
         Self {
             log: data.join("ledger"),
             openings: data.join("openings"),
+            receipts: data.join("receipts"),
             key: data.join("keys/ledger.key"),
             vkey: data.join("log.vkey"),
         }
@@ -73,7 +77,9 @@ impl Anchor {
     pub(crate) fn open(places: &Places, config: &Config) -> Result<Self> {
         let runtime = runtime()?;
         let key = SigningKey::load(&places.key)?;
-        std::fs::create_dir_all(&places.openings).map_err(|error| disk(&places.openings, &error))?;
+        for folder in [&places.openings, &places.receipts] {
+            std::fs::create_dir_all(folder).map_err(|error| disk(folder, &error))?;
+        }
         let ledger = runtime.block_on(Ledger::open(&places.log, key, &places.openings))?;
         let next = match ledger.source_position() {
             None => BTreeMap::new(),
@@ -81,45 +87,48 @@ impl Anchor {
                 Failure::invalid("the ledger's source position is not one of ours").at(places.log.display())
             })?,
         };
-        Ok(Self { ledger, runtime, config: config.clone(), next, sealed: Vec::new() })
+        Ok(Self { ledger, runtime, config: config.clone(), next, receipts: places.receipts.clone(), sealed: 0 })
     }
 
     /// Seals what has been committed since; says how many entries the ledger holds.
+    ///
+    /// Entries, then receipts, then the position: after a crash in between the same findings are read again, the
+    /// ledger answers with the entries they have, and their receipts are written once more.
     pub(crate) fn step(&mut self) -> Result<u64> {
-        let records = read_committed(&self.config, &self.config.findings_topic)?;
+        let records = read_committed_from(&self.config, &self.config.findings_topic, &self.next)?;
+        if records.is_empty() {
+            return Ok(self.ledger.size());
+        }
         let mut batch = Vec::new();
         for record in records {
-            let next = self.next.entry(record.partition).or_default();
-            if record.offset.0 < *next {
-                continue;
-            }
-            *next = record.offset.0 + 1;
+            self.next.insert(record.partition, record.offset.0 + 1);
             let (Some(key), Some(content)) = (record.key, record.value) else { continue };
             let id = String::from_utf8(key).context("a finding's key is no text")?;
             batch.push(Submission { id, kind: EntryKind::Finding, content });
         }
-        if !batch.is_empty() {
-            let position = serde_json::to_string(&self.next)?;
-            let salts = salts(batch.len())?;
-            let mut fresh = salts.into_iter();
-            // One salt for each submission at most; the count above covers them.
-            let mut salt = move || fresh.next().unwrap_or_else(|| unreachable!("more salts than submissions"));
-            let append = self.ledger.append(&batch, Some(position), SystemClock.now(), &mut salt);
-            self.runtime.block_on(append)?;
-            self.sealed.extend(batch.into_iter().map(|submission| (submission.id, submission.content)));
-        }
+        self.append(&batch, None)?;
+        batch.iter().try_for_each(|submission| self.write_receipt(&submission.id))?;
+        let position = serde_json::to_string(&self.next)?;
+        self.append(&[], Some(position))?;
+        self.sealed += batch.len();
         Ok(self.ledger.size())
     }
 
-    /// Writes `<id>.tlog-proof` and `<id>.opening.json` of every finding sealed by this process.
-    pub(crate) fn write_receipts(&self, folder: &Path) -> Result<()> {
-        std::fs::create_dir_all(folder).map_err(|error| disk(folder, &error))?;
-        for (id, _) in &self.sealed {
-            let receipt = self.runtime.block_on(self.ledger.receipt(id))?;
-            let path = folder.join(format!("{id}.tlog-proof"));
-            std::fs::write(&path, receipt.proof).map_err(|error| disk(&path, &error))?;
-            let path = folder.join(format!("{id}.opening.json"));
-            std::fs::write(&path, serde_json::to_vec(&receipt.opening)?).map_err(|error| disk(&path, &error))?;
+    fn append(&mut self, batch: &[Submission], position: Option<String>) -> Result<()> {
+        let mut fresh = salts(batch.len())?.into_iter();
+        // One salt for each submission at most; the count above covers them.
+        let mut salt = move || fresh.next().unwrap_or_else(|| unreachable!("more salts than submissions"));
+        let append = self.ledger.append(batch, position, SystemClock.now(), &mut salt);
+        self.runtime.block_on(append)?;
+        Ok(())
+    }
+
+    fn write_receipt(&self, id: &str) -> Result<()> {
+        let receipt = self.runtime.block_on(self.ledger.receipt(id))?;
+        let opening = serde_json::to_vec(&receipt.opening)?;
+        for (end, bytes) in [("tlog-proof", receipt.proof.into_bytes()), ("opening.json", opening)] {
+            let path = self.receipts.join(format!("{id}.{end}"));
+            std::fs::write(&path, bytes).map_err(|error| disk(&path, &error))?;
         }
         Ok(())
     }

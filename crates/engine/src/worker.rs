@@ -84,6 +84,9 @@ impl Worker {
         let head = store.head()?;
         let damaged = |problem: String| Error::Head { lane: id, problem };
         let program = Arc::clone(spec.program());
+        // A replay begins where its journal did, whatever the reference holds by now.
+        let first = guide.as_ref().and_then(|records| records.first());
+        let genesis = first.map_or(genesis, |record| record.genesis.clone());
         let record: Option<JournalRecord> = head
             .get(JOURNAL)
             .map(|bytes| serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string())))

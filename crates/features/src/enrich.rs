@@ -188,7 +188,8 @@ impl Enrich<'_> {
         ]
     }
 
-    /// First appearances of the row's values, and the note that they were seen.
+    /// First appearances of the row's values within the horizon, and the note that they were seen. What lies beyond the
+    /// horizon is passed over here: a lane that goes on has forgotten it, a restored one may not have yet.
     fn seen<'v>(
         &self,
         stream: Stream,
@@ -201,6 +202,7 @@ impl Enrich<'_> {
         for (kind, seen) in self.spec.seen.iter().enumerate().filter(|(_, seen)| seen.relation == stream.name()) {
             let value = value_of(&seen.column);
             let last = value.as_deref().and_then(|value| memory.seen.last_day(kind, user, value));
+            let last = last.filter(|last| *last >= day.saturating_sub(seen.horizon_days()));
             values.push(Value::Flag(value.is_some() && last.is_none()));
             values.push(Value::Int(last.map(|last| (day - last).max(0))));
             if let Some(value) = value

@@ -493,8 +493,7 @@ impl Lane {
             self.unfolded_day = None;
             let local_day = self.memory.local.at(day - Millis(1)).day;
             for (kind, spec) in self.program.spec.seen.iter().enumerate() {
-                let days = i32::try_from(spec.horizon.0 / Millis::days(1).0).unwrap_or(i32::MAX);
-                self.memory.seen.forget_before(kind, local_day.saturating_sub(days));
+                self.memory.seen.forget_before(kind, local_day.saturating_sub(spec.horizon_days()));
             }
         }
         Ok(())

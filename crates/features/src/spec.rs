@@ -144,6 +144,13 @@ impl ProgramSpec {
     }
 }
 
+impl SeenSpec {
+    /// The horizon in local days.
+    pub(crate) fn horizon_days(&self) -> i32 {
+        i32::try_from(self.horizon.0 / Millis::days(1).0).unwrap_or(i32::MAX)
+    }
+}
+
 impl WindowSize {
     /// Whether it is merged from panes of an hour; shorter ones are merged from ticks.
     pub fn in_hours(&self) -> bool {

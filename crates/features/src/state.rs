@@ -53,7 +53,10 @@ impl Lane {
         let (hour, day) = (last.floor(Millis::hours(1)), self.memory.local.day_start(last));
         for (name, batch) in sections::read(bytes)? {
             if name == PENDING {
-                self.pending.insert(end, batch);
+                // A pane outlives its waiting rows where windows reach further back than the grace.
+                if end + self.program.spec.explain_grace > last {
+                    self.pending.insert(end, batch);
+                }
             } else if name == SEEN {
                 self.memory.seen.restore(&batch)?;
                 // What the next hour or day pane must repeat.

@@ -1,4 +1,6 @@
-//! Reads a whole topic as a consumer of committed data sees it now: for tests, `dlq show` and `findings` commands.
+//! Reads a topic as a consumer of committed data sees it now: for sealing, and for tests.
+
+use std::collections::BTreeMap;
 
 use base::Timestamp;
 use events::{Header, Offset};
@@ -6,7 +8,7 @@ use rdkafka::consumer::Consumer;
 use rdkafka::message::Message;
 
 use crate::config::Config;
-use crate::error::{Result, told, unavailable};
+use crate::error::{Result, corrupt, told, unavailable};
 use crate::limits::{READ_STALL_MAX, REQUEST_MAX};
 use crate::reader::{Reader, headers};
 use crate::restore::{Stalled, drain};
@@ -32,6 +34,12 @@ pub struct CommittedRecord {
 /// Every committed record of a topic, by partition and offset, up to the last stable offsets of this moment.
 /// All of it is held in memory.
 pub fn read_committed(config: &Config, topic: &str) -> Result<Vec<CommittedRecord>> {
+    read_committed_from(config, topic, &BTreeMap::new())
+}
+
+/// The same from the given offset of each partition on; from its beginning where none is given. An offset below the
+/// log's start is `Corrupt`: what was to be read is gone.
+pub fn read_committed_from(config: &Config, topic: &str, from: &BTreeMap<u32, i64>) -> Result<Vec<CommittedRecord>> {
     let partitions = crate::admin::Admin::new(config)?.partitions_of(topic)?;
     let mut reader = Reader::new(&config.waited_reader()?, vec![topic.to_owned()], Signal::default())?;
     let mut records = Vec::new();
@@ -42,11 +50,18 @@ pub fn read_committed(config: &Config, topic: &str) -> Result<Vec<CommittedRecor
             .client()
             .fetch_watermarks(topic, number, REQUEST_MAX)
             .map_err(|error| told(&format!("topic `{topic}` partition {partition}: asking for its ends"), &error))?;
-        if low == end {
+        let start = from.get(&partition).copied();
+        if let Some(start) = start.filter(|start| *start < low) {
+            return Err(corrupt(format!(
+                "topic `{topic}` partition {partition}: the records from offset {start} up to the log start {low} were \
+                 deleted before they were read; raise the topic's retention"
+            )));
+        }
+        if start.unwrap_or(low) >= end {
             continue;
         }
         let key = (0, number);
-        reader.add(key, None)?;
+        reader.add(key, start)?;
         drain(&mut reader, key, end, |message| {
             records.push(CommittedRecord {
                 partition,

@@ -24,7 +24,7 @@ mod speaker;
 mod store;
 mod topics;
 
-pub use committed::{CommittedRecord, read_committed};
+pub use committed::{CommittedRecord, read_committed, read_committed_from};
 pub use config::{Config, Topics};
 pub use embedded::Embedded;
 pub use follower::KafkaFollower;

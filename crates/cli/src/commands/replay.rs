@@ -1,34 +1,55 @@
-//! `chartwarden replay`: computes an archive's findings again from its input, reference and journal.
+//! `chartwarden replay`: computes findings again from recorded events.
 //!
-//! Features, scores and findings of the archive are compared with, never read. Read next: `archive::ReplaySource`.
+//! From an archive, under the journal that the live run wrote: the same bytes. Features, scores and findings of the
+//! archive are compared with, never read. Or from NDJSON files, where no journal says what a clock once decided.
+//! Read next: `archive::ReplaySource`, `archive::RecordedSource`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use archive::{ArchiveFeed, ReplaySource};
-use base::{Digest, SystemClock};
+use archive::{ArchiveFeed, Captured, RecordedFeed, RecordedSource, ReplaySource};
+use base::{Digest, SystemClock, Timestamp};
+use engine::ports::{ReferenceFeed, Source};
 use engine::{Engine, Metrics, ModelUse, PipelineSpec, Progress};
+use events::PseudonymKeys;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
 
 use crate::keys;
-use crate::report::{Answer, disk, line};
+use crate::report::{Answer, Failure, disk, line, note};
 use crate::view::grouped;
 
 /// Arguments of `replay`.
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("input").required(true))]
 pub(crate) struct Arguments {
     /// Folder of the pipeline.
     pipeline: PathBuf,
     /// The archive.
-    #[arg(long, value_name = "DIR")]
-    archive: PathBuf,
+    #[arg(long, value_name = "DIR", group = "input")]
+    archive: Option<PathBuf>,
+    /// Folder with recorded events and reference as `simulate` writes them: `access`, `auth`, `staff`, `patients`,
+    /// `relations`, each `.ndjson`.
+    #[arg(long, value_name = "DIR", group = "input", requires = "keys")]
+    events: Option<PathBuf>,
+    /// Pseudonym key file, for --events. An archive holds pseudonyms already.
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
     /// Findings file to write: one OCSF object a line, ordered by tick end, lane, ordinal.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Write only findings told at or after this time, as in `2026-01-20` or `2026-01-20T14:30`, local to the house.
+    /// What came before is computed all the same: baselines remember it.
+    #[arg(long, value_name = "TIME")]
+    from: Option<DateTime>,
+    /// Write only findings told before this time.
+    #[arg(long, value_name = "TIME")]
+    to: Option<DateTime>,
     /// Hold features, scores and findings against those of the archive, byte for byte.
-    #[arg(long)]
+    #[arg(long, requires = "archive")]
     verify: bool,
     /// Print as JSON.
     #[arg(long)]
@@ -38,27 +59,24 @@ pub(crate) struct Arguments {
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let spec = PipelineSpec::load(&arguments.pipeline, ModelUse::Score)?;
-    let mut source = ReplaySource::open(&arguments.archive, &spec, None)?;
-    let mut feed = ArchiveFeed::open(&arguments.archive, None)?;
-    // Archived rows are pseudonyms already; no key is needed, and a made-up one decodes nothing.
-    let keys = Arc::new(events::PseudonymKeys::generate(
-        &feed.key_id().unwrap_or_else(|| "replay".to_owned()),
-        keys::random()?,
-    )?);
-    let (metrics, progress) = (Metrics::new(&spec)?, Progress::default());
-    let mut engine = Engine::new(&spec, keys, &mut source, &mut feed, &SystemClock, &metrics, &progress);
-    engine.run(&AtomicBool::new(false))?;
-    drop(engine);
-    let captured = source.take_captured();
-    let findings = archive::write_findings(&captured, &arguments.out)?;
+    let (from, to) = span(arguments, &spec)?;
+    let (captured, progress) = match (&arguments.archive, &arguments.events, &arguments.keys) {
+        (Some(archive), _, _) => again(archive, &spec)?,
+        (None, Some(events), Some(keys)) => first_time(events, keys, &spec)?,
+        _ => return Err(Failure::invalid("nothing to replay").hint("name --archive, or --events and --keys").into()),
+    };
+    let mut told = captured.findings();
+    told.retain(|finding| from <= finding.tick_end && finding.tick_end < to);
+    archive::write_findings(&told, &arguments.out)?;
     let bytes = std::fs::read(&arguments.out).map_err(|error| disk(&arguments.out, &error))?;
     let snapshot = progress.snapshot();
+    let compared = arguments.archive.as_ref().filter(|_| arguments.verify);
     let replayed = Replayed {
         events: snapshot.events,
         ticks: snapshot.ticks,
-        findings,
+        findings: told.len(),
         digest: Digest(Sha256::digest(&bytes).into()),
-        report: arguments.verify.then(|| archive::compare(&arguments.archive, &captured)).transpose()?,
+        report: compared.map(|dir| archive::compare(dir, &captured)).transpose()?,
     };
     if arguments.json {
         line(replayed.json())
@@ -66,6 +84,55 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         replayed.show(&arguments.out)
     }
     Ok(if replayed.report.is_none_or(|report| report.is_equal()) { Answer::Yes } else { Answer::No })
+}
+
+/// The half-open span whose findings are written.
+fn span(arguments: &Arguments, spec: &PipelineSpec) -> Result<(Timestamp, Timestamp)> {
+    let zone = TimeZone::get(&spec.program().spec().time_zone)?;
+    let moment = |local: Option<DateTime>, otherwise: Timestamp| -> Result<Timestamp> {
+        let Some(local) = local else { return Ok(otherwise) };
+        Ok(Timestamp::from_millis(local.to_zoned(zone.clone())?.timestamp().as_millisecond()))
+    };
+    let (from, to) = (moment(arguments.from, Timestamp::MIN)?, moment(arguments.to, Timestamp::MAX)?);
+    if from >= to {
+        return Err(Failure::invalid("--from must lie before --to").into());
+    }
+    Ok((from, to))
+}
+
+/// Under the journal of an archive.
+fn again(archive: &Path, spec: &PipelineSpec) -> Result<(Captured, Progress)> {
+    let mut source = ReplaySource::open(archive, spec, None)?;
+    let mut feed = ArchiveFeed::open(archive)?;
+    // Archived rows are pseudonyms already; no key is needed, and a made-up one decodes nothing.
+    let id = feed.key_id().unwrap_or_else(|| "replay".to_owned());
+    let keys = Arc::new(PseudonymKeys::generate(&id, keys::random()?)?);
+    let progress = compute(spec, keys, &mut source, &mut feed)?;
+    Ok((source.take_captured(), progress))
+}
+
+/// Without a journal.
+fn first_time(events: &Path, keys: &Path, spec: &PipelineSpec) -> Result<(Captured, Progress)> {
+    let keys = Arc::new(keys::pseudonyms(keys)?);
+    let mut source = RecordedSource::open(events, spec, &keys)?;
+    let mut feed = RecordedFeed::open(events, spec)?;
+    note(
+        "note: files have no journal and no append times: ticks close by the events alone, so findings may differ from \
+         those of a live run in which a topic was declared idle, and the last minutes stay open",
+    );
+    let progress = compute(spec, keys, &mut source, &mut feed)?;
+    Ok((source.take_captured(), progress))
+}
+
+fn compute(
+    spec: &PipelineSpec,
+    keys: Arc<PseudonymKeys>,
+    source: &mut dyn Source,
+    feed: &mut dyn ReferenceFeed,
+) -> Result<Progress> {
+    let (metrics, progress) = (Metrics::new(spec)?, Progress::default());
+    Engine::new(spec, keys, source, feed, &SystemClock, &metrics, &progress).run(&AtomicBool::new(false))?;
+    Ok(progress)
 }
 
 /// What a replay came to.

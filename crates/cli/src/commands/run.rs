@@ -150,7 +150,7 @@ impl Beside<'_> {
             let entries = anchor.step()?;
             self.shown.metrics.ledger(entries, SystemClock.now());
             if last {
-                return anchor.write_receipts(&data.join("receipts"));
+                return Ok(());
             }
             let waited = Elapsed::start();
             while waited.so_far() < SEAL_EVERY && !self.over.load(Ordering::Relaxed) {

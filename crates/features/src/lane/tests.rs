@@ -1,1 +1,435 @@
+//! A lane against two oracles: the same log in other pieces and through kills gives the same bytes, and what windows
+//! say equals one plain query over every kept event with the hop expanded.
 
+use std::fmt::Write as _;
+
+use arrow::array::{Array, Int64Array, StringArray, TimestampMillisecondArray};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, TimeUnit, TimestampMillisecondType};
+use arrow::util::pretty::pretty_format_batches;
+use base::Digest;
+use datafusion::datasource::MemTable;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use events::{DecodeOptions, Decoder, Format, PseudonymKeys, Record, Records};
+use futures::executor::block_on;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use super::*;
+use crate::spec::{BaselineSpec, ProgramSpec, ScoringSpec, SeenSpec, WindowSize, WindowSpec};
+use crate::sql::SqlText;
+
+/// 2026-03-27T00:00:00Z: the clocks of the house go forward in the night to the 29th.
+const START: i64 = 1_774_569_600_000;
+const LATENESS: Millis = Millis::minutes(2);
+const SIZES: [(Millis, Millis); 3] = [
+    (Millis::minutes(15), Millis::minutes(5)),
+    (Millis::hours(1), Millis::minutes(5)),
+    (Millis::hours(24), Millis::hours(1)),
+];
+
+fn sql(text: &str) -> SqlText {
+    SqlText { file: "test.sql".to_owned(), text: text.to_owned() }
+}
+
+fn window(name: &str, relation: &str, keys: &[&str], text: &str, days: bool) -> WindowSpec {
+    WindowSpec {
+        name: name.to_owned(),
+        relation: relation.to_owned(),
+        keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        sql: sql(text),
+        sizes: SIZES.map(|(size, hop)| WindowSize { size, hop }).to_vec(),
+        days,
+    }
+}
+
+/// What windows count of accesses; the oracle counts the same with one more key in front.
+const MEASURES: &str = "count(*) AS events, count(DISTINCT patient_h) AS patients, coalesce(sum(byte_count), 0) AS bytes, \
+    count(*) FILTER (WHERE action = 'print') AS prints, min(event_ms) AS first_ms, max(event_ms) AS last_ms";
+const MEASURE_NAMES: [&str; 6] = ["events", "patients", "bytes", "prints", "first_ms", "last_ms"];
+
+fn program() -> Arc<Program> {
+    let per_user = format!("SELECT user_key, {MEASURES} FROM access GROUP BY user_key");
+    let columns = SIZES.iter().flat_map(|(size, _)| {
+        let size = if *size < Millis::hours(1) { "15m".to_owned() } else { format!("{}h", size.0 / 3_600_000) };
+        MEASURE_NAMES.map(|name| format!("access_{size}_{name}"))
+    });
+    let columns = columns.collect::<Vec<_>>().join(", ");
+    let users = format!(
+        "SELECT user_key, {columns}, new_24h_patients_new AS patients_new, auth_1h_failures AS failures, \
+         resolved_24h_still AS still, pair_score_24h_top AS top, own_events AS own FROM user_row"
+    );
+    let spec = ProgramSpec {
+        tick: Millis::minutes(1),
+        time_zone: "Europe/Vienna".to_owned(),
+        explain_grace: Millis::minutes(20),
+        explained_rung: 5,
+        windows: vec![
+            window("access", "access", &["user_key"], &per_user, true),
+            window(
+                "new",
+                "access",
+                &["user_key"],
+                "SELECT user_key, count(DISTINCT CASE WHEN patient_new THEN patient_h END) AS patients_new, \
+                 max(gap_ms) AS gap FROM access GROUP BY user_key",
+                false,
+            ),
+            window(
+                "auth",
+                "auth",
+                &["user_key"],
+                "SELECT user_key, count(*) FILTER (WHERE outcome = 'failure') AS failures FROM auth GROUP BY user_key",
+                false,
+            ),
+            window(
+                "pair",
+                "access",
+                &["user_key", "patient_key"],
+                "SELECT user_key, patient_key, count(*) AS events FROM access WHERE patient_key IS NOT NULL \
+                 GROUP BY user_key, patient_key",
+                false,
+            ),
+            window(
+                "resolved",
+                "resolved",
+                &["user_key"],
+                "SELECT user_key, count(*) AS still FROM resolved GROUP BY user_key",
+                false,
+            ),
+        ],
+        seen: vec![SeenSpec {
+            name: "patient".to_owned(),
+            relation: "access".to_owned(),
+            column: "patient_key".to_owned(),
+            horizon: Millis::days(1),
+        }],
+        baselines: vec![BaselineSpec {
+            name: "own".to_owned(),
+            keys: vec!["user_key".to_owned()],
+            sql: sql("SELECT user_key, sum(events) AS events FROM access_days GROUP BY user_key"),
+            days: 2,
+        }],
+        scoring: ScoringSpec {
+            hop: Millis::minutes(5),
+            pairs: sql("SELECT user_key, patient_key, pair_24h_events AS events FROM pair_row"),
+            users: sql(&users),
+            evidence: sql("SELECT user_key, patient_key, pair_events AS events FROM evidence_row"),
+        },
+    };
+    Arc::new(Program::compile(spec).unwrap_or_else(|problems| panic!("{problems:?}")))
+}
+
+fn config() -> LaneConfig {
+    let digest = Digest([0; 32]);
+    LaneConfig {
+        topics: vec![(Stream::Access, LATENESS), (Stream::Auth, LATENESS)],
+        digests: Digests { spec: digest, sql: digest, model: digest, engine: "test".to_owned() },
+        epoch: 0,
+    }
+}
+
+/// Raw records of the two topics, in offset order.
+type Logs = [Vec<String>; 2];
+
+/// Three days of a few users: bursts and silences, disorder within the lateness and beyond it, records sent twice.
+fn logs(seed: u8) -> Logs {
+    let mut draw = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
+    let mut below = move |limit: u32| i64::from(draw.next_u32() % limit);
+    let mut logs = Logs::default();
+    let (mut now, mut id) = (START, 0);
+    while now < START + Millis::hours(75).0 {
+        now += if below(9) == 0 { below(5 * 3_600_000) } else { below(180_000) };
+        for _ in 0..below(4) {
+            id += 1;
+            let user = below(4);
+            // One in twelve comes later than the lateness allows.
+            let age = if below(12) == 0 { below(900_000) } else { below(120_000) };
+            let time = now - age;
+            let topic = usize::from(below(4) == 0);
+            let record = if topic == 0 {
+                let action = ["read", "print", "update"][below(3) as usize];
+                let (patient, bytes) = (below(7), below(1_000));
+                format!(
+                    r#"{{"id":"a{id}","time":{time},"user":"u{user}","patient":"p{patient}","action":"{action}","outcome":"success","bytes":{bytes}}}"#
+                )
+            } else {
+                let outcome = ["success", "failure"][below(2) as usize];
+                format!(r#"{{"id":"s{id}","time":{time},"user":"u{user}","activity":"logon","outcome":"{outcome}"}}"#)
+            };
+            if below(15) == 0 {
+                logs[topic].push(record.clone());
+            }
+            logs[topic].push(record);
+        }
+    }
+    logs
+}
+
+/// What a lane has stored and handed over, as a broker would keep it.
+#[derive(Default)]
+struct Stored {
+    record: Option<JournalRecord>,
+    panes: BTreeMap<(Tier, Timestamp), Vec<u8>>,
+    facts: BTreeMap<String, Vec<u8>>,
+    users: Vec<(Timestamp, RecordBatch)>,
+    pairs: Vec<(Timestamp, RecordBatch)>,
+    journal: Vec<JournalRecord>,
+    /// Offset and disposition of every part that was not kept, by topic.
+    side: BTreeMap<(u8, Offset), Disposition>,
+}
+
+/// One owner of the lane.
+struct Owner {
+    lane: Lane,
+    decoders: [Decoder; 2],
+    side: Vec<((u8, Offset), Disposition)>,
+    reference: Reference,
+}
+
+impl Owner {
+    fn new(program: &Arc<Program>, stored: &Stored) -> Self {
+        let keys = Arc::new(PseudonymKeys::generate("1", std::array::from_fn(|byte| byte as u8)).unwrap());
+        let decoder = |stream| {
+            let options = DecodeOptions { max_event_age: Millis::days(3_000), ..DecodeOptions::default() };
+            Decoder::new(stream, Format::Native, Arc::clone(&keys), options).unwrap()
+        };
+        let lane = match &stored.record {
+            None => Lane::new(Arc::clone(program), config(), &[Offset(0); 2], Pins::default()).unwrap(),
+            Some(record) => {
+                let mut panes = StoredPanes::default();
+                for ((tier, end), bytes) in &stored.panes {
+                    if record.tiers.get(tier.name()).is_some_and(|needed| *end >= needed.first) {
+                        panes.0.entry(*tier).or_default().push((*end, bytes.clone()));
+                    }
+                }
+                Lane::restore(Arc::clone(program), config(), record, &panes, &stored.facts).unwrap()
+            }
+        };
+        let decoders = [decoder(Stream::Access), decoder(Stream::Auth)];
+        Self { lane, decoders, side: Vec::new(), reference: Reference::new() }
+    }
+
+    /// Reads up to `count` records of a topic.
+    fn read(&mut self, logs: &Logs, topic: u8, count: usize) -> bool {
+        let id = TopicId(topic);
+        let from = self.lane.walker(id).next().0;
+        let mut records = Records::default();
+        for (offset, text) in (from..).zip(logs[usize::from(topic)].iter().skip(from as usize).take(count)) {
+            let append_time = Timestamp::from_millis(START + Millis::days(4).0);
+            let value = Some(text.as_bytes());
+            records.push(Record { offset: Offset(offset), append_time, key: None, value, headers: &[] });
+        }
+        if records.is_empty() {
+            return false;
+        }
+        let decoded = self.decoders[usize::from(topic)].decode(&records);
+        assert!(decoded.rejects.is_empty(), "{:?}", decoded.rejects);
+        for part in self.lane.offer(id, decoded.events, &[], decoded.next) {
+            if part.disposition != Disposition::Kept {
+                self.side.push(((topic, part.offset), part.disposition));
+            }
+        }
+        true
+    }
+
+    /// Closes one tick and commits it.
+    fn close(&mut self, stored: &mut Stored) -> bool {
+        let watermark = self.lane.watermark();
+        let Some(end) = self.lane.next_due(None).filter(|due| *due <= watermark) else { return false };
+        let pins = Pins::default();
+        self.lane.begin_tick(end, &self.reference, &pins).unwrap();
+        if let Some(rows) = self.lane.pair_rows(&self.reference, &pins).unwrap() {
+            let scores: Vec<i64> = rows.column(2).as_primitive::<Int64Type>().iter().map(|n| n.unwrap_or(0)).collect();
+            self.lane.put_pair_scores(&rows, &scores).unwrap();
+            stored.pairs.push((end, rows));
+        }
+        if let Some(rows) = self.lane.user_rows(&self.reference, &pins).unwrap() {
+            stored.users.push((end, rows));
+        }
+        let output = self.lane.end_tick(&pins).unwrap();
+        for (tier, end, bytes) in output.panes {
+            assert!(stored.panes.insert((tier, end), bytes).is_none(), "{tier:?} {end:?} was sealed before");
+        }
+        stored.facts.extend(output.facts);
+        for (topic, at) in (0u8..).zip(&output.record.topics) {
+            for (place, what) in self.side.extract_if(.., |(place, _)| place.0 == topic && place.1 < at.position) {
+                assert!(stored.side.insert(place, what).is_none(), "{place:?} left twice");
+            }
+        }
+        stored.journal.push(output.record.clone());
+        stored.record = Some(output.record);
+        true
+    }
+}
+
+/// Reads everything in pieces drawn from `pieces`, dying after every `life` ticks.
+fn run(program: &Arc<Program>, logs: &Logs, pieces: &[u8], life: usize) -> Stored {
+    let mut stored = Stored::default();
+    let mut owner = Owner::new(program, &stored);
+    let (mut turn, mut age) = (0, 0);
+    loop {
+        let piece = usize::from(pieces[turn % pieces.len()]) + 1;
+        let topic = u8::from(pieces[(turn / 2) % pieces.len()] % 2 == 0);
+        turn += 1;
+        let read = owner.read(logs, topic, piece) || owner.read(logs, 1 - topic, piece);
+        let mut closed = false;
+        while owner.close(&mut stored) {
+            (closed, age) = (true, age + 1);
+            if age == life {
+                // Whatever was read beyond the last committed tick is gone with its owner.
+                (owner, age) = (Owner::new(program, &stored), 0);
+                break;
+            }
+        }
+        if !read && !closed {
+            return stored;
+        }
+    }
+}
+
+fn shown(rows: &[(Timestamp, RecordBatch)]) -> String {
+    let mut text = String::new();
+    for (end, batch) in rows {
+        writeln!(text, "{}\n{}", end.millis(), pretty_format_batches(std::slice::from_ref(batch)).unwrap()).unwrap();
+    }
+    text
+}
+
+/// The journal without what depends on how far an owner had read: its resume offsets and their watermarks.
+fn ticks(stored: &Stored) -> Vec<(Option<Timestamp>, Vec<Offset>, Vec<Counts>, BTreeMap<String, TierRecord>)> {
+    let tick = |record: &JournalRecord| {
+        let positions = record.topics.iter().map(|topic| topic.position).collect();
+        (record.tick_end, positions, record.counts.clone(), record.tiers.clone())
+    };
+    stored.journal.iter().map(tick).collect()
+}
+
+#[test]
+fn pieces_and_kills_leave_the_same_bytes() {
+    let program = program();
+    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(12) });
+    let strategy = (any::<u8>(), prop::collection::vec(any::<u8>(), 2..9), 1usize..400);
+    let outcome = runner.run(&strategy, |(seed, pieces, life)| {
+        let logs = logs(seed);
+        let (plain, broken) = (run(&program, &logs, &[200], usize::MAX), run(&program, &logs, &pieces, life));
+        prop_assert!(plain.users.len() > 50, "{} rows of users", plain.users.len());
+        prop_assert!(plain.side.values().any(|what| *what == Disposition::Late));
+        prop_assert!(plain.side.values().any(|what| *what == Disposition::Duplicate));
+        prop_assert_eq!(shown(&plain.users), shown(&broken.users));
+        prop_assert_eq!(shown(&plain.pairs), shown(&broken.pairs));
+        prop_assert_eq!(&plain.side, &broken.side);
+        prop_assert_eq!(ticks(&plain), ticks(&broken));
+        prop_assert!(plain.panes == broken.panes, "stored panes differ");
+        prop_assert_eq!(&plain.facts, &broken.facts);
+        for record in &broken.journal {
+            prop_assert!(record.counts.iter().all(Counts::balance));
+        }
+        Ok(())
+    });
+    outcome.unwrap();
+}
+
+/// Every kept access, with the columns the oracle needs.
+fn kept(logs: &Logs, stored: &Stored) -> RecordBatch {
+    let keys = Arc::new(PseudonymKeys::generate("1", std::array::from_fn(|byte| byte as u8)).unwrap());
+    let options = DecodeOptions { max_event_age: Millis::days(3_000), ..DecodeOptions::default() };
+    let mut decoder = Decoder::new(Stream::Access, Format::Native, keys, options).unwrap();
+    let mut records = Records::default();
+    for (offset, text) in (0..).zip(&logs[0]) {
+        if !stored.side.contains_key(&(0, Offset(offset))) {
+            let append_time = Timestamp::from_millis(START + Millis::days(4).0);
+            let value = Some(text.as_bytes());
+            records.push(Record { offset: Offset(offset), append_time, key: None, value, headers: &[] });
+        }
+    }
+    let decoded = decoder.decode(&records).events;
+    let time = decoded.column_by_name("event_time").unwrap();
+    let event_ms: Int64Array = time.as_primitive::<TimestampMillisecondType>().iter().collect();
+    let patients = decoded.column_by_name("patient_key").unwrap().as_string::<i32>();
+    let patient_h: Int64Array = patients.iter().map(|patient| patient.map(crate::facts::hash64)).collect();
+    let schema = Schema::new(vec![
+        Field::new("user_key", DataType::Utf8, false),
+        Field::new("event_ms", DataType::Int64, true),
+        Field::new("patient_h", DataType::Int64, true),
+        Field::new("action", DataType::Utf8, false),
+        Field::new("byte_count", DataType::Int64, true),
+    ]);
+    let column = |name: &str| Arc::clone(decoded.column_by_name(name).unwrap());
+    let columns = vec![
+        column("user_key"),
+        Arc::new(event_ms) as _,
+        Arc::new(patient_h) as _,
+        column("action"),
+        column("byte_count"),
+    ];
+    RecordBatch::try_new(Arc::new(schema), columns).unwrap()
+}
+
+/// The rows that were scored, with the window each size looked at: one plain query does the rest.
+fn asked(stored: &Stored, size: Millis, hop: Millis) -> RecordBatch {
+    let (mut ends, mut users, mut from, mut to) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (end, rows) in &stored.users {
+        for user in rows.column(0).as_string::<i32>().iter().flatten() {
+            ends.push(end.millis());
+            users.push(user.to_owned());
+            to.push(end.floor(hop).millis());
+            from.push((end.floor(hop) - size).millis());
+        }
+    }
+    let schema = Schema::new(vec![
+        Field::new("tick_end", DataType::Timestamp(TimeUnit::Millisecond, None), false),
+        Field::new("asked_user", DataType::Utf8, false),
+        Field::new("from_ms", DataType::Int64, false),
+        Field::new("to_ms", DataType::Int64, false),
+    ]);
+    let columns: Vec<Arc<dyn Array>> = vec![
+        Arc::new(TimestampMillisecondArray::from(ends)),
+        Arc::new(StringArray::from(users)),
+        Arc::new(Int64Array::from(from)),
+        Arc::new(Int64Array::from(to)),
+    ];
+    RecordBatch::try_new(Arc::new(schema), columns).unwrap()
+}
+
+#[test]
+fn windows_equal_one_plain_query_over_everything_kept() {
+    let program = program();
+    for seed in [1, 2] {
+        let logs = logs(seed);
+        let stored = run(&program, &logs, &[31], 177);
+        let kept = kept(&logs, &stored);
+        for (place, (size, hop)) in SIZES.into_iter().enumerate() {
+            let session = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
+            for (name, batch) in [("access", kept.clone()), ("asked", asked(&stored, size, hop))] {
+                let table = MemTable::try_new(batch.schema(), vec![vec![batch]]).unwrap();
+                session.register_table(name, Arc::new(table)).unwrap();
+            }
+            // An outer join: who was scored without an event in the window has nothing there.
+            let query = format!(
+                "SELECT tick_end, asked_user AS user_key, count(user_key) AS events, {} FROM asked LEFT JOIN access \
+                 ON user_key = asked_user AND event_ms >= from_ms AND event_ms < to_ms \
+                 GROUP BY tick_end, asked_user ORDER BY tick_end, asked_user",
+                MEASURES.split_once(", ").unwrap().1
+            );
+            let expected = block_on(async { session.sql(&query).await.unwrap().collect().await.unwrap() });
+            let expected = arrow::compute::concat_batches(&expected[0].schema(), &expected).unwrap();
+            let mut row = 0;
+            for (end, rows) in &stored.users {
+                for scored in 0..rows.num_rows() {
+                    for (measure, name) in MEASURE_NAMES.iter().enumerate() {
+                        let value = |batch: &RecordBatch, column: usize, row: usize| {
+                            let column = batch.column(column).as_primitive::<Int64Type>();
+                            column.is_valid(row).then(|| column.value(row))
+                        };
+                        let found = value(rows, 1 + place * MEASURE_NAMES.len() + measure, scored);
+                        let wanted = value(&expected, 2 + measure, row);
+                        // A user without a row in the window: nothing counted, nothing measured.
+                        let wanted = wanted.filter(|_| value(&expected, 2, row) != Some(0));
+                        assert_eq!(found, wanted, "seed {seed}, {size}, {name} at {end:?}, row {scored}");
+                    }
+                    row += 1;
+                }
+            }
+            assert!(row > 100 && row == expected.num_rows(), "{row} rows compared");
+        }
+    }
+}

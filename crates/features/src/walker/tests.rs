@@ -70,7 +70,8 @@ struct Owner {
     side: Vec<(i64, i32, &'static str)>,
     sealed: Vec<(i64, BTreeSet<(i64, i32)>)>,
     last: i64,
-    record: Option<TopicPosition>,
+    /// One for each closed tick and each commit without one, oldest first.
+    records: Vec<TopicPosition>,
 }
 
 impl Owner {
@@ -79,7 +80,7 @@ impl Owner {
             None => (Walker::new(TICK, LATENESS, Offset(0)), i64::MIN / 4),
             Some((at, last)) => (Walker::restore(TICK, LATENESS, at, Timestamp::from_millis(*last)), *last),
         };
-        Self { walker, side: Vec::new(), sealed: Vec::new(), last, record: None }
+        Self { walker, side: Vec::new(), sealed: Vec::new(), last, records: Vec::new() }
     }
 
     fn poll(&mut self, world: &World, count: usize) {
@@ -102,12 +103,17 @@ impl Owner {
         let rows = self.walker.close(due).iter().map(|row| (row.offset.0, row.part)).collect();
         self.last = due.millis();
         self.sealed.push((due.millis(), rows));
-        self.record = Some(self.walker.record());
+        self.records.push(self.walker.record());
         true
     }
 
     fn commit(&mut self, world: &mut World) {
-        let Some(record) = self.record.take() else { return };
+        let decisions = self.records.iter().flat_map(|record| &record.decisions);
+        for decision in decisions {
+            let known = world.decisions.entry(decision.offset.0).or_insert(i64::MIN);
+            *known = decision.watermark.millis().max(*known);
+        }
+        let Some(record) = std::mem::take(&mut self.records).pop() else { return };
         for (end, rows) in self.sealed.drain(..) {
             assert!(world.outcome.sealed.insert(end, rows).is_none(), "tick {end} sealed twice");
         }
@@ -118,10 +124,6 @@ impl Owner {
         if let Some((before, _)) = &world.committed {
             assert!(before.position <= record.position, "the position goes back");
             assert!(before.resume <= record.resume, "resume goes back");
-        }
-        for decision in &record.decisions {
-            let known = world.decisions.entry(decision.offset.0).or_insert(i64::MIN);
-            *known = decision.watermark.millis().max(*known);
         }
         world.committed = Some((record, self.last));
     }
@@ -197,7 +199,7 @@ fn play(actions: &[Action]) -> (World, Outcome) {
             Action::Close(count) => (0..*count).all(|_| owner.close()).then_some(()).unwrap_or_default(),
             Action::Without => {
                 owner.walker.catch_up();
-                owner.record = Some(owner.walker.record());
+                owner.records.push(owner.walker.record());
             }
             Action::Commit => owner.commit(&mut world),
             Action::Kill => owner = Owner::new(&world),
@@ -207,7 +209,7 @@ fn play(actions: &[Action]) -> (World, Outcome) {
     owner.poll(&world, usize::MAX);
     while owner.close() {}
     owner.walker.catch_up();
-    owner.record = Some(owner.walker.record());
+    owner.records.push(owner.walker.record());
     owner.commit(&mut world);
     let (at, last) = world.committed.clone().unwrap();
     let expected = plain_walk(&world.log, &world.decisions, at.position.0, last);

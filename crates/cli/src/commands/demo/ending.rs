@@ -68,10 +68,11 @@ impl Played<'_> {
     /// Writes what is left to write, checks everything, and tells it.
     pub(super) fn finish(&self, json: bool, plain: bool) -> Result<Answer> {
         let path = self.data.join("findings.ndjson");
-        let findings = archive::write_findings_from_archive(&self.data.join("archive"), &path)?;
+        let told = archive::read_findings(&self.data.join("archive"))?;
+        archive::write_findings(&told, &path)?;
+        let findings = told.len();
         let metrics = self.data.join("metrics.prom");
         std::fs::write(&metrics, self.shown.metrics.text()).map_err(|error| disk(&metrics, &error))?;
-        self.anchor.write_receipts(&self.data.join("receipts"))?;
         let text = std::fs::read(&path).map_err(|error| disk(&path, &error))?;
         let mut cases = cases(text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()))?;
         for case in &mut cases {
@@ -83,7 +84,7 @@ impl Played<'_> {
         let receipt = cases.first().map(|case| self.judge(&case.finding, &vkey)).transpose()?;
         let committed = ledger::Verdict::Committed;
         let verified = ledger.verdict == committed && receipt.as_ref().is_none_or(|r| r.verdict == committed);
-        let sealed = self.anchor.sealed.len();
+        let sealed = self.anchor.sealed;
         let conserved = conservation.iter().all(|balance| balance.holds) && sealed == findings;
         let outcome = Outcome {
             incidents: self.incidents.len(),

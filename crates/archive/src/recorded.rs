@@ -1,0 +1,222 @@
+//! Recorded events without a journal: NDJSON files, one record a line, as a source of one lane.
+//!
+//! `access.ndjson` and `auth.ndjson` hold what a topic would, in the order it would; `staff.ndjson`,
+//! `patients.ndjson` and `relations.ndjson` the reference. Files know no append times: nothing is rejected for its
+//! age, and every reference row counts from the time it says it was recorded. No clock decides anything, so a topic
+//! that is silent at the end keeps the last ticks open. Read next: `replay.rs`, the twin that has a journal.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base::{Millis, Timestamp};
+use engine::PipelineSpec;
+use engine::ports::{Flow, LaneId, LaneStore, PortError, ReferenceFeed, ReferenceRecord, Source, Wake};
+use events::{DecodeOptions, Decoder, Offset, PseudonymKeys, Record, Records, TopicId};
+
+use crate::error::{Error, Result};
+use crate::limits::{CHUNK_BYTES, CHUNK_ROWS, LINE_BYTES_MAX};
+use crate::store::{Captured, CapturingStore};
+
+/// The one lane of files.
+const LANE: LaneId = LaneId(0);
+
+/// A source over NDJSON files.
+pub struct RecordedSource {
+    topics: Vec<Topic>,
+    captured: Arc<Mutex<Captured>>,
+    assigned: bool,
+    exhausted: bool,
+}
+
+struct Topic {
+    lines: Lines,
+    decoder: Decoder,
+    flow: Flow,
+    ended: bool,
+}
+
+impl RecordedSource {
+    /// Opens the file of each input's stream in `dir`. Two inputs of one stream cannot be told apart in files.
+    pub fn open(dir: &Path, spec: &PipelineSpec, keys: &Arc<PseudonymKeys>) -> Result<Self> {
+        let mut streams = BTreeMap::new();
+        let mut topics = Vec::new();
+        for input in spec.inputs() {
+            if let Some(other) = streams.insert(input.stream, &input.topic) {
+                let (stream, topic) = (input.stream.name(), &input.topic);
+                let problem = format!("inputs `{other}` and `{topic}` both carry `{stream}`: files hold one of each");
+                return Err(Error::Replay(problem));
+            }
+            let ages = Millis::days(i64::from(i32::MAX));
+            let options = DecodeOptions { max_event_age: ages, max_clock_skew: ages, ..spec.decode_options().clone() };
+            topics.push(Topic {
+                lines: Lines::open(dir.join(format!("{}.ndjson", input.stream.name())))?,
+                decoder: Decoder::new(input.stream, input.format, Arc::clone(keys), options)?,
+                flow: Flow::Read,
+                ended: false,
+            });
+        }
+        Ok(Self { topics, captured: Arc::default(), assigned: false, exhausted: false })
+    }
+
+    /// Takes what the replay has committed so far.
+    pub fn take_captured(&self) -> Captured {
+        std::mem::take(&mut *self.captured.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Topic {
+    fn next(&mut self) -> Result<Option<events::Decoded>> {
+        let mut records = Records::default();
+        while records.len() < CHUNK_ROWS && records.byte_count() < CHUNK_BYTES {
+            let Some((number, line)) = self.lines.next()? else {
+                self.ended = true;
+                break;
+            };
+            let value = Some(line);
+            records.push(Record {
+                offset: Offset(number),
+                append_time: Timestamp::from_millis(0),
+                key: None,
+                value,
+                headers: &[],
+            });
+        }
+        Ok((!records.is_empty()).then(|| self.decoder.decode(&records)))
+    }
+}
+
+impl Source for RecordedSource {
+    fn poll(&mut self, _wait: Duration) -> std::result::Result<Vec<Wake>, PortError> {
+        if !std::mem::replace(&mut self.assigned, true) {
+            return Ok(vec![Wake::Assigned(vec![LANE])]);
+        }
+        // When only topics on hold are left, nothing can wait for the others any more.
+        let any = self.topics.iter().any(|topic| topic.flow == Flow::Read && !topic.ended);
+        let mut wakes = Vec::new();
+        for (id, topic) in (0u8..).map(TopicId).zip(&mut self.topics) {
+            if !topic.ended && (topic.flow == Flow::Read || !any) {
+                wakes.extend(topic.next()?.map(|decoded| Wake::Decoded { lane: LANE, topic: id, decoded }));
+            }
+        }
+        if wakes.is_empty() && !std::mem::replace(&mut self.exhausted, true) {
+            wakes.push(Wake::Exhausted);
+        }
+        Ok(wakes)
+    }
+
+    fn open(&mut self, lane: LaneId) -> std::result::Result<Box<dyn LaneStore>, PortError> {
+        Ok(Box::new(CapturingStore { lane, captured: Arc::clone(&self.captured) }))
+    }
+
+    fn log_start(&mut self, _lane: LaneId) -> std::result::Result<Vec<Offset>, PortError> {
+        Ok(vec![Offset(0); self.topics.len()])
+    }
+
+    fn start(&mut self, lane: LaneId, from: &[Offset]) -> std::result::Result<(), PortError> {
+        match from.iter().all(|offset| *offset == Offset(0)) {
+            true => Ok(()),
+            false => {
+                Err(PortError::Invalid(format!("lane {lane}: files are read from their beginnings, not {from:?}")))
+            }
+        }
+    }
+
+    fn set_flow(&mut self, _lane: LaneId, topic: TopicId, flow: Flow) -> std::result::Result<(), PortError> {
+        if let Some(topic) = self.topics.get_mut(topic.index()) {
+            topic.flow = flow;
+        }
+        Ok(())
+    }
+
+    fn at_end(&self, _lane: LaneId, _topic: TopicId) -> Option<Offset> {
+        None
+    }
+
+    fn lag(&self, _lane: LaneId, topic: TopicId) -> Option<u64> {
+        self.topics.get(topic.index()).filter(|topic| topic.ended).map(|_| 0)
+    }
+}
+
+/// The reference beside recorded events: all of it is known from the beginning, each row from its own time on.
+pub struct RecordedFeed {
+    rows: Vec<ReferenceRecord>,
+    ends: Vec<(&'static str, u32, Offset)>,
+}
+
+impl RecordedFeed {
+    /// Reads `<kind>.ndjson` of every kind of reference that the pipeline names.
+    pub fn open(dir: &Path, spec: &PipelineSpec) -> Result<Self> {
+        let (mut rows, mut ends) = (Vec::new(), Vec::new());
+        for (kind, _) in spec.reference() {
+            let mut lines = Lines::open(dir.join(format!("{kind}.ndjson")))?;
+            let mut next = 0;
+            while let Some((number, line)) = lines.next()? {
+                rows.push(ReferenceRecord {
+                    kind,
+                    partition: 0,
+                    offset: Offset(number),
+                    append_time: Timestamp::from_millis(0),
+                    value: Some(line.to_vec()),
+                });
+                next = number + 1;
+            }
+            ends.push((*kind, 0, Offset(next)));
+        }
+        Ok(Self { rows, ends })
+    }
+}
+
+impl ReferenceFeed for RecordedFeed {
+    fn poll(&mut self, _through: Option<Timestamp>) -> std::result::Result<Vec<ReferenceRecord>, PortError> {
+        Ok(std::mem::take(&mut self.rows))
+    }
+
+    fn known_through(&self) -> Timestamp {
+        Timestamp::MAX
+    }
+
+    fn ends(&mut self) -> std::result::Result<Vec<(&'static str, u32, Offset)>, PortError> {
+        Ok(self.ends.clone())
+    }
+}
+
+/// A file's lines with their numbers from 0; empty ones are passed over but counted.
+struct Lines {
+    path: PathBuf,
+    reader: BufReader<File>,
+    line: Vec<u8>,
+    number: i64,
+}
+
+impl Lines {
+    fn open(path: PathBuf) -> Result<Self> {
+        let file = File::open(&path).map_err(Error::disk(&path, "opening it"))?;
+        Ok(Self { path, reader: BufReader::with_capacity(1 << 20, file), line: Vec::new(), number: -1 })
+    }
+
+    fn next(&mut self) -> Result<Option<(i64, &[u8])>> {
+        loop {
+            self.line.clear();
+            let read = std::io::Read::take(&mut self.reader, LINE_BYTES_MAX).read_until(b'\n', &mut self.line);
+            let count = read.map_err(Error::disk(&self.path, "reading it"))? as u64;
+            if count == 0 {
+                return Ok(None);
+            }
+            self.number += 1;
+            if count == LINE_BYTES_MAX && self.line.last() != Some(&b'\n') {
+                let problem = format!("line {} has more than {LINE_BYTES_MAX} bytes", self.number + 1);
+                return Err(Error::file(&self.path, problem));
+            }
+            if !self.line.trim_ascii().is_empty() {
+                return Ok(Some((self.number, self.line.trim_ascii_end())));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
