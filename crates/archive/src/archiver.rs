@@ -16,7 +16,7 @@ use events::PseudonymKeys;
 use crate::error::Result;
 use crate::follow::{LaneFollow, Run, Setup};
 use crate::layout;
-use crate::limits::{FINISH_QUIET, FINISH_WAIT};
+use crate::limits::{FINISH_QUIET, FINISH_STEPS_MAX, FINISH_WAIT};
 use crate::read;
 use crate::reference_rows::ReferenceRows;
 use crate::run;
@@ -110,11 +110,15 @@ impl Archiver {
         Ok(new)
     }
 
-    /// Follows until nothing new comes, then writes what is left as last, shorter runs. The chain goes on from there.
+    /// Follows until nothing new comes, or for so many steps where others go on committing, then writes what is left
+    /// as last, shorter runs. The chain goes on from there.
     pub fn finish(&mut self) -> Result<()> {
         let mut quiet = 0;
-        while quiet < FINISH_QUIET {
+        for _ in 0..FINISH_STEPS_MAX {
             quiet = if self.step(FINISH_WAIT)? { 0 } else { quiet + 1 };
+            if quiet == FINISH_QUIET {
+                break;
+            }
         }
         for lane in self.lanes.keys().copied().collect::<Vec<_>>() {
             if let Some(run) = self.lanes.get_mut(&lane).map(|lane| lane.rest(&self.setup)).transpose()?.flatten() {

@@ -24,5 +24,7 @@ pub(crate) const FINISH_WAIT: Duration = Duration::from_millis(500);
 pub(crate) const FINISH_QUIET: u32 = 3;
 /// Bytes of one line of recorded events: as much as a broker takes in one record.
 pub(crate) const LINE_BYTES_MAX: u64 = 16 << 20;
+/// Steps of a follower that is being finished, at most.
+pub(crate) const FINISH_STEPS_MAX: u32 = 10_000;
 
 const _: () = assert!(CHUNK_BYTES + LINE_BYTES_MAX as usize <= events::limits::BATCH_BYTES_MAX);

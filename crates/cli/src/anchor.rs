@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use base::{Clock, SystemClock};
 use kafka::{Config, read_committed_from};
-use ledger::{EntryKind, Ledger, SigningKey, Submission};
+use ledger::{EntryKind, Ledger, SigningKey, Submission, Verdict, VerifierKey};
 use tokio::runtime::Runtime;
 
 use crate::keys;
@@ -22,8 +22,11 @@ pub(crate) struct Anchor {
     config: Config,
     next: BTreeMap<u32, i64>,
     receipts: PathBuf,
+    vkey: VerifierKey,
     /// Findings sealed by this process.
     pub(crate) sealed: usize,
+    /// Receipts that did not verify right after sealing.
+    pub(crate) failures: u64,
 }
 
 /// The parts of a data folder that belong to the ledger.
@@ -87,7 +90,9 @@ impl Anchor {
                 Failure::invalid("the ledger's source position is not one of ours").at(places.log.display())
             })?,
         };
-        Ok(Self { ledger, runtime, config: config.clone(), next, receipts: places.receipts.clone(), sealed: 0 })
+        let vkey = VerifierKey::load(&places.vkey, &places.log)?;
+        let (config, receipts) = (config.clone(), places.receipts.clone());
+        Ok(Self { ledger, runtime, config, next, receipts, vkey, sealed: 0, failures: 0 })
     }
 
     /// Seals what has been committed since; says how many entries the ledger holds.
@@ -107,7 +112,9 @@ impl Anchor {
             batch.push(Submission { id, kind: EntryKind::Finding, content });
         }
         self.append(&batch, None)?;
-        batch.iter().try_for_each(|submission| self.write_receipt(&submission.id))?;
+        for submission in &batch {
+            self.write_receipt(&submission.id)?;
+        }
         let position = serde_json::to_string(&self.next)?;
         self.append(&[], Some(position))?;
         self.sealed += batch.len();
@@ -123,9 +130,15 @@ impl Anchor {
         Ok(())
     }
 
-    fn write_receipt(&self, id: &str) -> Result<()> {
+    fn write_receipt(&mut self, id: &str) -> Result<()> {
         let receipt = self.runtime.block_on(self.ledger.receipt(id))?;
         let opening = serde_json::to_vec(&receipt.opening)?;
+        let report = ledger::verify_receipt(receipt.proof.as_bytes(), Some(&opening), None, &self.vkey)?;
+        if report.verdict != Verdict::Committed {
+            self.failures += 1;
+            let what = format!("the receipt of finding {id} does not verify: {}", report.reason);
+            return Err(Failure::new(base::Kind::Corrupt, what).at(self.receipts.display()).into());
+        }
         for (end, bytes) in [("tlog-proof", receipt.proof.into_bytes()), ("opening.json", opening)] {
             let path = self.receipts.join(format!("{id}.{end}"));
             std::fs::write(&path, bytes).map_err(|error| disk(&path, &error))?;

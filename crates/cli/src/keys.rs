@@ -7,6 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use base::{Clock as _, Millis, SystemClock, Timestamp};
 use events::PseudonymKeys;
 
 use crate::report::{Failure, disk};
@@ -24,6 +25,13 @@ pub(crate) fn random() -> Result<[u8; 32]> {
 pub(crate) fn pseudonyms(path: &Path) -> Result<PseudonymKeys> {
     let text = std::fs::read_to_string(path).map_err(|error| disk(path, &error))?;
     PseudonymKeys::parse(&text).with_context(|| format!("pseudonym key `{}`", path.display()))
+}
+
+/// How long ago a key file was written.
+pub(crate) fn age(path: &Path) -> Result<Millis> {
+    let written = std::fs::metadata(path).and_then(|file| file.modified()).map_err(|error| disk(path, &error))?;
+    let since = written.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_millis();
+    Ok(SystemClock.now() - Timestamp::from_millis(i64::try_from(since).unwrap_or(i64::MAX)))
 }
 
 /// Writes a file that only its owner can read; refuses to replace one.

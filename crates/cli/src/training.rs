@@ -2,7 +2,9 @@
 //!
 //! A row is positive if an act of an incident lies in its newest 24 hours: of its user, or of its user and patient.
 //! Users train on day-close rows, on the first row after each act and on a sample of the rest; pairs on every
-//! positive row and a weighted sample of the rest. Read next: `commands/train.rs`.
+//! positive row and a sample of the rest. A row that was sampled weighs as many as it stands for, so that rows weigh
+//! as often as they are scored: where day-close rows stood for all others, a user who had only signed in looked like
+//! an incident. Read next: `commands/train.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -177,10 +179,11 @@ impl Gathered {
             let (ends, users) = (ends(&batch, file)?, texts(&batch, "user_key", file)?);
             let mut chosen = Vec::new();
             for row in 0..batch.num_rows() {
-                let label = is_positive(acts, &users[row], ends[row]);
-                let sampled = !label && draw(&users[row], ends[row]).is_multiple_of(self.one_in);
-                if telling.contains(&number) || sampled {
-                    chosen.push(Chosen { row, label: u8::from(label), weight: 1.0 });
+                let label = u8::from(is_positive(acts, &users[row], ends[row]));
+                if telling.contains(&number) {
+                    chosen.push(Chosen { row, label, weight: 1.0 });
+                } else if draw(&users[row], ends[row]).is_multiple_of(self.one_in) {
+                    chosen.push(Chosen { row, label, weight: self.one_in as f32 });
                 }
                 number += 1;
             }

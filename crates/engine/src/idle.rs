@@ -26,6 +26,11 @@ impl Quiet {
         }
     }
 
+    /// The newest append time seen.
+    pub(crate) fn newest(&self) -> Option<Timestamp> {
+        self.newest.map(|(newest, _)| newest)
+    }
+
     /// The broker's time: the newest append time plus what has passed here since.
     pub(crate) fn broker_time(&self, now: Timestamp) -> Option<Timestamp> {
         self.newest.map(|(newest, seen)| newest + (now - seen).max(Millis(0)))

@@ -1,15 +1,16 @@
 //! Every metric of the product, declared once. Labels are bounded: topics, partitions, stages, reasons, rules.
 
-use base::Timestamp;
+use base::{Millis, Timestamp};
 use events::TopicId;
+use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    Histogram, HistogramOpts, HistogramTimer, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Histogram, HistogramOpts, HistogramTimer, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 use crate::error::Result;
 use crate::ports::{LaneId, Source};
-use crate::spec::PipelineSpec;
+use crate::spec::{Input, PipelineSpec};
 use crate::worker::{Done, Worker};
 
 /// Parts of a turn that are timed.
@@ -33,6 +34,8 @@ impl Stage {
 /// The metrics of one process.
 pub struct Metrics {
     registry: Registry,
+    /// CPU, memory and files of this process, under the names everybody uses.
+    process: Registry,
     received: IntCounterVec,
     rejected: IntCounterVec,
     late: IntCounterVec,
@@ -50,13 +53,17 @@ pub struct Metrics {
     state_keys: IntGaugeVec,
     state_bytes: IntGaugeVec,
     open_cases: IntGaugeVec,
-    last_commit: IntGaugeVec,
+    last_tick: IntGaugeVec,
+    checkpoint_age: IntGaugeVec,
+    end_to_end: Histogram,
     lanes: IntGauge,
     rebalances: IntCounterVec,
     scores: Histogram,
     stages: HistogramVec,
-    ledger_entries: IntGauge,
+    ledger_entries: IntCounter,
     ledger_last: IntGauge,
+    ledger_failures: IntCounter,
+    key_age: IntGauge,
 }
 
 impl Metrics {
@@ -78,6 +85,21 @@ impl Metrics {
             registry.register(Box::new(metric.clone()))?;
             Ok(metric)
         };
+        let plain = |name: &str, help: &str| -> Result<IntCounter> {
+            let metric = IntCounter::new(name, help)?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok(metric)
+        };
+        let process = Registry::new();
+        process.register(Box::new(ProcessCollector::for_self()))?;
+        let end_to_end = Histogram::with_opts(
+            HistogramOpts::new(
+                "end_to_end_seconds",
+                "From the append time of a lane's newest record to the commit of the ticks it closed.",
+            )
+            .buckets(vec![0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0]),
+        )?;
+        registry.register(Box::new(end_to_end.clone()))?;
         let scores = Histogram::with_opts(
             HistogramOpts::new("score", "Calibrated scores of users at scoring ticks.")
                 .buckets(vec![0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9]),
@@ -96,7 +118,7 @@ impl Metrics {
             model.with_label_values(&[model_in_use.name(), &model_in_use.digest().short()]).set(1);
         }
         Ok(Self {
-            received: counter("events_received_total", "Events read and accepted.", &["lane"])?,
+            received: counter("events_received_total", "Events read and accepted.", &["topic", "format"])?,
             rejected: counter("events_rejected_total", "Events that could not be used, by reason.", &["reason"])?,
             late: counter("events_late_total", "Events whose tick had closed.", &["stage"])?,
             duplicates: counter("events_duplicate_total", "Events that had been read before.", &["stage"])?,
@@ -121,26 +143,81 @@ impl Metrics {
             state_keys: gauge("state_keys", "Users (or values seen with users) a lane remembers.", &["lane", "kind"])?,
             state_bytes: gauge("state_bytes", "Bytes of sealed panes in memory.", &["lane"])?,
             open_cases: gauge("open_cases", "Cases that are open.", &["lane"])?,
-            last_commit: gauge("last_tick_timestamp_seconds", "End of the last committed tick.", &["lane"])?,
+            last_tick: gauge("last_tick_timestamp_seconds", "End of the last committed tick.", &["lane"])?,
+            checkpoint_age: gauge("checkpoint_age_seconds", "Time since a lane last committed.", &["lane"])?,
+            end_to_end,
             lanes: single("lanes", "Lanes this process owns.")?,
             rebalances: counter("lanes_assigned_total", "Lanes taken up since the start.", &[])?,
             scores,
             stages,
-            ledger_entries: single("ledger_entries", "Entries in the ledger.")?,
+            ledger_entries: plain(
+                "ledger_entries_total",
+                "Entries in the ledger, those of earlier processes included.",
+            )?,
             ledger_last: single("ledger_last_anchor_timestamp_seconds", "When the ledger last grew.")?,
+            ledger_failures: plain(
+                "ledger_verify_failures_total",
+                "Receipts that did not verify right after sealing.",
+            )?,
+            key_age: single("pseudonym_key_age_seconds", "Age of the pseudonym key file.")?,
+            process,
             registry,
         })
     }
 
     /// The exposition in Prometheus text format 0.0.4.
     pub fn text(&self) -> String {
-        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+        let families = [self.registry.gather(), self.process.gather()].concat();
+        TextEncoder::new().encode_to_string(&families).unwrap_or_default()
     }
 
     /// What the ledger holds.
     pub fn ledger(&self, entries: u64, at: Timestamp) {
-        self.ledger_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
-        self.ledger_last.set(at.millis() / 1_000);
+        let more = entries.saturating_sub(self.ledger_entries.get());
+        if more > 0 {
+            self.ledger_entries.inc_by(more);
+            self.ledger_last.set(at.millis() / 1_000);
+        }
+    }
+
+    /// A receipt did not verify right after its finding was sealed.
+    pub fn ledger_failure(&self) {
+        self.ledger_failures.inc();
+    }
+
+    /// How old the pseudonym key is.
+    pub fn key_age(&self, age: Millis) {
+        self.key_age.set(age.0.max(0) / 1_000);
+    }
+
+    /// Takes away what is said of a lane that is no longer here.
+    pub(crate) fn forget(&self, lane: LaneId, spec: &PipelineSpec) {
+        let name = lane.to_string();
+        // A series that was never set cannot be removed, and need not be.
+        let gone = |vec: &IntGaugeVec, labels: &[&str]| drop(vec.remove_label_values(labels));
+        for vec in [&self.watermark_lag, &self.state_bytes, &self.open_cases, &self.last_tick, &self.checkpoint_age] {
+            gone(vec, &[&name]);
+        }
+        for kind in ["users", "seen"] {
+            gone(&self.state_keys, &[&name, kind]);
+        }
+        for input in spec.inputs() {
+            for vec in [&self.source_last, &self.consumer_lag, &self.open_rows] {
+                gone(vec, &[&input.topic, &name]);
+            }
+        }
+    }
+
+    /// A lane has committed ticks; the newest record was appended so long ago.
+    pub(crate) fn committed(&self, newest: Option<Millis>) {
+        if let Some(newest) = newest.filter(|newest| *newest >= Millis(0)) {
+            self.end_to_end.observe(newest.0 as f64 / 1_000.0);
+        }
+    }
+
+    /// How long ago a lane committed.
+    pub(crate) fn checkpoint(&self, lane: LaneId, age: Millis) {
+        self.checkpoint_age.with_label_values(&[&lane.to_string()]).set(age.0.max(0) / 1_000);
     }
 
     pub(crate) fn time(&self, stage: Stage) -> HistogramTimer {
@@ -211,12 +288,12 @@ impl Metrics {
         self.state_keys.with_label_values(&[name.as_str(), "seen"]).set(narrow(seen));
         self.open_cases.with_label_values(&[&name]).set(narrow(worker.open_cases()));
         if let Some(end) = worker.lane().last_tick() {
-            self.last_commit.with_label_values(&[&name]).set(end.millis() / 1_000);
+            self.last_tick.with_label_values(&[&name]).set(end.millis() / 1_000);
         }
     }
 
-    pub(crate) fn walked(&self, lane: LaneId, events: u64) {
-        self.received.with_label_values(&[&lane.to_string()]).inc_by(events);
+    pub(crate) fn received(&self, input: &Input, events: usize) {
+        self.received.with_label_values(&[input.topic.as_str(), input.format.name()]).inc_by(events as u64);
     }
 
     pub(crate) fn ticked(&self, lane: LaneId, ticks: u64, state_bytes: Option<usize>) {

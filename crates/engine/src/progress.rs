@@ -59,7 +59,7 @@ impl Progress {
 
     pub(crate) fn note(&self, lane: LaneId, worker: &Worker, done: &Done, waits: Option<Timestamp>) {
         let mut snapshot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        snapshot.events += done.events;
+        snapshot.events += done.events.iter().sum::<usize>() as u64;
         snapshot.ticks += done.ticks;
         snapshot.rows.0 += done.user_rows;
         snapshot.rows.1 += done.pair_rows;

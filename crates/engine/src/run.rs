@@ -144,6 +144,7 @@ impl<'a> Engine<'a> {
 
     fn give_up(&mut self, lane: LaneId, why: &str) {
         if self.lanes.remove(&lane).is_some() {
+            self.metrics.forget(lane, self.spec);
             tracing::info!(lane = lane.0, why, "lane given up");
         }
     }
@@ -313,7 +314,13 @@ impl<'a> Engine<'a> {
             let done = std::mem::take(&mut owned.worker.done);
             self.metrics.done(self.spec, &done);
             self.metrics.lane(*lane, self.spec, &owned.worker, owned.quiet.broker_time(now), self.source);
-            self.metrics.walked(*lane, done.events);
+            for (input, events) in self.spec.inputs().iter().zip(&done.events) {
+                self.metrics.received(input, *events);
+            }
+            self.metrics.checkpoint(*lane, now - owned.committed_at);
+            if done.ticks > 0 {
+                self.metrics.committed(owned.quiet.newest().map(|newest| self.clock.now() - newest));
+            }
             owned.turns += 1;
             let bytes = (owned.turns % STATE_BYTES_EVERY == 0).then(|| owned.worker.lane().state_bytes());
             self.metrics.ticked(*lane, done.ticks, bytes);

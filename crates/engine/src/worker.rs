@@ -41,7 +41,8 @@ pub(crate) struct Done {
     pub(crate) scores: Vec<f64>,
     pub(crate) late: u64,
     pub(crate) duplicates: u64,
-    pub(crate) events: u64,
+    /// By input topic.
+    pub(crate) events: Vec<usize>,
     pub(crate) rejects: Vec<&'static str>,
 }
 
@@ -187,7 +188,8 @@ impl Worker {
             self.done.rejects.push(reject.reason.name());
             letters.insert((reject.offset, reject.part), (reject.reason.name(), reject.detail));
         }
-        self.done.events += walked.len() as u64;
+        self.done.events.resize(self.decoders.len(), 0);
+        self.done.events[topic.index()] += walked.len();
         for part in &walked {
             match part.disposition {
                 Disposition::Late => {

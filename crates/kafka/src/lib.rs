@@ -31,4 +31,4 @@ pub use follower::KafkaFollower;
 pub use reference::KafkaReferenceFeed;
 pub use source::KafkaSource;
 pub use speaker::{Speaker, partition_of};
-pub use topics::{Scope, check_topics, ensure_topics};
+pub use topics::{Scope, check_topics, ensure_topics, lane_count};

@@ -20,6 +20,18 @@ pub enum Scope {
     Own,
     /// Input and reference topics as well: for a fresh machine, where nobody else makes them.
     All,
+    /// Input and reference topics for a simulated hospital: its own times stand in them, and nothing is too old.
+    Simulated,
+}
+
+impl Scope {
+    fn holds(self, wanted: &Wanted) -> bool {
+        match self {
+            Self::Own => !wanted.input,
+            Self::All => true,
+            Self::Simulated => wanted.input,
+        }
+    }
 }
 
 const DAY_MS: u64 = 86_400_000;
@@ -55,6 +67,13 @@ impl Wanted {
     fn input(mut self) -> Self {
         self.input = true;
         self
+    }
+
+    /// The producer's times are kept, however old they are.
+    fn simulated(mut self) -> Self {
+        self.settings.retain(|(key, _)| *key != "message.timestamp.type");
+        self.at_least.retain(|(key, _)| *key != "retention.ms");
+        self.set("message.timestamp.type", "CreateTime").set("retention.ms", -1)
     }
 }
 
@@ -92,8 +111,8 @@ pub fn ensure_topics(config: &Config, lanes: u32, scope: Scope) -> Result<Vec<St
     let admin = Admin::new(config)?;
     let mut missing = Vec::new();
     for wanted in wanted(config, lanes) {
-        if (scope == Scope::All || !wanted.input) && admin.partitions(&wanted.topic)?.is_none() {
-            missing.push(wanted);
+        if scope.holds(&wanted) && admin.partitions(&wanted.topic)?.is_none() {
+            missing.push(if scope == Scope::Simulated { wanted.simulated() } else { wanted });
         }
     }
     let replication = config.replication.unwrap_or(-1);
@@ -140,6 +159,11 @@ pub fn ensure_topics(config: &Config, lanes: u32, scope: Scope) -> Result<Vec<St
         }
     }
     Ok(names)
+}
+
+/// How many lanes the input topics on the cluster make: the number of partitions they agree on.
+pub fn lane_count(config: &Config) -> Result<u32> {
+    crate::source::lane_count(&Admin::new(config)?, &config.input_topics)
 }
 
 /// Everything about the topics on the cluster that does not fit, one sentence each; empty when all is well.

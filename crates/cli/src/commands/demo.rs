@@ -15,7 +15,7 @@ use engine::ports::LaneId;
 use engine::{Engine, Metrics, ModelUse, PipelineSpec, Snapshot};
 use events::PseudonymKeys;
 use hospital::{Hospital, Incident};
-use kafka::{Config, Embedded, KafkaFollower, KafkaReferenceFeed, KafkaSource};
+use kafka::{Config, Embedded, KafkaFollower, KafkaReferenceFeed, KafkaSource, Scope};
 
 use crate::anchor::{self, Anchor, Places};
 use crate::elapsed::Elapsed;
@@ -31,8 +31,7 @@ use ending::Played;
 
 mod ending;
 
-/// Lanes of the broker in memory: one for each core of a small machine. A broker that creates topics when they are
-/// first written to gives them one.
+/// Lanes: one for each core of a small machine.
 const LANES: u32 = 2;
 /// How far the hospital may be ahead of the lanes: the broker in memory keeps 5 MiB a partition and drops the oldest.
 const AHEAD_MAX: Millis = Millis::hours(6);
@@ -60,8 +59,7 @@ pub(crate) struct Arguments {
     /// Print the outcome as JSON.
     #[arg(long)]
     json: bool,
-    /// A real broker instead of the one in memory. It must create topics when they are first written to, with one
-    /// partition; they get names of their own.
+    /// A real broker instead of the one in memory; topics get names of this demo's own.
     #[arg(long, value_name = "HOST:PORT")]
     bootstrap: Option<String>,
     /// Where HTTP listens; 127.0.0.1:9464, or any free port, if absent.
@@ -91,14 +89,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     anchor::init(&places, "chartwarden.demo/hospital")?;
 
     let view = View::new(arguments.plain, u64::from(arguments.town.days));
-    let (broker, config, lanes) = broker(arguments, &spec)?;
+    let (broker, config) = broker(arguments, &spec)?;
     let place = arguments.bootstrap.as_deref().unwrap_or("in memory");
-    view.stage(&format!("broker     {place}, {lanes} lanes over {}", config.input_topics.join(" and ")));
+    view.stage(&format!("broker     {place}, {LANES} lanes over {}", config.input_topics.join(" and ")));
 
     let hospital_config = arguments.town.config(arguments.seed, &spec.program().spec().time_zone)?;
     let start = hospital_config.start;
     let said = Mutex::new(Said::default());
-    let voice = Voice::new(Hospital::new(hospital_config)?, &spec, &config, lanes, &said)?;
+    let voice = Voice::new(Hospital::new(hospital_config)?, &spec, &config, LANES, &said)?;
     let rows = voice.introduce()?;
     view.stage(&format!(
         "hospital   seed {}, {} staff, {} days from {}; {} reference rows written",
@@ -113,13 +111,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let shown = Shown::new(Metrics::new(&spec)?);
     let server = server(arguments)?;
     view.stage(&format!("metrics    http://{}/metrics", server.address()?));
-    let topics_there = AtomicBool::new(broker.is_some());
     let ended = Watched {
         spec: &spec,
         config: &config,
-        lanes,
         is_embedded: broker.is_some(),
-        topics_there: &topics_there,
         pseudonyms: &pseudonyms,
         shown: &shown,
         said: &said,
@@ -145,15 +140,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
 }
 
 /// The broker in memory with every topic, or the way to a real one under names of this demo's own.
-fn broker(arguments: &Arguments, spec: &PipelineSpec) -> Result<(Option<Embedded>, Config, u32)> {
+fn broker(arguments: &Arguments, spec: &PipelineSpec) -> Result<(Option<Embedded>, Config)> {
     if let Some(bootstrap) = &arguments.bootstrap {
         let name = format!("demo-{}-{}", arguments.seed, SystemClock.now().millis());
-        return Ok((None, cluster::under(cluster::config(spec, bootstrap), &name), 1));
+        let config = cluster::under(cluster::config(spec, bootstrap), &name);
+        for scope in [Scope::Simulated, Scope::Own] {
+            kafka::ensure_topics(&config, LANES, scope)?;
+        }
+        return Ok((None, config));
     }
     let broker = Embedded::start()?;
     let config = cluster::config(spec, &broker.bootstrap());
     broker.create_topics(&config, LANES)?;
-    Ok((Some(broker), config, LANES))
+    Ok((Some(broker), config))
 }
 
 fn server(arguments: &Arguments) -> Result<Server> {
@@ -189,10 +188,7 @@ struct Archived {
 struct Watched<'a> {
     spec: &'a PipelineSpec,
     config: &'a Config,
-    lanes: u32,
     is_embedded: bool,
-    /// Every topic exists: a real broker makes the input topics when they are first written to.
-    topics_there: &'a AtomicBool,
     pseudonyms: &'a Arc<PseudonymKeys>,
     shown: &'a Arc<Shown>,
     said: &'a Mutex<Said>,
@@ -254,9 +250,6 @@ impl Watched<'_> {
     }
 
     fn compute(&self) -> Result<()> {
-        if !self.wait_for_topics() {
-            return Ok(());
-        }
         let mut source = KafkaSource::connect(self.config)?;
         // The simulated hospital's own stamps are the time: the machine's clock says nothing about them.
         let mut feed = KafkaReferenceFeed::connect(self.config, Arc::new(Standing))?;
@@ -267,11 +260,8 @@ impl Watched<'_> {
     }
 
     fn archive(&self, folder: &Path, over: &AtomicBool, until: &Mutex<Archived>) -> Result<()> {
-        if !self.wait_for_topics() {
-            return Ok(());
-        }
         let follower = Box::new(KafkaFollower::connect(self.config)?);
-        let lanes: Vec<LaneId> = (0..self.lanes).map(LaneId).collect();
+        let lanes: Vec<LaneId> = (0..LANES).map(LaneId).collect();
         let keys = Arc::clone(self.pseudonyms);
         let mut archiver = archive::Archiver::new(folder, self.spec, keys, follower, &lanes)?;
         while !over.load(Ordering::Relaxed) {
@@ -287,14 +277,6 @@ impl Watched<'_> {
 
     /// Waits until lanes and archiver are close enough behind the hospital; `false` ends the story.
     fn carry_on(&self, hour: Timestamp, archived: &Mutex<Archived>) -> bool {
-        if !self.topics_there.load(Ordering::Relaxed) {
-            // The first hour has made the broker create the input topics.
-            if let Err(error) = kafka::ensure_topics(self.config, self.lanes, kafka::Scope::Own) {
-                note(format!("error: {error}"));
-                return false;
-            }
-            self.topics_there.store(true, Ordering::Relaxed);
-        }
         loop {
             if self.shown.is_stopping() {
                 return false;
@@ -304,7 +286,7 @@ impl Watched<'_> {
             }
             let snapshot = self.shown.progress.snapshot();
             let ends = snapshot.lanes.values().map(|lane| lane.tick_end.or(lane.watermark));
-            let lanes = if snapshot.lanes.len() < self.lanes as usize { None } else { ends.min().flatten() };
+            let lanes = if snapshot.lanes.len() < LANES as usize { None } else { ends.min().flatten() };
             let archived = *archived.lock().unwrap_or_else(PoisonError::into_inner);
             let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).total();
             // Until the first tick closes nobody can be late: half a day may be said at once.
@@ -318,16 +300,8 @@ impl Watched<'_> {
         }
     }
 
-    fn wait_for_topics(&self) -> bool {
-        while !self.topics_there.load(Ordering::Relaxed) && !self.shown.is_stopping() {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        self.topics_there.load(Ordering::Relaxed)
-    }
-
     /// Seals what is found and draws, until everything said has been computed.
     fn seal(&self, arguments: &Arguments, places: &Places) -> Result<Anchor> {
-        self.wait_for_topics();
         let mut anchor = Anchor::open(places, self.config)?;
         let (mut quiet, mut last, mut entries) = (Elapsed::start(), (0, 0), anchor.step()?);
         let (mut rate, mut told) = ((Elapsed::start(), 0, 0.0), u32::MAX);

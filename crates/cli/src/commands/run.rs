@@ -75,6 +75,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     }
     let mut feed = KafkaReferenceFeed::connect(&config, Arc::new(SystemClock))?;
     let shown = Shown::new(Metrics::new(&spec)?);
+    shown.metrics.key_age(keys::age(&arguments.keys)?);
     note(format!("{} runs on {}; metrics on http://{}/metrics", spec.name(), config.bootstrap, server.address()?));
     let beside = Beside {
         spec: &spec,
@@ -139,16 +140,16 @@ impl Beside<'_> {
         while !self.over.load(Ordering::Relaxed) {
             archiver.step(LOOK)?;
         }
-        // Only whole runs were written: what is unfinished is followed again at the next start.
-        Ok(())
+        Ok(archiver.finish()?)
     }
 
     fn seal(&self, data: &Path) -> Result<()> {
         let mut anchor = Anchor::open(&Places::under(data), self.config)?;
         loop {
             let last = self.over.load(Ordering::Relaxed);
-            let entries = anchor.step()?;
-            self.shown.metrics.ledger(entries, SystemClock.now());
+            let stepped = anchor.step();
+            (0..std::mem::take(&mut anchor.failures)).for_each(|_| self.shown.metrics.ledger_failure());
+            self.shown.metrics.ledger(stepped?, SystemClock.now());
             if last {
                 return Ok(());
             }

@@ -12,7 +12,7 @@ use anyhow::Result;
 use engine::{ModelUse, PipelineSpec};
 use hospital::{Hospital, ReferenceRow, Stream};
 
-use crate::report::{Answer, Failure, disk, line};
+use crate::report::{Answer, Failure, disk, line, note};
 use crate::town::{Town, TruthFiles};
 use crate::view::grouped;
 use crate::voice::{Said, Voice};
@@ -33,14 +33,14 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Write events and reference rows to the topics of the pipeline on these brokers instead; the truth still goes
-    /// to --out. Records carry the simulated times: topics must keep the producer's timestamps.
+    /// to --out. Records carry the simulated times: missing topics are created so that they keep them.
     #[arg(long, value_name = "HOST:PORT")]
     bootstrap: Option<String>,
     /// Pipeline whose topics are written to; the shipped one if absent.
     #[arg(long, value_name = "DIR", requires = "bootstrap")]
     pipeline: Option<PathBuf>,
-    /// Partitions of the input topics.
-    #[arg(long, default_value_t = 1, value_name = "N", requires = "bootstrap")]
+    /// Partitions of the input topics, where they are created.
+    #[arg(long, default_value_t = 4, value_name = "N", requires = "bootstrap")]
     lanes: u32,
     /// Seconds of hospital time in one second; as fast as possible if absent.
     #[arg(long, value_name = "FACTOR", requires = "bootstrap")]
@@ -84,8 +84,10 @@ fn speak(
         None => shipped::load(ModelUse::Record)?,
     };
     let config = cluster::config(&spec, bootstrap);
+    let created = kafka::ensure_topics(&config, arguments.lanes, kafka::Scope::Simulated)?;
+    created.iter().for_each(|topic| note(format!("created topic {topic}")));
     let said = Mutex::new(Said::default());
-    let mut voice = Voice::new(hospital, &spec, &config, arguments.lanes, &said)?;
+    let mut voice = Voice::new(hospital, &spec, &config, kafka::lane_count(&config)?, &said)?;
     voice.introduce()?;
     voice.speak(start, &mut truth, &|_| {
         std::thread::sleep(pause);

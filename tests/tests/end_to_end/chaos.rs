@@ -1,0 +1,168 @@
+//! Whatever dies, and when: nothing is lost, nothing doubled, and every byte is that of a clean run.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use engine::invariants::conservation;
+
+use crate::stage::{LANES, Member, Stage, settle};
+
+/// Kills of one chaos run, unless `CHARTWARDEN_CHAOS_KILLS` says otherwise.
+const KILLS: u32 = 12;
+
+/// Results of each lane.
+type Results = BTreeMap<u32, Vec<(String, Vec<u8>)>>;
+
+/// No topic is declared idle: what ticks hold depends on the input alone.
+fn stage() -> Stage {
+    Stage::new("30d")
+}
+
+/// What one undisturbed process makes of the input.
+fn clean() -> &'static Results {
+    static CLEAN: OnceLock<Results> = OnceLock::new();
+    CLEAN.get_or_init(|| {
+        let stage = stage();
+        let mut member = stage.start("clean", None);
+        settle(&mut [&mut member]);
+        member.stop();
+        let results = stage.results();
+        let count = |stream: &str| results.values().flatten().filter(|(key, _)| key.starts_with(stream)).count();
+        assert_eq!(results.len(), LANES as usize, "every lane has results");
+        assert!(count("features/") > 500, "{} ticks with feature rows", count("features/"));
+        assert!(count("findings/") > 3, "{} findings: the case says nothing", count("findings/"));
+        results
+    })
+}
+
+/// Holds what a stage committed against the clean run, and its journal against the laws.
+#[track_caller]
+fn check(stage: &Stage, what: &str) {
+    let (clean, found) = (clean(), stage.results());
+    let mut compared = 0;
+    for (lane, expected) in clean {
+        let found = found.get(lane).map(Vec::as_slice).unwrap_or_default();
+        for (place, (expected, found)) in expected.iter().zip(found).enumerate() {
+            assert_eq!(expected.0, found.0, "{what}: lane {lane}, result {place}");
+            assert!(expected.1 == found.1, "{what}: lane {lane}, result {place}, `{}` has other bytes", expected.0);
+            compared += 1;
+        }
+        assert_eq!(expected.len(), found.len(), "{what}: lane {lane}, number of results");
+    }
+    let mut ids = std::collections::BTreeSet::new();
+    let told = stage.committed("risk.findings.v1");
+    for finding in &told {
+        assert!(ids.insert(finding.key.clone()), "{what}: a finding was told twice");
+    }
+    let findings = clean.values().flatten().filter(|(key, _)| key.starts_with("findings/")).count();
+    assert_eq!(told.len(), findings, "{what}: findings on the topic");
+    let journal = stage.journal();
+    assert_eq!(journal.len(), LANES as usize);
+    for record in journal.values() {
+        conservation(&record.counts).unwrap_or_else(|broken| panic!("{what}: {broken}"));
+    }
+    println!("{what}: {compared} results and {findings} findings compared, 0 differences");
+}
+
+/// A small generator, so that a printed seed gives the same moments again.
+struct Moments(u64);
+
+impl Moments {
+    /// A time below `below` milliseconds.
+    fn next(&mut self, below: u64) -> Duration {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        Duration::from_millis((self.0 >> 33) % below)
+    }
+}
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    let given = std::env::var(name).ok();
+    given.map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+#[test]
+fn kills_at_any_moment_leave_the_bytes_of_a_clean_run() {
+    let seed = number("CHARTWARDEN_CHAOS_SEED", 7);
+    let kills = number("CHARTWARDEN_CHAOS_KILLS", u64::from(KILLS));
+    println!("seed {seed}, {kills} kills");
+    let stage = stage();
+    let mut moments = Moments(seed);
+    for _ in 0..kills {
+        let mut member = stage.start("killed", None);
+        // From before it has joined to deep in its work; a commit is under way most of the time.
+        std::thread::sleep(moments.next(4_000));
+        assert!(member.process.ended().is_none(), "it ended by itself:\n{}", member.log());
+        member.process.kill();
+    }
+    let mut member = stage.start("killed", None);
+    settle(&mut [&mut member]);
+    member.stop();
+    check(&stage, &format!("{kills} kills, seed {seed}"));
+}
+
+#[test]
+fn a_member_taken_for_dead_is_fenced() {
+    let stage = stage();
+    let mut zombie = stage.start("zombie", None);
+    wait_for_ticks(&zombie);
+    zombie.process.signal("-STOP");
+    // The other gets every lane once the session of the first has ended.
+    let mut other = stage.start("other", None);
+    settle(&mut [&mut other]);
+    zombie.process.signal("-CONT");
+    // It may find work again as a member that joins anew, or end; it must not add anything.
+    settle(&mut [&mut other, &mut zombie]);
+    zombie.stop();
+    other.stop();
+    check(&stage, "a stopped and continued member");
+}
+
+#[test]
+fn members_that_come_and_go_hand_lanes_over() {
+    let stage = stage();
+    let mut one = stage.start("one", None);
+    wait_for_ticks(&one);
+    let mut two = stage.start("two", None);
+    wait_for_ticks(&two);
+    let mut three = stage.start("three", None);
+    wait_for_ticks(&three);
+    two.stop();
+    settle(&mut [&mut one, &mut three]);
+    for member in [&one, &two, &three] {
+        assert!(!member.log().contains("is split"), "half a lane was held:\n{}", member.log());
+    }
+    one.stop();
+    three.stop();
+    check(&stage, "three members, one leaving");
+}
+
+#[test]
+fn a_broker_that_dies_inside_commits_loses_nothing() {
+    let stage = stage();
+    let mut member = stage.start("steady", None);
+    for _ in 0..2 {
+        wait_for_ticks(&member);
+        stage.broker.kill().unwrap();
+        stage.broker.restart().unwrap();
+    }
+    settle(&mut [&mut member]);
+    member.stop();
+    check(&stage, "a broker killed twice");
+}
+
+/// Waits until a member has closed ticks that it had not before.
+fn wait_for_ticks(member: &Member) {
+    let closed = || -> f64 {
+        let metrics = member.metrics();
+        metrics.iter().filter(|(name, _)| name.starts_with("chartwarden_ticks_closed_total")).map(|(_, n)| n).sum()
+    };
+    let before = closed();
+    for _ in 0..1_200 {
+        if closed() > before {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("no tick was closed within a minute:\n{}", member.log());
+}

@@ -1,0 +1,115 @@
+//! Live and replay agree to the byte, with everything in it that a clean comparison leaves out: garbage, copies, late
+//! records, topics declared idle, reference rows that arrive late. Every finding is sealed once and proved offline.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use chartwarden_tests::binary::run;
+use engine::invariants::conservation;
+
+use crate::stage::{LANES, Stage, settle};
+
+const ACCESS: &str = "ehr.access.v1";
+const DEAD_LETTERS: &str = "risk.findings.v1.dlq";
+const GARBAGE: [&[u8]; 4] = [b"{\"id\":\"x\",\"time\":", b"\xff\xfe\x00", b"", b"[[[[[[[[[[[[[[[[[[[["];
+
+#[test]
+fn live_equals_the_replay_of_its_archive() {
+    let stage = Stage::new("2s");
+    // What a lane cannot use: garbage, a copy of its first record (late by days), a copy of its last (the tick is open).
+    let mut sent = 0;
+    let mut lanes: BTreeMap<u32, Vec<_>> = BTreeMap::new();
+    for record in stage.committed(ACCESS) {
+        lanes.entry(record.partition).or_default().push(record);
+    }
+    assert_eq!(lanes.len(), LANES as usize);
+    for (lane, records) in &lanes {
+        let time = records[records.len() - 1].time.millis();
+        let garbage = GARBAGE.map(|value| (b"somebody".as_slice(), value, time));
+        stage.speak(ACCESS, *lane, &garbage);
+        let copy = |record: &kafka::CommittedRecord| (record.key.clone().unwrap(), record.value.clone().unwrap());
+        let (late, twice) = (copy(&records[0]), copy(&records[records.len() - 1]));
+        stage.speak(ACCESS, *lane, &[(&late.0, &late.1, time), (&twice.0, &twice.1, time)]);
+        sent += GARBAGE.len();
+    }
+    stage.ledger("data");
+    let mut member = stage.start("archiving", Some("data"));
+    settle(&mut [&mut member]);
+    // A relation that comes late, then a restart in which another topic's silence is decided anew.
+    let row = br#"{"user":"s1","patient":"p1","from":"2026-01-06T08:00:00Z","kind":"order"}"#;
+    stage.speak("ref.relations.v1", 0, &[(b"s1/p1", row, lanes[&0][lanes[&0].len() - 1].time.millis())]);
+    member.stop();
+    let mut member = stage.start("archiving", Some("data"));
+    settle(&mut [&mut member]);
+    member.stop();
+
+    // Conservation, and each side output once.
+    let (mut late, mut duplicates, mut rejects) = (0, 0, 0);
+    for (lane, record) in stage.journal() {
+        conservation(&record.counts).unwrap();
+        let below = lanes[&lane].len() + GARBAGE.len() + 2;
+        assert_eq!(record.counts[0].read, below as u64, "lane {lane}: everything was silent, so everything was closed");
+        late += record.counts[0].late;
+        duplicates += record.counts[0].duplicates;
+        rejects += record.counts[0].rejects;
+    }
+    assert_eq!(rejects as usize, sent);
+    assert!(late >= u64::from(LANES) && duplicates >= u64::from(LANES), "{late} late, {duplicates} duplicates");
+    let letters = stage.committed(DEAD_LETTERS);
+    assert_eq!(letters.len() as u64, late + rejects, "each late record and each reject once");
+    for value in GARBAGE {
+        let same = letters.iter().filter(|letter| letter.value.as_deref() == Some(value)).count();
+        assert_eq!(same, LANES as usize, "garbage goes on as it came, once for each lane");
+    }
+
+    // The archive without what is to be computed again.
+    let live = stage.findings();
+    assert!(live.len() > 3, "{} findings: the case says nothing", live.len());
+    let (pipeline, archive, out) = (stage.path("pipeline"), stage.path("data/archive"), stage.path("replayed.ndjson"));
+    let verified = run(&["replay", &pipeline, "--archive", &archive, "--out", &out, "--verify"]).with(0);
+    assert!(verified.out.contains("equal to the byte"), "{}", verified.out);
+    let gone = strip(Path::new(&archive));
+    assert!(gone > 3, "{gone} files of results were deleted");
+    run(&["replay", &pipeline, "--archive", &archive, "--out", &out]).with(0);
+    let mut expected = live.join(&b'\n');
+    expected.push(b'\n');
+    assert!(fs::read(&out).unwrap() == expected, "the replay tells other findings than the live run");
+
+    // Sealed once each, proved offline.
+    let (log, vkey) = (stage.path("data/ledger"), stage.path("data/log.vkey"));
+    let report = run(&["ledger", "verify", &log, "--vkey", &vkey, "--json"]).with(0).out;
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["size"], live.len() as u64 + 1, "the genesis entry and one for each finding");
+    for finding in &live {
+        let finding: serde_json::Value = serde_json::from_slice(finding).unwrap();
+        let id = finding["metadata"]["uid"].as_str().unwrap();
+        let receipt = |end: &str| stage.path(&format!("data/receipts/{id}.{end}"));
+        let (proof, opening) = (receipt("tlog-proof"), receipt("opening.json"));
+        run(&["ledger", "prove", &proof, "--opening", &opening, "--vkey", &vkey]).with(0);
+    }
+}
+
+/// Deletes features, scores and findings; says how many files that were.
+fn strip(folder: &Path) -> usize {
+    let mut gone = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        let computed = ["stream=features", "stream=pair_features", "stream=findings"].contains(&name.as_str());
+        if !entry.file_type().unwrap().is_dir() {
+            continue;
+        } else if computed {
+            gone += files(&entry.path());
+            fs::remove_dir_all(entry.path()).unwrap();
+        } else {
+            gone += strip(&entry.path());
+        }
+    }
+    gone
+}
+
+fn files(folder: &Path) -> usize {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    entries.map(|entry| if entry.file_type().unwrap().is_dir() { files(&entry.path()) } else { 1 }).sum()
+}

@@ -1,0 +1,233 @@
+//! A stage: a broker of its own, a pipeline, and a small simulated hospital in its topics.
+//!
+//! The same settings give the same records at the same offsets, so what two stages hold can be compared byte for byte.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chartwarden_tests::binary::{Process, run};
+use chartwarden_tests::broker::Broker;
+use engine::JournalRecord;
+use kafka::{CommittedRecord, Config, Speaker, read_committed};
+use tempfile::TempDir;
+
+/// Lanes of every stage.
+pub(crate) const LANES: u32 = 3;
+/// Looks, 100 ms apart, within which lanes must have read and computed everything.
+const LOOKS_MAX: u32 = 3_000;
+/// Looks that must say the same before nothing more is expected.
+const QUIET_LOOKS: u32 = 15;
+
+pub(crate) struct Stage {
+    pub(crate) broker: Broker,
+    pub(crate) folder: TempDir,
+    pub(crate) config: Config,
+}
+
+impl Stage {
+    /// Brings the broker up and lets the hospital speak. `idle_after` as in `pipeline.toml`.
+    pub(crate) fn new(idle_after: &str) -> Self {
+        let broker = Broker::start().unwrap_or_else(|error| panic!("{error}"));
+        let folder = tempfile::tempdir().unwrap();
+        let pipeline = folder.path().join("pipeline");
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../pipelines/insider-breach"), &pipeline);
+        let file = pipeline.join("pipeline.toml");
+        let mut text = std::fs::read_to_string(&file).unwrap();
+        // Members that are killed are missed soon, and a small hospital has cases to tell.
+        let members = "[kafka.properties]\n\"session.timeout.ms\" = \"6000\"\n\"heartbeat.interval.ms\" = \"500\"\n";
+        for (from, to) in [
+            ("\n# Input topics", format!("\n{members}\n# Input topics").as_str()),
+            ("idle_after = \"60s\"", &format!("idle_after = \"{idle_after}\"")),
+            ("learn_days = 14", "learn_days = 1"),
+        ] {
+            assert!(text.contains(from), "pipeline.toml no longer says `{from}`");
+            text = text.replacen(from, to, 1);
+        }
+        std::fs::write(file, text).unwrap();
+        let key: String = (1..=32).map(|byte| format!("{byte:02x}")).collect();
+        std::fs::write(folder.path().join("key"), format!("chartwarden-pseudonym-key v1\nid 1\nkey {key}\n")).unwrap();
+        let mut config = Config::new(broker.bootstrap(), "chartwarden-insider-breach", "chartwarden.insider-breach");
+        config.input_topics = vec!["ehr.access.v1".to_owned(), "auth.events.v1".to_owned()];
+        config.reference_topics = vec![("relations", "ref.relations.v1".to_owned())];
+        config.findings_topic = "risk.findings.v1".to_owned();
+        config.dead_letter_topic = "risk.findings.v1.dlq".to_owned();
+        let stage = Self { broker, folder, config };
+        stage.simulate();
+        stage
+    }
+
+    fn simulate(&self) {
+        let (pipeline, truth) = (self.path("pipeline"), self.path("truth"));
+        let lanes = LANES.to_string();
+        let bootstrap = self.broker.bootstrap();
+        let hospital =
+            ["--staff", "60", "--days", "4", "--seed", "11", "--first-incident-day", "1", "--incidents", "250"];
+        let place = ["--bootstrap", bootstrap, "--pipeline", &pipeline, "--lanes", &lanes, "--out", &truth];
+        run(&[&["simulate"], hospital.as_slice(), &place].concat()).with(0);
+        run(&["topics", &pipeline, "--bootstrap", bootstrap, "--apply", "--lanes", &lanes]).with(0);
+    }
+
+    /// A path in the stage's folder, as text.
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_string_lossy().into_owned()
+    }
+
+    /// Begins a ledger in `data`.
+    pub(crate) fn ledger(&self, data: &str) {
+        run(&["ledger", "init", "--data", &self.path(data), "--origin", "chartwarden.test/log"]).with(0);
+    }
+
+    /// Starts a consumer of the group; with `data` it archives and seals.
+    pub(crate) fn start(&self, name: &str, data: Option<&str>) -> Member {
+        let (pipeline, key) = (self.path("pipeline"), self.path("key"));
+        let mut arguments = vec!["run", &pipeline, "--bootstrap", self.broker.bootstrap(), "--keys", &key];
+        arguments.extend(["--http", "127.0.0.1:0", "--instance-id", name]);
+        let data = data.map(|data| self.path(data));
+        if let Some(data) = &data {
+            arguments.extend(["--data", data]);
+        }
+        let log = self.folder.path().join(format!("{name}.log"));
+        let skip = std::fs::metadata(&log).map_or(0, |log| log.len() as usize);
+        Member { process: Process::start(&arguments, &log), skip }
+    }
+
+    /// Every committed record of a topic.
+    pub(crate) fn committed(&self, topic: &str) -> Vec<CommittedRecord> {
+        read_committed(&self.config, topic).unwrap()
+    }
+
+    /// What each lane committed as results, in order: feature rows, scores and findings by stream and tick.
+    pub(crate) fn results(&self) -> BTreeMap<u32, Vec<(String, Vec<u8>)>> {
+        let mut lanes: BTreeMap<u32, Vec<_>> = BTreeMap::new();
+        for record in self.committed("chartwarden.insider-breach.results") {
+            let key = String::from_utf8(record.key.unwrap()).unwrap();
+            lanes.entry(record.partition).or_default().push((key, record.value.unwrap()));
+        }
+        lanes
+    }
+
+    /// The findings of all lanes as the demo and a replay write them: by tick end, lane, ordinal.
+    pub(crate) fn findings(&self) -> Vec<Vec<u8>> {
+        let mut told = Vec::new();
+        for (lane, results) in self.results() {
+            for (place, (key, value)) in results.into_iter().enumerate() {
+                if let Some(end) = key.strip_prefix("findings/") {
+                    told.push((end.parse::<i64>().unwrap(), lane, place, value));
+                }
+            }
+        }
+        told.sort();
+        told.into_iter().map(|(_, _, _, value)| value).collect()
+    }
+
+    /// The newest journal record of each lane.
+    pub(crate) fn journal(&self) -> BTreeMap<u32, JournalRecord> {
+        let records = self.committed("chartwarden.insider-breach.journal");
+        let read =
+            |record: CommittedRecord| (record.partition, serde_json::from_slice(&record.value.unwrap()).unwrap());
+        records.into_iter().map(read).collect()
+    }
+
+    /// Sends a record to a lane of a topic.
+    pub(crate) fn speak(&self, topic: &str, lane: u32, records: &[(&[u8], &[u8], i64)]) {
+        let speaker = Speaker::connect(&self.config).unwrap();
+        for (key, value, time) in records {
+            let time = Some(base::Timestamp::from_millis(*time));
+            speaker.send(topic, Some(lane), key, Some(value), &[], time).unwrap();
+        }
+        speaker.flush().unwrap();
+    }
+}
+
+/// A running consumer of the group.
+pub(crate) struct Member {
+    pub(crate) process: Process,
+    /// What earlier processes of the name left in the log.
+    skip: usize,
+}
+
+impl Member {
+    /// What this process printed.
+    pub(crate) fn log(&self) -> String {
+        self.process.log()[self.skip..].to_owned()
+    }
+
+    /// Its metrics as (name with labels, value); empty until it serves them.
+    pub(crate) fn metrics(&self) -> BTreeMap<String, f64> {
+        let log = self.log();
+        let Some(address) = log.split("metrics on http://").nth(1).and_then(|rest| rest.split('/').next()) else {
+            return BTreeMap::new();
+        };
+        let mut text = String::new();
+        let asked = TcpStream::connect(address).and_then(|mut stream| {
+            stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+            stream.write_all(b"GET /metrics HTTP/1.0\r\nHost: here\r\n\r\n")?;
+            stream.read_to_string(&mut text)
+        });
+        if asked.is_err() {
+            return BTreeMap::new();
+        }
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines
+            .filter_map(|line| line.rsplit_once(' '))
+            .filter_map(|(name, v)| Some((name.to_owned(), v.parse().ok()?)))
+            .collect()
+    }
+
+    /// Asks it to end and waits.
+    pub(crate) fn stop(&mut self) {
+        self.process.signal("-TERM");
+        let status = self.process.wait();
+        assert!(status.success(), "{status} after SIGTERM:\n{}", self.log());
+    }
+}
+
+/// Waits until the members together have read and computed everything that is due.
+pub(crate) fn settle(members: &mut [&mut Member]) {
+    let (mut before, mut quiet) = (BTreeMap::new(), 0);
+    for _ in 0..LOOKS_MAX {
+        let mut now: BTreeMap<String, f64> = BTreeMap::new();
+        for member in members.iter_mut() {
+            if let Some(status) = member.process.ended() {
+                panic!("a member ended ({status}):\n{}", member.log());
+            }
+            let of = |name: &String| {
+                ["chartwarden_consumer_lag_records", "chartwarden_last_tick_timestamp_seconds"]
+                    .iter()
+                    .any(|kind| name.starts_with(kind))
+            };
+            // A lane that moved on still stands in the metrics of who had it; the newest owner knows most.
+            for (name, value) in member.metrics().into_iter().filter(|(name, _)| of(name)) {
+                let known = now.entry(name).or_insert(value);
+                *known = if *known < value { value } else { *known };
+            }
+        }
+        let ticks = now.keys().filter(|name| name.contains("last_tick")).count();
+        let lag: f64 = now.iter().filter(|(name, _)| name.contains("lag_records")).map(|(_, value)| value).sum();
+        let settled = ticks == LANES as usize && lag == 0.0 && now == before;
+        quiet = if settled { quiet + 1 } else { 0 };
+        if quiet == QUIET_LOOKS {
+            return;
+        }
+        before = now;
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let logs: Vec<_> = members.iter().map(|member| member.log()).collect();
+    panic!("lanes do not come to rest; last seen {before:?}; logs:\n{}", logs.join("\n---\n"));
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target: PathBuf = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}
