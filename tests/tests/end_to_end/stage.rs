@@ -219,6 +219,17 @@ pub(crate) fn settle(members: &mut [&mut Member]) {
     panic!("lanes do not come to rest; last seen {before:?}; logs:\n{}", logs.join("\n---\n"));
 }
 
+/// Waits until something holds, at most a minute.
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..600 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("not within a minute: {what}");
+}
+
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
