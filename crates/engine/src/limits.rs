@@ -26,6 +26,10 @@ pub const OPEN_ROWS_HOLD: usize = features::limits::OPEN_ROWS_MAX / 4;
 pub const WORKERS_MAX: usize = 16;
 /// How often an idle reference feed is asked for news.
 pub const REFERENCE_POLL: Millis = Millis::seconds(1);
+/// How long a lane rests that could not be opened or committed before it is opened again.
+pub const REOPEN_PAUSE: Duration = Duration::from_secs(1);
+/// How often it is opened again without having committed anything; then the process ends and says why.
+pub const REOPENS_MAX: u32 = 30;
 
 const _: () = assert!(AHEAD_RESUME.0 < AHEAD_MAX.0);
 const _: () = assert!(OPEN_ROWS_HOLD < features::limits::OPEN_ROWS_MAX);

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::idle::Quiet;
 use crate::limits::{
     AHEAD_MAX, AHEAD_RESUME, COMMIT_BUDGET, DEAD_LETTERS_MAX, DEAD_LETTERS_WAIT, OPEN_ROWS_HOLD, POLL_WAIT,
-    REFERENCE_POLL, WORKERS_MAX,
+    REFERENCE_POLL, REOPEN_PAUSE, REOPENS_MAX, WORKERS_MAX,
 };
 use crate::metrics::{Metrics, Stage};
 use crate::ports::{Flow, LaneId, PortError, ReferenceFeed, Source, Wake};
@@ -40,6 +40,15 @@ pub struct Engine<'a> {
     genesis: Option<Pins>,
     reference_asked: Timestamp,
     exhausted: bool,
+    /// Lanes that failed for a reason that passes; gone from here once they have committed again.
+    troubled: BTreeMap<LaneId, Trouble>,
+}
+
+/// A lane that is to be opened again.
+#[derive(Clone, Copy)]
+struct Trouble {
+    since: Stopwatch,
+    times: u32,
 }
 
 /// A lane of ours.
@@ -76,6 +85,7 @@ impl<'a> Engine<'a> {
             genesis: None,
             reference_asked: Timestamp::MIN,
             exhausted: false,
+            troubled: BTreeMap::new(),
         }
     }
 
@@ -96,14 +106,20 @@ impl<'a> Engine<'a> {
         let mut arrived: BTreeMap<LaneId, Vec<Wake>> = BTreeMap::new();
         for wake in wakes {
             match wake {
-                Wake::Assigned(lanes) => self.take_up(&lanes, now)?,
-                Wake::Revoked(lanes) => lanes.iter().for_each(|lane| self.give_up(*lane, "given to another consumer")),
+                Wake::Assigned(lanes) => lanes.iter().try_for_each(|lane| self.take_up(*lane, now))?,
+                Wake::Revoked(lanes) => {
+                    for lane in lanes {
+                        self.troubled.remove(&lane);
+                        self.give_up(lane, "given to another consumer");
+                    }
+                }
                 Wake::Records { lane, .. } | Wake::Decoded { lane, .. } => {
                     arrived.entry(lane).or_default().push(wake);
                 }
                 Wake::Exhausted => self.exhaust(),
             }
         }
+        self.open_again(now)?;
         self.walk(arrived, now);
         self.decide_idle(now);
         self.read_reference(now)?;
@@ -121,25 +137,60 @@ impl<'a> Engine<'a> {
 
     // ---- lanes that come and go
 
-    fn take_up(&mut self, lanes: &[LaneId], now: Timestamp) -> Result<()> {
-        self.metrics.assigned(lanes.len());
-        for lane in lanes {
-            let watch = Stopwatch::start();
-            let genesis = self.genesis()?;
-            let store = self.source.open(*lane)?;
-            let start = self.source.log_start(*lane)?;
-            let guide = self.source.journal(*lane)?;
-            let worker = Worker::open(*lane, self.spec, &self.keys, store, &start, genesis, guide)?;
-            let resume = worker.resume();
-            self.source.start(*lane, &resume)?;
-            tracing::info!(lane = lane.0, ms = watch.millis(), tick = ?worker.lane().last_tick(), "lane taken up");
-            let topics = self.spec.inputs().len();
-            let quiet = Quiet::new(topics);
-            let flows = vec![Flow::Read; topics];
-            let owned = Owned { worker, quiet, flows, committed_at: now, blocked_until: None, turns: 0 };
-            self.lanes.insert(*lane, owned);
+    /// Opens a lane. What passes is tried again later; nothing of the lane is held meanwhile.
+    fn take_up(&mut self, lane: LaneId, now: Timestamp) -> Result<()> {
+        match self.opened(lane, now) {
+            Ok(owned) => {
+                self.metrics.assigned(1);
+                self.lanes.insert(lane, owned);
+                Ok(())
+            }
+            Err(Error::Port(error)) => self.lost(lane, error),
+            Err(error) => Err(error),
         }
+    }
+
+    fn opened(&mut self, lane: LaneId, now: Timestamp) -> Result<Owned> {
+        let watch = Stopwatch::start();
+        let genesis = self.genesis()?;
+        let store = self.source.open(lane)?;
+        let start = self.source.log_start(lane)?;
+        let guide = self.source.journal(lane)?;
+        let worker = Worker::open(lane, self.spec, &self.keys, store, &start, genesis, guide)?;
+        self.source.start(lane, &worker.resume())?;
+        tracing::info!(lane = lane.0, ms = watch.millis(), tick = ?worker.lane().last_tick(), "lane taken up");
+        let topics = self.spec.inputs().len();
+        let (quiet, flows) = (Quiet::new(topics), vec![Flow::Read; topics]);
+        Ok(Owned { worker, quiet, flows, committed_at: now, blocked_until: None, turns: 0 })
+    }
+
+    /// A lane could not be opened or committed. Nothing of what was not committed counts, so it begins again from what
+    /// is stored: if another process has it, there; if the trouble passes, here.
+    fn lost(&mut self, lane: LaneId, error: PortError) -> Result<()> {
+        let text = match error {
+            PortError::Fenced(_) => {
+                self.give_up(lane, "fenced by another owner");
+                return Ok(());
+            }
+            PortError::Unavailable(text) => text,
+            error => return Err(error.into()),
+        };
+        let times = self.troubled.get(&lane).map_or(0, |trouble| trouble.times) + 1;
+        if times > REOPENS_MAX {
+            return Err(PortError::Unavailable(text).into());
+        }
+        tracing::warn!(lane = lane.0, times, problem = text, "the lane will be opened again");
+        self.give_up(lane, "its last commit did not get through");
+        self.troubled.insert(lane, Trouble { since: Stopwatch::start(), times });
         Ok(())
+    }
+
+    fn open_again(&mut self, now: Timestamp) -> Result<()> {
+        let waits = |(lane, trouble): (&LaneId, &Trouble)| {
+            (!self.lanes.contains_key(lane) && trouble.since.elapsed() >= REOPEN_PAUSE).then_some(*lane)
+        };
+        let due: Vec<LaneId> = self.troubled.iter().filter_map(waits).collect();
+        due.into_iter().try_for_each(|lane| self.take_up(lane, now))
     }
 
     fn give_up(&mut self, lane: LaneId, why: &str) {
@@ -257,31 +308,29 @@ impl<'a> Engine<'a> {
         let reference = &self.reference;
         let timer = self.metrics.time(Stage::Ticks);
         let work: Vec<_> = self.lanes.iter_mut().collect();
-        let fenced = side_by_side(work, |(lane, owned)| match close_and_commit(owned, reference, known, now) {
-            Err(Error::Port(PortError::Fenced(_))) => Ok(Some(*lane)),
+        let failed = side_by_side(work, |(lane, owned)| match close_and_commit(owned, reference, known, now) {
+            Err(Error::Port(error)) => Ok(Some((*lane, error))),
             other => other.map(|()| None),
         })?;
         drop(timer);
-        fenced.into_iter().flatten().for_each(|lane| self.give_up(lane, "fenced by another owner"));
-        Ok(())
+        failed.into_iter().flatten().try_for_each(|(lane, error)| self.lost(lane, error))
     }
 
     /// Rejects and late records leave although no tick closes.
     fn commit_letters(&mut self, now: Timestamp) -> Result<()> {
-        let mut fenced = Vec::new();
+        let mut failed = Vec::new();
         for (lane, owned) in &mut self.lanes {
             let waiting = owned.worker.waiting_letters();
             let waited = now - owned.committed_at;
             if waiting >= DEAD_LETTERS_MAX || (waiting > 0 && waited >= DEAD_LETTERS_WAIT) {
                 match owned.worker.commit_without_tick() {
-                    Err(Error::Port(PortError::Fenced(_))) => fenced.push(*lane),
+                    Err(Error::Port(error)) => failed.push((*lane, error)),
                     other => other?,
                 }
                 owned.committed_at = now;
             }
         }
-        fenced.into_iter().for_each(|lane| self.give_up(lane, "fenced by another owner"));
-        Ok(())
+        failed.into_iter().try_for_each(|(lane, error)| self.lost(lane, error))
     }
 
     /// Holds topics that are ahead of the one their lane waits for. That one is never held.
@@ -319,6 +368,7 @@ impl<'a> Engine<'a> {
             }
             self.metrics.checkpoint(*lane, now - owned.committed_at);
             if done.ticks > 0 {
+                self.troubled.remove(lane);
                 self.metrics.committed(owned.quiet.newest().map(|newest| self.clock.now() - newest));
             }
             owned.turns += 1;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+#[derive(Clone, Copy)]
 pub(crate) struct Stopwatch(Instant);
 
 impl Stopwatch {

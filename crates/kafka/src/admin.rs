@@ -41,10 +41,11 @@ impl ClientContext for Quiet {
 /// One log line of librdkafka.
 pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, text: &str) {
     match level {
+        // A connection that was lost or refused, many at a time; the calls that suffer from it say so themselves.
+        _ if facility == "FAIL" => tracing::debug!(facility, "librdkafka: {text}"),
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
             tracing::warn!(facility, "librdkafka: {text}");
         }
-        // Lost connections come as warnings, many at a time; the calls that suffer from them say so themselves.
         _ => tracing::debug!(facility, "librdkafka: {text}"),
     }
 }

@@ -25,16 +25,17 @@ struct Stored {
     commits: u32,
 }
 
-/// When a commit goes wrong: its number, and whether it took effect.
+/// When a commit goes wrong: its number, whether it took effect, and whether the process dies of it.
 #[derive(Clone, Copy)]
 struct Fault {
     commit: u32,
     persisted: bool,
+    kills: bool,
 }
 
 struct Store {
     stored: Arc<Mutex<Stored>>,
-    fault: Option<Fault>,
+    faults: Vec<Fault>,
 }
 
 impl LaneStore for Store {
@@ -51,8 +52,11 @@ impl LaneStore for Store {
     fn commit(&mut self, transaction: Transaction) -> std::result::Result<(), PortError> {
         let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
         stored.commits += 1;
-        let fault = self.fault.filter(|fault| fault.commit == stored.commits);
-        let lost = || Err(PortError::Unavailable("the answer was lost".to_owned()));
+        let fault = self.faults.iter().find(|fault| fault.commit == stored.commits);
+        let lost = || match fault.is_some_and(|fault| fault.kills) {
+            true => Err(PortError::Corrupt("killed".to_owned())),
+            false => Err(PortError::Unavailable("the answer was lost".to_owned())),
+        };
         if fault.is_some_and(|fault| !fault.persisted) {
             return lost();
         }
@@ -85,7 +89,7 @@ struct Logs<'a> {
     flows: [Flow; 2],
     pieces: VecDeque<usize>,
     stored: Arc<Mutex<Stored>>,
-    fault: Option<Fault>,
+    faults: Vec<Fault>,
     assigned: bool,
     started: bool,
 }
@@ -120,7 +124,7 @@ impl Source for Logs<'_> {
     }
 
     fn open(&mut self, _: LaneId) -> std::result::Result<Box<dyn LaneStore>, PortError> {
-        Ok(Box::new(Store { stored: Arc::clone(&self.stored), fault: self.fault }))
+        Ok(Box::new(Store { stored: Arc::clone(&self.stored), faults: self.faults.clone() }))
     }
 
     fn log_start(&mut self, _: LaneId) -> std::result::Result<Vec<Offset>, PortError> {
@@ -205,21 +209,19 @@ fn world(days: u32) -> World {
     }
 }
 
-/// Runs to the end, through as many owners as faults.
+/// Runs to the end, through as many owners as faults kill.
 fn run(world: &World, pieces: &[usize], faults: &[Fault]) -> Stored {
     let stored = Arc::new(Mutex::new(Stored::default()));
     let metrics = Metrics::new(&world.spec).unwrap();
     let progress = Progress::default();
-    let mut faults = faults.iter().copied();
     loop {
-        let fault = faults.next();
         let mut logs = Logs {
             topics: &world.topics,
             next: [0; 2],
             flows: [Flow::Read; 2],
             pieces: pieces.iter().copied().collect(),
             stored: Arc::clone(&stored),
-            fault,
+            faults: faults.to_vec(),
             assigned: false,
             started: false,
         };
@@ -227,7 +229,7 @@ fn run(world: &World, pieces: &[usize], faults: &[Fault]) -> Stored {
         let keys = Arc::clone(&world.keys);
         let mut engine = Engine::new(&world.spec, keys, &mut logs, &mut feed, &SystemClock, &metrics, &progress);
         match engine.run(&AtomicBool::new(false)) {
-            Err(Error::Port(PortError::Unavailable(_))) => continue,
+            Err(Error::Port(PortError::Corrupt(_))) => continue,
             other => other.unwrap(),
         }
         drop(engine);
@@ -241,13 +243,21 @@ fn ticks(stored: &Stored) -> Vec<Option<Timestamp>> {
 }
 
 #[test]
-fn kills_and_batch_sizes_leave_the_same_bytes() {
+fn kills_lost_answers_and_batch_sizes_leave_the_same_bytes() {
     let world = world(3);
     let clean = run(&world, &[500], &[]);
     assert!(ticks(&clean).len() > 1_000, "{} ticks", ticks(&clean).len());
     assert!(clean.results.len() > 500, "{} results", clean.results.len());
-    let fault = |commit, persisted| Fault { commit, persisted };
-    let faults = [fault(1, false), fault(3, true), fault(5, false), fault(9, true), fault(10, true), fault(16, false)];
+    let fault = |commit, persisted, kills| Fault { commit, persisted, kills };
+    let faults = [
+        fault(1, false, true),
+        fault(3, true, true),
+        fault(5, false, false),
+        fault(9, true, false),
+        fault(10, true, true),
+        fault(16, false, true),
+        fault(17, true, false),
+    ];
     let broken = run(&world, &[13, 700, 61, 5], &faults);
     assert_eq!(ticks(&clean), ticks(&broken));
     assert_eq!(clean.results.len(), broken.results.len());
