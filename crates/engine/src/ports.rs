@@ -102,7 +102,7 @@ pub trait Source {
     /// The first offset present of each input topic of the lane, in the order of [`TopicId`].
     fn log_start(&mut self, lane: LaneId) -> Result<Vec<Offset>, PortError>;
 
-    /// Starts reading each input topic of an opened lane at the given offset. An offset below the log's start is
+    /// Starts reading each input topic of an opened lane at the given offset, none of them held. An offset below the log's start is
     /// `Corrupt`: records that the lane still needs are gone.
     fn start(&mut self, lane: LaneId, from: &[Offset]) -> Result<(), PortError>;
 

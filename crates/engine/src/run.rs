@@ -4,7 +4,7 @@
 //! open while the source is polled, so lanes may come and go there. Read next: `worker.rs`, one lane at work.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -400,7 +400,9 @@ fn close_and_commit(owned: &mut Owned, reference: &Reference, known: Timestamp, 
 
 /// Does the work of several lanes on as many threads as the machine has cores; one after the other on one.
 fn side_by_side<W: Send, T: Send>(work: Vec<W>, each: impl Fn(W) -> Result<T> + Sync) -> Result<Vec<T>> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
+    // Asked once: the answer stands in files of the control group.
+    static CORES: LazyLock<usize> = LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let cores = (*CORES).min(WORKERS_MAX);
     if work.len() < 2 || cores < 2 {
         return work.into_iter().map(each).collect();
     }

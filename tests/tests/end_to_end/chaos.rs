@@ -148,6 +148,16 @@ fn a_broker_that_dies_inside_commits_loses_nothing() {
         stage.broker.restart().unwrap();
         std::thread::sleep(moments.next(3_000));
     }
+    // A broker that forgot its group may refuse the member for good; it ends with 3 and is started again, as any
+    // supervisor would.
+    wait_until("a member goes on", || {
+        let ended = member.process.ended();
+        if let Some(status) = ended {
+            assert_eq!(status.code(), Some(3), "{}", member.log());
+            member = stage.start("steady", None);
+        }
+        ended.is_none() && member.metrics().keys().filter(|name| name.contains("last_tick")).count() == LANES as usize
+    });
     settle(&mut [&mut member]);
     member.stop();
     check(&stage, "a broker killed twice");

@@ -133,6 +133,7 @@ impl Source for Logs<'_> {
 
     fn start(&mut self, _: LaneId, from: &[Offset]) -> std::result::Result<(), PortError> {
         self.started = true;
+        self.flows = [Flow::Read; 2];
         self.next = [from[0].0 as usize, from[1].0 as usize];
         Ok(())
     }
