@@ -5,6 +5,7 @@
 pub(crate) mod check;
 pub(crate) mod columns;
 pub(crate) mod demo;
+pub(crate) mod evaluate;
 pub(crate) mod explain;
 pub(crate) mod ledger;
 pub(crate) mod record;

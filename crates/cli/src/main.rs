@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 mod anchor;
 mod cases;
+mod casework;
 mod cluster;
 mod commands;
 mod elapsed;
@@ -23,7 +24,7 @@ mod training;
 mod view;
 mod voice;
 
-use commands::{check, columns, demo, explain, ledger as log, record, replay, run, simulate, topics, train};
+use commands::{check, columns, demo, evaluate, explain, ledger as log, record, replay, run, simulate, topics, train};
 
 /// Lanes are computed on threads that come and go, and panes outlive them: measured 2x faster than the system's.
 #[global_allocator]
@@ -65,6 +66,8 @@ enum Command {
     Record(record::Arguments),
     /// Train a model from recorded features and truth.
     Train(train::Arguments),
+    /// What so many cases a day catch, on recorded houses with their truth.
+    Evaluate(evaluate::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
         Command::Simulate(arguments) => simulate::run(arguments),
         Command::Record(arguments) => record::run(arguments),
         Command::Train(arguments) => train::run(arguments),
+        Command::Evaluate(arguments) => evaluate::run(arguments),
     };
     ExitCode::from(report::exit(result))
 }

@@ -286,7 +286,7 @@ fn feature_names(batch: &RecordBatch) -> Vec<String> {
         .collect()
 }
 
-fn files(folder: &Path, grain: Grain) -> Result<Vec<PathBuf>> {
+pub(crate) fn files(folder: &Path, grain: Grain) -> Result<Vec<PathBuf>> {
     let stream = match grain {
         Grain::Pairs => "pair_features-",
         Grain::Users => "features-",
@@ -302,19 +302,19 @@ fn files(folder: &Path, grain: Grain) -> Result<Vec<PathBuf>> {
     Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }
 
-fn batches(file: &Path) -> Result<FileReader<BufReader<File>>> {
+pub(crate) fn batches(file: &Path) -> Result<FileReader<BufReader<File>>> {
     let open = File::open(file).map_err(|error| disk(file, &error))?;
     FileReader::try_new(BufReader::new(open), None).with_context(|| file.display().to_string())
 }
 
-fn ends(batch: &RecordBatch, file: &Path) -> Result<Vec<i64>> {
+pub(crate) fn ends(batch: &RecordBatch, file: &Path) -> Result<Vec<i64>> {
     let column =
         batch.column_by_name("tick_end").and_then(|column| column.as_primitive_opt::<TimestampMillisecondType>());
     let column = column.ok_or_else(|| Failure::invalid("has no column `tick_end`").at(file.display()))?;
     Ok(column.values().to_vec())
 }
 
-fn texts(batch: &RecordBatch, name: &str, file: &Path) -> Result<Vec<String>> {
+pub(crate) fn texts(batch: &RecordBatch, name: &str, file: &Path) -> Result<Vec<String>> {
     let missing = || Failure::invalid(format!("has no text column `{name}`")).at(file.display());
     let column = batch.column_by_name(name).ok_or_else(missing)?;
     let column = arrow::compute::cast(column, &DataType::Utf8)?;

@@ -4,8 +4,8 @@
 //! open while the source is polled, so lanes may come and go there. Read next: `worker.rs`, one lane at work.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use base::{Clock, Millis, Timestamp};
