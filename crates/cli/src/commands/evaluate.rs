@@ -169,7 +169,11 @@ fn truth(folder: &Path, house: &mut House, known: &mut impl FnMut(&str) -> usize
     #[derive(Deserialize)]
     struct Act {
         time: i64,
-        incident: Option<u64>,
+        incident: Option<ActOf>,
+    }
+    #[derive(Deserialize)]
+    struct ActOf {
+        id: u64,
     }
     #[derive(Deserialize)]
     struct Told {
@@ -188,7 +192,7 @@ fn truth(folder: &Path, house: &mut House, known: &mut impl FnMut(&str) -> usize
     let mut acts: BTreeMap<u64, Vec<i64>> = BTreeMap::new();
     for act in lines::<Act>(&folder.join("truth/truth.ndjson"))? {
         if let Some(incident) = act.incident {
-            acts.entry(incident).or_default().push(act.time);
+            acts.entry(incident.id).or_default().push(act.time);
         }
     }
     for told in lines::<Told>(&folder.join("truth/incidents.ndjson"))? {
