@@ -31,4 +31,7 @@ pub use follower::KafkaFollower;
 pub use reference::KafkaReferenceFeed;
 pub use source::KafkaSource;
 pub use speaker::{Speaker, partition_of};
-pub use topics::{Scope, check_topics, ensure_topics, lane_count};
+pub use topics::{
+    Difference, Gravity, Mismatch, Remedy, Role, Scope, add_partitions, check_topics, compare_topics, create_topic,
+    ensure_topics, lane_count, mend_topics, topic_ends,
+};
