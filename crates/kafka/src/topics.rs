@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::thread;
 
+use engine::ports::PortError;
 use rdkafka::admin::{
     AlterConfig, ConfigResource, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
 };
@@ -352,8 +353,17 @@ fn setting_faults(admin: &Admin, wanted: &Wanted) -> Result<Vec<Mismatch>> {
 
 fn holds_records(admin: &Admin, topic: &str, partitions: u32) -> Result<bool> {
     for partition in 0..i32::try_from(partitions).unwrap_or(i32::MAX) {
+        let deadline = Deadline::after(REQUEST_MAX);
+        // A topic that was just created is known before its leader answers.
+        let high = loop {
+            match admin.watermarks(topic, partition) {
+                Ok((_, high)) => break high,
+                Err(PortError::Unavailable(_)) if !deadline.passed() => thread::sleep(VISIBLE_PAUSE),
+                Err(error) => return Err(error),
+            }
+        };
         // Compaction and deletion leave the end where it was.
-        if admin.watermarks(topic, partition)?.1 > 0 {
+        if high > 0 {
             return Ok(true);
         }
     }

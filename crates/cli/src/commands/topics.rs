@@ -85,7 +85,7 @@ fn plan(arguments: &Arguments, found: &[Mismatch], scope: Scope) -> Answer {
         return Answer::Yes;
     }
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["topic", "for", "change", "--apply"]);
     for one in found {
         table.add_row([one.topic.clone(), one.role.name().to_owned(), one.change(), remedy(one, scope)]);
