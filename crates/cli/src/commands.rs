@@ -9,6 +9,7 @@ pub(crate) mod evaluate;
 pub(crate) mod explain;
 pub(crate) mod ledger;
 pub(crate) mod record;
+pub(crate) mod rekey;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod simulate;

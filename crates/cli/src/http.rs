@@ -27,6 +27,8 @@ const LOOK: Duration = Duration::from_millis(50);
 pub(crate) struct Shown {
     pub(crate) metrics: Metrics,
     pub(crate) progress: Progress,
+    /// Ready without lanes: a process that has none.
+    pub(crate) ready: AtomicBool,
     /// Set to end the process in good order.
     pub(crate) stop: AtomicBool,
     /// A person asked for the end.
@@ -35,8 +37,8 @@ pub(crate) struct Shown {
 
 impl Shown {
     pub(crate) fn new(metrics: Metrics) -> Arc<Self> {
-        let (stop, interrupted) = (AtomicBool::new(false), AtomicBool::new(false));
-        Arc::new(Self { metrics, progress: Progress::default(), stop, interrupted })
+        let (ready, stop, interrupted) = (AtomicBool::new(false), AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { metrics, progress: Progress::default(), ready, stop, interrupted })
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -111,7 +113,8 @@ async fn metrics(State(shown): State<Arc<Shown>>) -> impl IntoResponse {
 }
 
 async fn ready(State(shown): State<Arc<Shown>>) -> (StatusCode, &'static str) {
-    match (shown.is_stopping(), shown.progress.snapshot().lanes.is_empty()) {
+    let laneless = shown.progress.snapshot().lanes.is_empty() && !shown.ready.load(Ordering::Relaxed);
+    match (shown.is_stopping(), laneless) {
         (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
         (false, true) => (StatusCode::SERVICE_UNAVAILABLE, "no lanes yet\n"),
         (false, false) => (StatusCode::OK, "ok\n"),

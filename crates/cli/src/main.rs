@@ -24,7 +24,9 @@ mod training;
 mod view;
 mod voice;
 
-use commands::{check, columns, demo, evaluate, explain, ledger as log, record, replay, run, simulate, topics, train};
+use commands::{
+    check, columns, demo, evaluate, explain, ledger as log, record, rekey, replay, run, simulate, topics, train,
+};
 
 /// Lanes are computed on threads that come and go, and panes outlive them: measured 2x faster than the system's.
 #[global_allocator]
@@ -53,8 +55,10 @@ enum Command {
     Check(check::Arguments),
     /// List the columns that a pipeline's SQL can use, and its features.
     Columns(columns::Arguments),
-    /// Check or create the topics of a pipeline.
+    /// Compare a pipeline's topics with what they must be; create and set them.
     Topics(topics::Arguments),
+    /// Write a copy of topics that is keyed by user, for a pipeline to read.
+    Rekey(rekey::Arguments),
     /// Tell a finding in words.
     Explain(explain::Arguments),
     /// Check and show ledgers and receipts, offline.
@@ -72,7 +76,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let level = if matches!(cli.command, Command::Run(_)) { "info" } else { "warn" };
+    let level = if matches!(cli.command, Command::Run(_) | Command::Rekey(_)) { "info" } else { "warn" };
     logging::start(level, cli.log_json);
     let result = match &cli.command {
         Command::Demo(arguments) => demo::run(arguments),
@@ -81,6 +85,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(arguments),
         Command::Columns(arguments) => columns::run(arguments),
         Command::Topics(arguments) => topics::run(arguments),
+        Command::Rekey(arguments) => rekey::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Ledger(arguments) => log::run(arguments),
         Command::Simulate(arguments) => simulate::run(arguments),

@@ -1,5 +1,7 @@
 //! Every metric of the product, declared once. Labels are bounded: topics, partitions, stages, reasons, rules.
 
+use std::collections::BTreeMap;
+
 use base::{Millis, Timestamp};
 use events::TopicId;
 use prometheus::process_collector::ProcessCollector;
@@ -64,6 +66,10 @@ pub struct Metrics {
     ledger_last: IntGauge,
     ledger_failures: IntCounter,
     key_age: IntGauge,
+    rekeyed: IntCounterVec,
+    rekey_lag: IntGaugeVec,
+    rekey_skew: IntGauge,
+    rekey_unknown: IntGauge,
 }
 
 impl Metrics {
@@ -160,6 +166,10 @@ impl Metrics {
                 "Receipts that did not verify right after sealing.",
             )?,
             key_age: single("pseudonym_key_age_seconds", "Age of the pseudonym key file.")?,
+            rekeyed: counter("rekey_records_total", "Records that `rekey` copied, by whose they are.", &["outcome"])?,
+            rekey_lag: gauge("rekey_lag_records", "Records that `rekey` has not copied yet.", &["topic"])?,
+            rekey_skew: single("rekey_skew_seconds", "How far source partitions of `rekey` lie apart in event time.")?,
+            rekey_unknown: single("rekey_unknown_names", "Names that the staff directory does not know.")?,
             process,
             registry,
         })
@@ -178,6 +188,24 @@ impl Metrics {
             self.ledger_entries.inc_by(more);
             self.ledger_last.set(at.millis() / 1_000);
         }
+    }
+
+    /// What `rekey` has committed: records by outcome, what is left by source topic, and how many names are unknown.
+    pub fn rekeyed(
+        &self,
+        outcomes: &BTreeMap<&'static str, u64>,
+        lag: &BTreeMap<String, u64>,
+        skew: Millis,
+        unknown: usize,
+    ) {
+        for (outcome, count) in outcomes {
+            self.rekeyed.with_label_values(&[outcome]).inc_by(*count);
+        }
+        for (topic, lag) in lag {
+            self.rekey_lag.with_label_values(&[topic]).set(i64::try_from(*lag).unwrap_or(i64::MAX));
+        }
+        self.rekey_skew.set(skew.0 / 1_000);
+        self.rekey_unknown.set(i64::try_from(unknown).unwrap_or(i64::MAX));
     }
 
     /// A receipt did not verify right after its finding was sealed.

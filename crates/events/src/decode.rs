@@ -4,6 +4,7 @@
 //! Every part of every record ends as exactly one row or one reject. Nothing a record holds can make this panic.
 //! Read next: `native.rs`, `fhir.rs` and `ocsf.rs` (what a part says), `decode/columns.rs` (how it is kept).
 
+mod acts;
 mod columns;
 mod identity;
 pub(crate) mod row;
@@ -18,6 +19,7 @@ use crate::json::{self, Parts};
 use crate::limits::BATCH_BYTES_MAX;
 use crate::{Error, Fault, Networks, Offset, PseudonymKeys, Record, Records, Reject, RejectReason, Result, Stream};
 use crate::{fhir, native, ocsf};
+pub use acts::{Act, acts};
 use columns::{Columns, Place};
 use identity::Identities;
 use row::Common;
@@ -230,38 +232,12 @@ impl Walk<'_> {
 
     /// What an event needs to be one: somebody who acted, and a time that can be.
     fn judge<'t>(&mut self, text: &'t str, common: &Common<'_>) -> std::result::Result<Place<'t>, Fault> {
-        let options = &self.decoder.options;
         if common.user.as_ref().is_none_or(|user| user.trim().is_empty()) {
             return Err(Fault::new(RejectReason::NoUser, "nobody is named as the one who acted"));
         }
-        let raw = common.time.as_ref().ok_or_else(|| Fault::missing("time"))?;
-        let bad_time = |detail: &str| Fault::new(RejectReason::BadTime, detail);
-        let moment = raw.read(common.number_unit).ok_or_else(|| bad_time("the time cannot be read"))?;
-        if moment.date_only {
-            return Err(bad_time("the time is a date alone"));
-        }
-        if moment.zone_missing && !options.assume_zone_utc {
-            return Err(bad_time("the time has no zone"));
-        }
-        let (event_time, append_time) = (moment.at, self.record.append_time);
-        let apart = |from: Timestamp, to: Timestamp| Millis(to.millis().saturating_sub(from.millis()));
-        if event_time > append_time + options.max_clock_skew {
-            let detail = format!(
-                "{} after its append time, the limit is {}",
-                apart(append_time, event_time),
-                options.max_clock_skew
-            );
-            return Err(Fault::new(RejectReason::Future, detail));
-        }
-        if event_time < append_time - options.max_event_age {
-            let detail = format!(
-                "{} before its append time, the limit is {}",
-                apart(event_time, append_time),
-                options.max_event_age
-            );
-            return Err(Fault::new(RejectReason::TooOld, detail));
-        }
-        self.batch.zone_missing += usize::from(moment.zone_missing);
+        let append_time = self.record.append_time;
+        let (event_time, zone_missing) = event_time(common, append_time, &self.decoder.options)?;
+        self.batch.zone_missing += usize::from(zone_missing);
         Ok(Place { offset: self.record.offset, part: self.part, append_time, event_time, text })
     }
 
@@ -271,6 +247,42 @@ impl Walk<'_> {
         self.batch.rejects.push(Reject { offset, part: self.part, append_time, reason, detail });
         self.part += 1;
     }
+}
+
+/// When an event happened, and whether its zone was assumed; a fault where it cannot have been then.
+fn event_time(
+    common: &Common<'_>,
+    append_time: Timestamp,
+    options: &DecodeOptions,
+) -> std::result::Result<(Timestamp, bool), Fault> {
+    let raw = common.time.as_ref().ok_or_else(|| Fault::missing("time"))?;
+    let bad_time = |detail: &str| Fault::new(RejectReason::BadTime, detail);
+    let moment = raw.read(common.number_unit).ok_or_else(|| bad_time("the time cannot be read"))?;
+    if moment.date_only {
+        return Err(bad_time("the time is a date alone"));
+    }
+    if moment.zone_missing && !options.assume_zone_utc {
+        return Err(bad_time("the time has no zone"));
+    }
+    let event_time = moment.at;
+    let apart = |from: Timestamp, to: Timestamp| Millis(to.millis().saturating_sub(from.millis()));
+    if event_time > append_time + options.max_clock_skew {
+        let detail = format!(
+            "{} after its append time, the limit is {}",
+            apart(append_time, event_time),
+            options.max_clock_skew
+        );
+        return Err(Fault::new(RejectReason::Future, detail));
+    }
+    if event_time < append_time - options.max_event_age {
+        let detail = format!(
+            "{} before its append time, the limit is {}",
+            apart(event_time, append_time),
+            options.max_event_age
+        );
+        return Err(Fault::new(RejectReason::TooOld, detail));
+    }
+    Ok((event_time, moment.zone_missing))
 }
 
 /// What a document turned out to be.

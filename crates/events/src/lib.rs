@@ -21,12 +21,12 @@ pub mod schema;
 mod testing;
 pub mod words;
 
-pub use decode::{DecodeOptions, Decoded, Decoder, Format};
+pub use decode::{Act, DecodeOptions, Decoded, Decoder, Format, acts};
 pub use error::{Error, Result};
 pub use json::{Text, parse as parse_json};
 pub use moment::{Moment, NumberUnit, RawTime};
 pub use network::{EXTERNAL, Networks};
-pub use pseudonym::PseudonymKeys;
+pub use pseudonym::{PseudonymKeys, normalise_id};
 pub use record::{Header, Offset, Record, Records, TopicId};
 pub use reject::{Fault, Reject, RejectReason};
 pub use schema::Stream;

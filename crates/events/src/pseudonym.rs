@@ -189,8 +189,8 @@ pub(crate) fn push_base32(text: &mut String, bytes: &[u8], count: usize) {
     }
 }
 
-/// Trimmed, lower case, and without leading zeros if it is a number.
-fn normalise_id(raw: &str) -> Cow<'_, str> {
+/// A raw id as ids are compared: trimmed, lower case, and without leading zeros if it is a number.
+pub fn normalise_id(raw: &str) -> Cow<'_, str> {
     let trimmed = raw.trim();
     if !trimmed.is_empty() && trimmed.bytes().all(|byte| byte.is_ascii_digit()) {
         let digits = trimmed.trim_start_matches('0');

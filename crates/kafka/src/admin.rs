@@ -98,7 +98,7 @@ impl Admin {
     pub(crate) fn partitions_of(&self, topic: &str) -> Result<u32> {
         self.partitions(topic)?.ok_or_else(|| {
             invalid(format!(
-                "topic `{topic}` does not exist on `{}`; create it first: `chartwarden topics --create`",
+                "topic `{topic}` does not exist on `{}`; create it first: `chartwarden topics PIPELINE --apply --all`",
                 self.bootstrap
             ))
         })

@@ -25,6 +25,8 @@ pub struct Config {
     pub instance_id: Option<String>,
     /// Input topics in the order of `TopicId`; all with the same number of partitions, keyed by user.
     pub input_topics: Vec<String>,
+    /// Those input topics that `rekey` writes: their records keep the append times of the source.
+    pub rekeyed_topics: Vec<String>,
     /// Reference topics by what they hold: `staff`, `patients` or `relations`.
     pub reference_topics: Vec<(&'static str, String)>,
     /// `<p>` of the state topics `<p>.head`, `<p>.journal`, ... and of the transactional ids `<p>-lane-<n>`.
@@ -104,6 +106,7 @@ impl Config {
             group: group.into(),
             instance_id: None,
             input_topics: Vec::new(),
+            rekeyed_topics: Vec::new(),
             reference_topics: Vec::new(),
             findings_topic: format!("{prefix}.findings"),
             dead_letter_topic: format!("{prefix}.dlq"),

@@ -36,7 +36,7 @@ pub(crate) fn told(doing: &str, error: &KafkaError) -> PortError {
             invalid(format!("{doing}: {answer}; check security.protocol, sasl.* and ssl.* under [kafka.properties]"))
         }
         Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => {
-            invalid(format!("{doing}: {answer}; create the topic first: `chartwarden topics --create`"))
+            invalid(format!("{doing}: {answer}; create the topic first: `chartwarden topics PIPELINE --apply --all`"))
         }
         Some(Code::MessageSizeTooLarge | Code::InvalidMessageSize) => {
             invalid(format!("{doing}: {answer}; raise max.message.bytes of the topic"))

@@ -17,6 +17,7 @@ mod limits;
 mod panes;
 mod reader;
 mod reference;
+mod rekey;
 mod restore;
 mod signal;
 mod source;
@@ -29,6 +30,10 @@ pub use config::{Config, Topics};
 pub use embedded::Embedded;
 pub use follower::KafkaFollower;
 pub use reference::KafkaReferenceFeed;
+pub use rekey::{Address, Addresser, RekeyOptions, Rekeyed, rekey};
 pub use source::KafkaSource;
 pub use speaker::{Speaker, partition_of};
-pub use topics::{Scope, check_topics, ensure_topics, lane_count};
+pub use topics::{
+    Difference, Gravity, Mismatch, Remedy, Role, Scope, add_partitions, check_topics, compare_topics, create_topic,
+    ensure_topics, lane_count, mend_topics, topic_ends,
+};

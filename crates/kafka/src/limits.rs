@@ -64,6 +64,21 @@ pub(crate) const HALF_LANE_WARN: Duration = Duration::from_secs(5);
 /// How far the clocks of brokers may be from ours when "read to the end now" becomes a statement about append times.
 pub(crate) const CLOCK_MARGIN_MS: i64 = 60_000;
 
+/// Records of one source partition that `rekey` holds while others catch up; what lies beyond waits at the broker.
+pub(crate) const REKEY_RECORDS_AHEAD: usize = 512;
+/// Bytes of one transaction of `rekey`; one poll's worth may come on top.
+pub(crate) const REKEY_BYTES_MAX: usize = 8 << 20;
+/// How long `rekey` gathers before it commits less than that.
+pub(crate) const REKEY_LINGER: Duration = Duration::from_millis(50);
+/// How often `rekey` looks for new source partitions.
+pub(crate) const REKEY_PARTITIONS_EVERY: Duration = Duration::from_secs(30);
+/// How long `rekey` lives through errors that time may heal before it ends.
+pub(crate) const REKEY_TROUBLE_MAX: Duration = Duration::from_secs(300);
+/// Pause of `rekey` before it opens again.
+pub(crate) const REKEY_RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// Bytes that may stand beside an offset: the broker's default `offset.metadata.max.bytes`.
+pub(crate) const REKEY_METADATA_MAX: usize = 4_096;
+
 const _: () = assert!(PANE_PART_BYTES_MAX < RECORD_BYTES_MAX, "a part of a pane fits into a record");
 const _: () = assert!(COMMIT_STEP.as_secs() < COMMIT_MAX.as_secs(), "a commit is tried more than once");
 const _: () = assert!(POLL_SHARE_MIN <= POLL_RECORDS_MAX, "one topic's share fits into a poll");

@@ -1,19 +1,30 @@
-//! The topics a pipeline needs and how each must be set: created where missing, checked in words where present.
+//! The topics of a pipeline on the cluster: compared with what they must be, created, mended.
 //!
-//! A present topic is never changed: its owner may have reasons. Read next: `config.rs` for the names.
+//! Nothing here deletes a topic or a record, takes a partition away, or makes a limit smaller. Settings of topics that
+//! others write are changed only where the caller says so. Read next: `topics/wanted.rs`, the table of what must be.
 
+mod wanted;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::thread;
 
-use engine::ports::LaneId;
-use rdkafka::admin::{NewTopic, ResourceSpecifier, TopicReplication};
+use engine::ports::PortError;
+use rdkafka::admin::{
+    AlterConfig, ConfigResource, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use crate::admin::{Admin, wait};
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::error::{Result, told, unavailable};
-use crate::limits::{RECORD_BYTES_MAX, REQUEST_MAX, VISIBLE_PAUSE};
+use crate::error::{Result, invalid, told, unavailable};
+use crate::limits::{REQUEST_MAX, VISIBLE_PAUSE};
+use wanted::{Bound, Wanted, wanted};
 
-/// Which topics [`ensure_topics`] creates.
+pub use wanted::{Gravity, Role};
+
+/// Which topics may be created or changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// State, findings and dead letters: what only this pipeline writes.
@@ -25,140 +36,227 @@ pub enum Scope {
 }
 
 impl Scope {
-    fn holds(self, wanted: &Wanted) -> bool {
+    fn covers(self, role: Role) -> bool {
         match self {
-            Self::Own => !wanted.input,
+            Self::Own => !role.is_foreign(),
             Self::All => true,
-            Self::Simulated => wanted.input,
+            Self::Simulated => role.is_foreign(),
         }
     }
 }
 
-const DAY_MS: u64 = 86_400_000;
-/// Six years, the retention of documentation under 45 CFR 164.316(b)(2)(i).
-const SIX_YEARS_MS: u64 = 2_192 * DAY_MS;
-
-/// A topic and the settings it must have.
-struct Wanted {
-    topic: String,
-    partitions: Option<u32>,
-    settings: Vec<(&'static str, String)>,
-    /// Settings that must be at least as large, where present.
-    at_least: Vec<(&'static str, u64)>,
-    input: bool,
+/// Something about a topic that is not as it must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The topic.
+    pub topic: String,
+    /// What the pipeline uses it for.
+    pub role: Role,
+    /// Whether `run` starts in spite of it.
+    pub gravity: Gravity,
+    /// What differs.
+    pub what: Difference,
+    /// What it would cause.
+    pub causes: String,
 }
 
-impl Wanted {
-    fn new(topic: &str, partitions: Option<u32>, cleanup: &str) -> Self {
-        let settings = vec![("cleanup.policy", cleanup.to_owned())];
-        Self { topic: topic.to_owned(), partitions, settings, at_least: Vec::new(), input: false }
+/// What differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// The topic does not exist.
+    Missing {
+        /// Partitions it is to have.
+        partitions: u32,
+        /// Settings it is to have.
+        settings: Vec<(&'static str, String)>,
+    },
+    /// A setting has another value than it must have.
+    Setting {
+        /// Its name.
+        key: &'static str,
+        /// What it is.
+        is: String,
+        /// What it is to become.
+        want: String,
+        /// The demand in words.
+        demand: String,
+        /// Mending it would take something away.
+        shrinks: bool,
+    },
+    /// It has other partitions than there are lanes.
+    Partitions {
+        /// How many it has.
+        is: u32,
+        /// How many it must have.
+        want: u32,
+        /// Why not.
+        text: String,
+        /// It holds nothing yet, so partitions may be added.
+        empty: bool,
+    },
+}
+
+/// What can be done about a [`Mismatch`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// [`mend_topics`] does it.
+    Mend,
+    /// The topic is somebody else's: [`mend_topics`] does it with [`Scope::All`].
+    Ask,
+    /// Nothing here does it, for this reason; the text says what to do instead.
+    Refused(String),
+}
+
+impl Mismatch {
+    /// What differs, in words.
+    pub fn differs(&self) -> String {
+        let topic = &self.topic;
+        match &self.what {
+            Difference::Missing { .. } => format!("topic `{topic}` does not exist"),
+            Difference::Setting { key, is, demand, .. } => format!("topic `{topic}`: {key} is `{is}`, {demand}"),
+            Difference::Partitions { text, .. } => text.clone(),
+        }
     }
 
-    fn set(mut self, key: &'static str, value: impl ToString) -> Self {
-        self.settings.push((key, value.to_string()));
-        self
+    /// What would mend it, in a few words.
+    pub fn change(&self) -> String {
+        match &self.what {
+            Difference::Missing { partitions, settings } => {
+                let settings: Vec<_> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                format!("create with {partitions} partitions, {}", settings.join(", "))
+            }
+            Difference::Setting { key, is, want, .. } => format!("set {key} from {is} to {want}"),
+            Difference::Partitions { is, want, .. } if want > is => format!("add partitions, from {is} to {want}"),
+            Difference::Partitions { is, want, .. } => format!("take partitions away, from {is} to {want}"),
+        }
     }
 
-    fn at_least(mut self, key: &'static str, value: u64) -> Self {
-        self.at_least.push((key, value));
-        self
-    }
-
-    fn input(mut self) -> Self {
-        self.input = true;
-        self
-    }
-
-    /// The producer's times are kept, however old they are.
-    fn simulated(mut self) -> Self {
-        self.settings.retain(|(key, _)| *key != "message.timestamp.type");
-        self.at_least.retain(|(key, _)| *key != "retention.ms");
-        self.set("message.timestamp.type", "CreateTime").set("retention.ms", -1)
+    /// What can be done about it.
+    pub fn remedy(&self, scope: Scope) -> Remedy {
+        let copy = "write a copy with the right number under another name: `chartwarden rekey PIPELINE --from TOPIC \
+                    --to COPY`, and name the copy as the input";
+        match &self.what {
+            Difference::Partitions { .. } if self.role == Role::Input => Remedy::Refused(format!(
+                "another number of partitions moves users to lanes that do not have their state, and tears what is \
+                 already in the topic apart; {copy}"
+            )),
+            Difference::Partitions { is, want, .. } if want < is => {
+                Remedy::Refused("partitions cannot be taken away; use another state_prefix".to_owned())
+            }
+            Difference::Partitions { empty: false, .. } => Remedy::Refused(format!(
+                "it holds the state of lanes whose users are spread over the old number; {copy}, with as many \
+                 partitions as there are lanes in the state; or begin anew under another state_prefix"
+            )),
+            Difference::Setting { shrinks: true, key, .. } => {
+                Remedy::Refused(format!("{key} would become smaller, and refuse what is accepted today"))
+            }
+            _ if scope.covers(self.role) => Remedy::Mend,
+            _ => Remedy::Ask,
+        }
     }
 }
 
-fn wanted(config: &Config, lanes: u32) -> Vec<Wanted> {
-    let names = config.topics();
-    let large = RECORD_BYTES_MAX as u64 + (1 << 20);
-    let own = |topic: &str, cleanup| Wanted::new(topic, Some(lanes), cleanup).at_least("max.message.bytes", large);
-    let mut all = Vec::new();
-    for topic in &config.input_topics {
-        let wanted = Wanted::new(topic, Some(lanes), "delete").set("message.timestamp.type", "LogAppendTime");
-        all.push(wanted.at_least("retention.ms", 7 * DAY_MS).input());
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.differs(), self.causes)
     }
-    for (_, topic) in &config.reference_topics {
-        let wanted = Wanted::new(topic, None, "compact").set("message.timestamp.type", "LogAppendTime");
-        // A row may be needed as it stood for as long as a tick that old can still be sealed.
-        all.push(wanted.at_least("min.compaction.lag.ms", 7 * DAY_MS).input());
-    }
-    all.push(own(&names.head, "compact"));
-    all.push(own(&names.shared, "compact"));
-    all.push(own(&names.journal, "delete").at_least("retention.ms", 30 * DAY_MS));
-    all.push(own(&names.results, "delete").at_least("retention.ms", 30 * DAY_MS));
-    for topic in &names.panes {
-        // Their owner deletes them; a clock would delete what event time still needs.
-        all.push(own(topic, "delete").set("retention.ms", -1).set("retention.bytes", -1));
-    }
-    let mut findings = own(&config.findings_topic, "delete").at_least("retention.ms", SIX_YEARS_MS);
-    let mut letters = own(&config.dead_letter_topic, "delete").at_least("retention.ms", 30 * DAY_MS);
-    (findings.partitions, letters.partitions) = (None, None);
-    all.extend([findings, letters]);
-    all
 }
 
 /// Creates the topics that are missing, with `lanes` partitions (reference topics: one), and returns their names.
+/// A topic that is there is left as it is.
 pub fn ensure_topics(config: &Config, lanes: u32, scope: Scope) -> Result<Vec<String>> {
     let admin = Admin::new(config)?;
     let mut missing = Vec::new();
-    for wanted in wanted(config, lanes) {
-        if scope.holds(&wanted) && admin.partitions(&wanted.topic)?.is_none() {
-            missing.push(if scope == Scope::Simulated { wanted.simulated() } else { wanted });
-        }
-    }
-    let replication = config.replication.unwrap_or(-1);
-    let settings: Vec<Vec<(&str, String)>> = missing
-        .iter()
-        .map(|wanted| {
-            let at_least = wanted.at_least.iter().map(|(key, value)| (*key, value.to_string()));
-            wanted.settings.iter().cloned().chain(at_least).collect()
-        })
-        .collect();
-    let topics: Vec<_> = missing
-        .iter()
-        .zip(&settings)
-        .map(|(wanted, settings)| {
-            let reference = config.reference_topics.iter().any(|(_, topic)| *topic == wanted.topic);
-            let partitions = i32::try_from(if reference { 1 } else { lanes }).unwrap_or(i32::MAX);
-            let topic = NewTopic::new(&wanted.topic, partitions, TopicReplication::Fixed(replication));
-            settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value))
-        })
-        .collect();
-    if topics.is_empty() {
-        return Ok(Vec::new());
-    }
-    let doing = format!("creating topics on `{}`", admin.bootstrap());
-    let created = wait(admin.client().create_topics(&topics, &Admin::options())).map_err(|e| told(&doing, &e))?;
-    for outcome in created {
-        // Another process may have been quicker.
-        if let Err((topic, code)) = outcome
-            && code != rdkafka::types::RDKafkaErrorCode::TopicAlreadyExists
-        {
-            return Err(told(&format!("creating topic `{topic}`"), &rdkafka::error::KafkaError::AdminOp(code)));
-        }
-    }
-    let names: Vec<_> = missing.into_iter().map(|wanted| wanted.topic).collect();
-    let deadline = Deadline::after(REQUEST_MAX);
-    for topic in &names {
-        // Created means accepted by the controller; brokers hear of it a moment later.
-        while !admin.is_led(topic)? {
-            if deadline.passed() {
-                let seconds = REQUEST_MAX.as_secs();
-                return Err(unavailable(format!("topic `{topic}` was created but has no leaders after {seconds} s")));
+    for wanted in wanted(config) {
+        if scope.covers(wanted.role) && admin.partitions(&wanted.topic)?.is_none() {
+            let mut topic = new_topic(&wanted, lanes);
+            if scope == Scope::Simulated {
+                topic.set("message.timestamp.type", "CreateTime");
+                topic.set("retention.ms", "-1");
             }
-            thread::sleep(VISIBLE_PAUSE);
+            missing.push(topic);
         }
     }
+    let names = missing.iter().map(|topic| topic.name.clone()).collect();
+    create(&admin, config, &missing)?;
     Ok(names)
+}
+
+/// Everything about the topics on the cluster that does not fit; empty when all is well.
+pub fn check_topics(config: &Config) -> Result<Vec<Mismatch>> {
+    compare_topics(config, 0)
+}
+
+/// The same, where missing topics are to get `lanes` partitions if no topic that is there says how many.
+pub fn compare_topics(config: &Config, lanes: u32) -> Result<Vec<Mismatch>> {
+    let admin = Admin::new(config)?;
+    let all = wanted(config);
+    let mut counts = HashMap::new();
+    for wanted in &all {
+        counts.insert(wanted.topic.as_str(), admin.partitions(&wanted.topic)?);
+    }
+    let count = |topic: &String| counts.get(topic.as_str()).copied().flatten();
+    let head = config.topics().head;
+    let first = config.input_topics.iter().find_map(|topic| Some((topic, count(topic)?)));
+    let lanes = first.map(|(_, count)| count).or(count(&head)).unwrap_or(lanes);
+    let has_state = match count(&head) {
+        Some(partitions) => holds_records(&admin, &head, partitions)?,
+        None => false,
+    };
+    let mut found = Vec::new();
+    for wanted in &all {
+        let Some(is) = count(&wanted.topic) else {
+            found.push(missing(wanted, lanes));
+            continue;
+        };
+        found.extend(partition_fault(wanted, is, lanes, first.map(|(topic, _)| topic), has_state));
+        found.extend(setting_faults(&admin, wanted)?);
+    }
+    Ok(found)
+}
+
+/// Creates and sets what [`Mismatch::remedy`] says can be; returns what was done.
+pub fn mend_topics(config: &Config, mismatches: &[Mismatch], scope: Scope) -> Result<Vec<Mismatch>> {
+    let admin = Admin::new(config)?;
+    let mended: Vec<_> = mismatches.iter().filter(|one| one.remedy(scope) == Remedy::Mend).cloned().collect();
+    let mut create_all = Vec::new();
+    let mut set: BTreeMap<&str, Vec<(&str, String)>> = BTreeMap::new();
+    for one in &mended {
+        match &one.what {
+            Difference::Missing { partitions: 0, .. } => {
+                return Err(invalid(format!(
+                    "topic `{}`: nothing says how many partitions it is to have; name them with --lanes",
+                    one.topic
+                )));
+            }
+            Difference::Missing { partitions, settings } => {
+                let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+                create_all.push(Fresh { name: one.topic.clone(), partitions: *partitions, settings });
+            }
+            Difference::Setting { key, want, .. } => set.entry(&one.topic).or_default().push((key, want.clone())),
+            Difference::Partitions { want, .. } => grow(&admin, &one.topic, *want)?,
+        }
+    }
+    create(&admin, config, &create_all)?;
+    for (topic, settings) in set {
+        alter(&admin, topic, &settings)?;
+    }
+    Ok(mended)
+}
+
+/// Creates one topic with exactly these settings; an error if it is there.
+pub fn create_topic(config: &Config, topic: &str, partitions: u32, settings: &[(&str, &str)]) -> Result<()> {
+    let admin = Admin::new(config)?;
+    if admin.partitions(topic)?.is_some() {
+        return Err(invalid(format!("topic `{topic}` is there already")));
+    }
+    let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    create(&admin, config, &[Fresh { name: topic.to_owned(), partitions, settings }])
+}
+
+/// Adds partitions to a topic, up to `partitions`. Keys move: never do this to a topic that lanes read.
+pub fn add_partitions(config: &Config, topic: &str, partitions: u32) -> Result<()> {
+    grow(&Admin::new(config)?, topic, partitions)
 }
 
 /// How many lanes the input topics on the cluster make: the number of partitions they agree on.
@@ -166,72 +264,199 @@ pub fn lane_count(config: &Config) -> Result<u32> {
     crate::source::lane_count(&Admin::new(config)?, &config.input_topics)
 }
 
-/// Everything about the topics on the cluster that does not fit, one sentence each; empty when all is well.
-pub fn check_topics(config: &Config) -> Result<Vec<String>> {
+/// The first offset and the high watermark of each partition of a topic.
+pub fn topic_ends(config: &Config, topic: &str) -> Result<Vec<(events::Offset, events::Offset)>> {
     let admin = Admin::new(config)?;
-    let mut wrong = Vec::new();
-    let mut lanes = None;
-    for topic in &config.input_topics {
-        match (admin.partitions(topic)?, lanes) {
-            (None, _) => {}
-            (Some(count), None) => lanes = Some((count, topic)),
-            (Some(count), Some((first, other))) if count != first => wrong.push(format!(
-                "input topic `{topic}` has {count} partitions, `{other}` has {first}: all need the same number, so that \
-                 a user's records of every kind share a lane"
-            )),
-            _ => {}
-        }
-    }
-    let lane_count = lanes.map_or(0, |(count, _)| count);
-    for wanted in wanted(config, lane_count) {
-        let Some(count) = admin.partitions(&wanted.topic)? else {
-            wrong.push(format!("topic `{}` does not exist", wanted.topic));
-            continue;
-        };
-        if !wanted.input && wanted.partitions.is_some_and(|partitions| count != partitions) && lane_count > 0 {
-            wrong.push(format!(
-                "state topic `{}` has {count} partitions, but there are {lane_count} lanes (0 to {}): it needs one each",
-                wanted.topic,
-                LaneId(lane_count.saturating_sub(1))
-            ));
-        }
-        wrong.extend(setting_faults(&admin, &wanted)?);
-    }
-    Ok(wrong)
+    let partitions = 0..i32::try_from(admin.partitions_of(topic)?).unwrap_or(i32::MAX);
+    let ends = partitions.map(|partition| admin.watermarks(topic, partition));
+    ends.map(|ends| ends.map(|(low, high)| (events::Offset(low), events::Offset(high)))).collect()
 }
 
-fn setting_faults(admin: &Admin, wanted: &Wanted) -> Result<Vec<String>> {
-    let topic = &wanted.topic;
+/// A topic to be created.
+struct Fresh {
+    name: String,
+    partitions: u32,
+    settings: Vec<(String, String)>,
+}
+
+impl Fresh {
+    fn set(&mut self, key: &str, value: &str) {
+        self.settings.retain(|(known, _)| known != key);
+        self.settings.push((key.to_owned(), value.to_owned()));
+    }
+}
+
+fn settings_of(wanted: &Wanted) -> impl Iterator<Item = (&'static str, String)> + '_ {
+    // What is only bounded above is left to the broker.
+    let set = wanted.rules.iter().filter(|rule| !matches!(rule.bound, Bound::AtMost(_)));
+    set.map(|rule| (rule.key, rule.bound.value()))
+}
+
+fn partitions_for(role: Role, lanes: u32) -> u32 {
+    if role == Role::Reference { 1 } else { lanes }
+}
+
+fn new_topic(wanted: &Wanted, lanes: u32) -> Fresh {
+    let settings = settings_of(wanted).map(|(key, value)| (key.to_owned(), value)).collect();
+    Fresh { name: wanted.topic.clone(), partitions: partitions_for(wanted.role, lanes), settings }
+}
+
+fn missing(wanted: &Wanted, lanes: u32) -> Mismatch {
+    let causes = match wanted.role {
+        Role::Input | Role::Reference => "there is nothing to read",
+        Role::State | Role::Findings | Role::DeadLetters => "no lane could commit",
+    };
+    let partitions = partitions_for(wanted.role, lanes);
+    let what = Difference::Missing { partitions, settings: settings_of(wanted).collect() };
+    let (topic, role) = (wanted.topic.clone(), wanted.role);
+    Mismatch { topic, role, gravity: Gravity::Fatal, what, causes: causes.to_owned() }
+}
+
+fn partition_fault(wanted: &Wanted, is: u32, lanes: u32, first: Option<&String>, has_state: bool) -> Option<Mismatch> {
+    if is == lanes || lanes == 0 || !matches!(wanted.role, Role::Input | Role::State) {
+        return None;
+    }
+    let topic = wanted.topic.clone();
+    let (text, causes) = match (wanted.role, first) {
+        (Role::Input, Some(first)) => (
+            format!("input topic `{topic}` has {is} partitions, `{first}` has {lanes}"),
+            "all need the same number, or a user's records of different kinds are in different lanes",
+        ),
+        _ => (
+            format!("state topic `{topic}` has {is} partitions, but the input topics have {lanes}, one lane each"),
+            "users would be in lanes that do not have their state, and some lanes could not commit",
+        ),
+    };
+    let what = Difference::Partitions { is, want: lanes, text, empty: !has_state };
+    Some(Mismatch { topic, role: wanted.role, gravity: Gravity::Fatal, what, causes: causes.to_owned() })
+}
+
+fn setting_faults(admin: &Admin, wanted: &Wanted) -> Result<Vec<Mismatch>> {
+    let resource = describe(admin, &wanted.topic)?;
+    let mut found = Vec::new();
+    for rule in &wanted.rules {
+        let is = resource.get(rule.key).and_then(|entry| entry.value.clone()).unwrap_or_default();
+        if !rule.bound.holds(&is) {
+            let what = Difference::Setting {
+                key: rule.key,
+                is,
+                want: rule.bound.value(),
+                demand: rule.bound.words(),
+                shrinks: matches!(rule.bound, Bound::AtMost(_)),
+            };
+            let (topic, role) = (wanted.topic.clone(), wanted.role);
+            found.push(Mismatch { topic, role, gravity: rule.gravity, what, causes: rule.causes.to_owned() });
+        }
+    }
+    Ok(found)
+}
+
+fn holds_records(admin: &Admin, topic: &str, partitions: u32) -> Result<bool> {
+    for partition in 0..i32::try_from(partitions).unwrap_or(i32::MAX) {
+        let deadline = Deadline::after(REQUEST_MAX);
+        // A topic that was just created is known before its leader answers.
+        let high = loop {
+            match admin.watermarks(topic, partition) {
+                Ok((_, high)) => break high,
+                Err(PortError::Unavailable(_)) if !deadline.passed() => thread::sleep(VISIBLE_PAUSE),
+                Err(error) => return Err(error),
+            }
+        };
+        // Compaction and deletion leave the end where it was.
+        if high > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn describe(admin: &Admin, topic: &str) -> Result<ConfigResource> {
     let doing = format!("topic `{topic}`: asking for its settings");
     let described = wait(admin.client().describe_configs(&[ResourceSpecifier::Topic(topic)], &Admin::options()));
-    let described = described.map_err(|error| told(&doing, &error))?;
-    let Some(Ok(resource)) = described.into_iter().next() else {
-        return Err(unavailable(format!("{doing}: no answer; check the right to describe configs")));
-    };
-    let value = |key: &str| resource.get(key).and_then(|entry| entry.value.clone());
-    let mut wrong = Vec::new();
-    for (key, want) in &wanted.settings {
-        let is = value(key).unwrap_or_default();
-        if is != *want {
-            wrong.push(format!("topic `{topic}`: {key} is `{is}`, must be `{want}`{}", reason(key)));
-        }
+    match described.map_err(|error| told(&doing, &error))?.into_iter().next() {
+        Some(Ok(resource)) => Ok(resource),
+        Some(Err(code)) => Err(told(&doing, &KafkaError::AdminOp(code))),
+        None => Err(unavailable(format!("{doing}: no answer; check the right to describe configs"))),
     }
-    for (key, want) in &wanted.at_least {
-        let is: i64 = value(key).and_then(|text| text.parse().ok()).unwrap_or(-1);
-        let unlimited = is < 0 && key.starts_with("retention");
-        if !unlimited && u64::try_from(is).map_or(true, |is| is < *want) {
-            wrong.push(format!("topic `{topic}`: {key} is {is}, should be at least {want}{}", reason(key)));
-        }
-    }
-    Ok(wrong)
 }
 
-fn reason(key: &str) -> &'static str {
-    match key {
-        "message.timestamp.type" => ": append times must come from the broker's clock, not the producer's",
-        "min.compaction.lag.ms" => ": a tick may need a row as it stood before it was compacted away",
-        "max.message.bytes" => ": larger records would be refused",
-        "retention.ms" | "retention.bytes" => ": what is still needed would be deleted by the clock",
-        _ => "",
+fn create(admin: &Admin, config: &Config, fresh: &[Fresh]) -> Result<()> {
+    if fresh.is_empty() {
+        return Ok(());
     }
+    let replication = config.replication.unwrap_or(-1);
+    let topics: Vec<_> = fresh
+        .iter()
+        .map(|fresh| {
+            let partitions = i32::try_from(fresh.partitions).unwrap_or(i32::MAX);
+            let topic = NewTopic::new(&fresh.name, partitions, TopicReplication::Fixed(replication));
+            fresh.settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value))
+        })
+        .collect();
+    let doing = format!("creating topics on `{}`", admin.bootstrap());
+    let created = wait(admin.client().create_topics(&topics, &Admin::options())).map_err(|e| told(&doing, &e))?;
+    for outcome in created {
+        // Another process may have been quicker.
+        if let Err((topic, code)) = outcome
+            && code != Code::TopicAlreadyExists
+        {
+            return Err(told(&format!("creating topic `{topic}`"), &KafkaError::AdminOp(code)));
+        }
+    }
+    for fresh in fresh {
+        // Created means accepted by the controller; brokers hear of it a moment later.
+        until(&format!("topic `{}` was created but has no leaders", fresh.name), || admin.is_led(&fresh.name))?;
+    }
+    Ok(())
+}
+
+fn grow(admin: &Admin, topic: &str, partitions: u32) -> Result<()> {
+    let doing = format!("adding partitions to topic `{topic}`");
+    let count = usize::try_from(partitions).unwrap_or(usize::MAX);
+    let added = wait(admin.client().create_partitions(&[NewPartitions::new(topic, count)], &Admin::options()));
+    for outcome in added.map_err(|error| told(&doing, &error))? {
+        outcome.map_err(|(_, code)| told(&doing, &KafkaError::AdminOp(code)))?;
+    }
+    until(&format!("topic `{topic}` was given partitions that have no leaders"), || {
+        Ok(admin.partitions(topic)? == Some(partitions) && admin.is_led(topic)?)
+    })
+}
+
+/// Changes settings of one topic. The request replaces all settings that are the topic's own, so those are sent along.
+fn alter(admin: &Admin, topic: &str, settings: &[(&str, String)]) -> Result<()> {
+    let resource = describe(admin, topic)?;
+    let mut all: BTreeMap<&str, String> = BTreeMap::new();
+    for entry in resource.entries.iter().filter(|entry| entry.source == ConfigSource::DynamicTopic) {
+        let Some(value) = &entry.value else {
+            let text =
+                format!("topic `{topic}`: {} is hidden, and would be lost; change it with your own tool", entry.name);
+            return Err(invalid(text));
+        };
+        all.insert(&entry.name, value.clone());
+    }
+    all.extend(settings.iter().cloned());
+    let change = AlterConfig::new(ResourceSpecifier::Topic(topic));
+    let change = all.iter().fold(change, |change, (key, value)| change.set(key, value));
+    let doing = format!("setting topic `{topic}`");
+    let altered = wait(admin.client().alter_configs(&[change], &Admin::options()));
+    for outcome in altered.map_err(|error| told(&doing, &error))? {
+        outcome.map_err(|(_, code)| told(&doing, &KafkaError::AdminOp(code)))?;
+    }
+    until(&format!("topic `{topic}` was set but still tells its old settings"), || {
+        let resource = describe(admin, topic)?;
+        let is = |key: &str| resource.get(key).and_then(|entry| entry.value.clone());
+        Ok(settings.iter().all(|(key, value)| is(key).as_deref() == Some(value)))
+    })
+}
+
+/// Waits until the brokers have heard of a change.
+fn until(otherwise: &str, mut done: impl FnMut() -> Result<bool>) -> Result<()> {
+    let deadline = Deadline::after(REQUEST_MAX);
+    while !done()? {
+        if deadline.passed() {
+            return Err(unavailable(format!("{otherwise} after {} s", REQUEST_MAX.as_secs())));
+        }
+        thread::sleep(VISIBLE_PAUSE);
+    }
+    Ok(())
 }

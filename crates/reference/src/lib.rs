@@ -6,6 +6,7 @@
 //! partitions ever shows in an answer.
 //! Read next: `rows.rs` (what comes in), `pins.rs` (what is known when), `ladder.rs` (how good a reason is).
 
+mod directory;
 mod kind;
 mod ladder;
 pub mod limits;
@@ -17,6 +18,7 @@ mod symbols;
 mod versions;
 mod view;
 
+pub use directory::Directory;
 pub use kind::{Kind, RelationKind, StaffKind};
 pub use ladder::{Reason, Rung};
 pub use pins::{Known, ParsePinsError, Pins};

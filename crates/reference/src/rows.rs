@@ -252,7 +252,7 @@ fn passed(raw: &str, prefix: char, keys: &PseudonymKeys) -> Option<String> {
     (name.len() == PSEUDONYM_CHARS && name.bytes().all(base32)).then(|| raw.to_owned())
 }
 
-fn text(value: &[u8]) -> Result<&str, Fault> {
+pub(crate) fn text(value: &[u8]) -> Result<&str, Fault> {
     if value.len() > ROW_BYTES_MAX {
         let detail = format!("the row has {} bytes, the limit is {ROW_BYTES_MAX}", value.len());
         return Err(Fault::new(RejectReason::TooLarge, detail));
@@ -262,11 +262,11 @@ fn text(value: &[u8]) -> Result<&str, Fault> {
 }
 
 /// The text, if it says something.
-fn given(text: Option<Text<'_>>) -> Option<String> {
+pub(crate) fn given(text: Option<Text<'_>>) -> Option<String> {
     text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-fn needed(field: &str, text: Option<Text<'_>>) -> Result<String, Fault> {
+pub(crate) fn needed(field: &str, text: Option<Text<'_>>) -> Result<String, Fault> {
     given(text).ok_or_else(|| Fault::missing(field))
 }
 
@@ -285,7 +285,7 @@ fn unknown(field: &str, expected: &str) -> Fault {
     Fault::new(RejectReason::UnknownShape, format!("field `{field}`: expected {expected}"))
 }
 
-fn start(field: &str, raw: Option<RawTime<'_>>) -> Result<Option<Timestamp>, Fault> {
+pub(crate) fn start(field: &str, raw: Option<RawTime<'_>>) -> Result<Option<Timestamp>, Fault> {
     read(field, raw, Millis(0))
 }
 

@@ -5,5 +5,6 @@
 
 mod group;
 mod lane;
+mod rekey;
 mod support;
 mod topics;

@@ -70,9 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         let created = kafka::ensure_topics(&config, source.lane_count(), kafka::Scope::Own)?;
         created.iter().for_each(|topic| note(format!("created topic {topic}")));
     }
-    for mismatch in kafka::check_topics(&config)? {
-        tracing::warn!(%mismatch, "topic");
-    }
+    check_topics(&config)?;
     let mut feed = KafkaReferenceFeed::connect(&config, Arc::new(SystemClock))?;
     let shown = Shown::new(Metrics::new(&spec)?);
     shown.metrics.key_age(keys::age(&arguments.keys)?);
@@ -106,6 +104,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         note("stopped: everything closed is committed");
         Ok(Answer::Yes)
     })
+}
+
+/// Stops where a topic is such that going on would lose or tear something; says the rest.
+fn check_topics(config: &Config) -> Result<()> {
+    let (fatal, rest): (Vec<_>, Vec<_>) =
+        kafka::check_topics(config)?.into_iter().partition(|one| one.gravity == kafka::Gravity::Fatal);
+    rest.iter().for_each(|mismatch| tracing::warn!(%mismatch, "topic"));
+    if fatal.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<_> = fatal.iter().map(ToString::to_string).collect();
+    let failure = Failure::invalid(format!("the topics do not fit the pipeline: {}", list.join("; ")));
+    Err(failure.hint("`chartwarden topics PIPELINE --plan` shows what `--apply` would mend").into())
 }
 
 fn joined<T>(result: std::thread::Result<T>) -> T {
