@@ -29,7 +29,7 @@ impl Played {
     /// With what it printed, if it did not end well.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Played> = OnceLock::new();
-        SHARED.get_or_init(|| Self::play(&["--staff", "60", "--days", "17", "--incidents", "600"], 0))
+        SHARED.get_or_init(|| Self::play(&["--staff", "60", "--days", "17", "--incidents", "400"], 0))
     }
 
     /// Plays a demo that must end with `code`.

@@ -109,7 +109,7 @@ fn a_real_prometheus_scrapes_every_name() {
     let scraper = Scraper::start(folder.path(), &target);
     let data = folder.path().join("demo").display().to_string();
     let small = ["demo", "--plain", "--data", &data, "--http", &target, "--staff", "60", "--days", "17"];
-    let mut demo = Process::start(&[&small[..], &["--incidents", "600"]].concat(), &folder.path().join("demo.log"));
+    let mut demo = Process::start(&[&small[..], &["--incidents", "400"]].concat(), &folder.path().join("demo.log"));
     let mut missing: Vec<&str> = NAMES.to_vec();
     for _ in 0..LOOKS_MAX {
         missing.retain(|name| scraper.count(name).is_none_or(|count| count == 0));
