@@ -33,7 +33,8 @@ fn expressions() -> Vec<String> {
 #[test]
 fn rules_pass_promtool_and_their_tests() {
     let tool = prometheus().tool;
-    let (yes, told) = ask(Command::new(&tool).args(["check", "rules", "--lint-fatal"]).arg(deploy("prometheus/rules.yml")));
+    let (yes, told) =
+        ask(Command::new(&tool).args(["check", "rules", "--lint-fatal"]).arg(deploy("prometheus/rules.yml")));
     assert!(yes, "{told}");
     let (yes, told) = ask(Command::new(&tool).args(["test", "rules"]).arg(deploy("prometheus/tests.yml")));
     assert!(yes, "{told}");
@@ -83,12 +84,14 @@ fn the_dashboard_is_complete() {
         assert!(expression.contains("job=~\"$job\""), "`{expression}` mixes jobs");
     }
     // As rules, with the dashboard's variables filled in, Prometheus can read every one of them.
-    let rules = expressions().iter().enumerate().fold("groups:\n- name: board\n  rules:\n".to_owned(), |rules, (n, expr)| {
-        let expr = expr.replace("$__rate_interval", "5m").replace("$job", ".*");
-        format!("{rules}  - record: board:{n}\n    expr: {}\n", serde_json::Value::from(expr))
-    });
+    let rules =
+        expressions().iter().enumerate().fold("groups:\n- name: board\n  rules:\n".to_owned(), |rules, (n, expr)| {
+            let expr = expr.replace("$__rate_interval", "5m").replace("$job", ".*");
+            format!("{rules}  - record: board:{n}\n    expr: {}\n", serde_json::Value::from(expr))
+        });
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("board.yml"), rules).unwrap();
-    let (yes, told) = ask(Command::new(prometheus().tool).args(["check", "rules"]).arg(folder.path().join("board.yml")));
+    let (yes, told) =
+        ask(Command::new(prometheus().tool).args(["check", "rules"]).arg(folder.path().join("board.yml")));
     assert!(yes, "{told}");
 }

@@ -74,7 +74,8 @@ fn every_receipt_proves_its_finding_and_a_touched_one_does_not() {
     let receipts = folder.path().join("receipts");
     // Offline: the log itself is gone.
     fs::remove_dir_all(folder.path().join("ledger")).unwrap();
-    let proofs: Vec<_> = files(&receipts).into_iter().filter(|p| p.extension().is_some_and(|e| e == "tlog-proof")).collect();
+    let proofs: Vec<_> =
+        files(&receipts).into_iter().filter(|p| p.extension().is_some_and(|e| e == "tlog-proof")).collect();
     assert!(!proofs.is_empty());
     for proof in &proofs {
         prove(folder.path(), proof, &proof.with_extension("opening.json")).with(0);
