@@ -15,6 +15,9 @@ use crate::binary::Process;
 /// Looks, 50 ms apart, within which a small demo must have ended.
 const LOOKS_MAX: u32 = 4_800;
 
+/// A small house, for long enough that cases open.
+pub const SMALL: [&str; 6] = ["--staff", "60", "--days", "17", "--incidents", "400"];
+
 /// What a demo left behind.
 pub struct Played {
     folder: TempDir,
@@ -29,24 +32,23 @@ impl Played {
     /// With what it printed, if it did not end well.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Played> = OnceLock::new();
-        SHARED.get_or_init(|| Self::play(&["--staff", "60", "--days", "17", "--incidents", "400"], 0))
+        SHARED.get_or_init(|| Self::play(&free_address(), &SMALL, 0))
     }
 
-    /// Plays a demo that must end with `code`.
+    /// Plays a demo that serves HTTP on `address` and must end with `code`.
     ///
     /// # Panics
     /// With what it printed, if it did not.
-    pub fn play(arguments: &[&str], code: i32) -> Self {
+    pub fn play(address: &str, arguments: &[&str], code: i32) -> Self {
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("a temporary folder: {error}"));
         let data = folder.path().join("demo");
-        let address = free_address();
         let shown = data.display().to_string();
-        let fixed = ["demo", "--plain", "--data", &shown, "--http", &address];
+        let fixed = ["demo", "--plain", "--data", &shown, "--http", address];
         let mut demo = Process::start(&[&fixed, arguments].concat(), &folder.path().join("demo.log"));
         let mut scraped = String::new();
         let mut looks = 0;
         let status = loop {
-            if let Some(text) = get(&address, "/metrics") {
+            if let Some(text) = get(address, "/metrics") {
                 scraped = text;
             }
             if let Some(status) = demo.ended() {

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use chartwarden_tests::binary::run;
-use chartwarden_tests::played::{Played, files};
+use chartwarden_tests::played::files;
 use chartwarden_tests::tools;
+
+use crate::metrics::watched;
 
 fn walk(folder: &Path) -> (bool, String) {
     let program = tools::go(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("interop/ledger_go"));
@@ -17,7 +19,7 @@ fn walk(folder: &Path) -> (bool, String) {
 
 #[test]
 fn it_verifies_checkpoint_tiles_entries_and_every_receipt() {
-    let data = Played::shared().data();
+    let data = watched().played.data();
     let receipts =
         files(&data.join("receipts")).iter().filter(|path| path.extension().is_some_and(|e| e == "tlog-proof")).count();
     let (ledger, vkey) = (data.join("ledger"), data.join("log.vkey"));
@@ -35,7 +37,7 @@ fn it_verifies_checkpoint_tiles_entries_and_every_receipt() {
 
 #[test]
 fn it_refuses_one_flipped_byte_in_any_file() {
-    let folder = Played::shared().ledger_copy();
+    let folder = watched().played.ledger_copy();
     let (yes, told) = walk(folder.path());
     assert!(yes, "the copy must be good before it is spoilt: {told}");
     let receipt = files(&folder.path().join("receipts")).into_iter().find(|path| path.ends_with_proof());

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use chartwarden_tests::binary::{Ended, run};
-use chartwarden_tests::played::{Played, files};
+use chartwarden_tests::played::files;
+
+use crate::metrics::watched;
 
 fn verify(folder: &Path) -> Ended {
     let (log, vkey) = (folder.join("ledger"), folder.join("log.vkey"));
@@ -42,7 +44,7 @@ fn kind(file: &Path, log: &Path) -> String {
 
 #[test]
 fn one_flipped_byte_in_any_kind_of_file_is_refused() {
-    let folder = Played::shared().ledger_copy();
+    let folder = watched().played.ledger_copy();
     verify(folder.path()).with(0);
     let log = folder.path().join("ledger");
     // The last file of a kind is the one that the checkpoint covers now; earlier partial ones only stand beside it.
@@ -70,7 +72,7 @@ fn one_flipped_byte_in_any_kind_of_file_is_refused() {
 
 #[test]
 fn every_receipt_proves_its_finding_and_a_touched_one_does_not() {
-    let folder = Played::shared().ledger_copy();
+    let folder = watched().played.ledger_copy();
     let receipts = folder.path().join("receipts");
     // Offline: the log itself is gone.
     fs::remove_dir_all(folder.path().join("ledger")).unwrap();
@@ -97,7 +99,7 @@ fn every_receipt_proves_its_finding_and_a_touched_one_does_not() {
 
 #[test]
 fn another_logs_key_is_refused() {
-    let folder = Played::shared().ledger_copy();
+    let folder = watched().played.ledger_copy();
     let other = tempfile::tempdir().unwrap();
     let data = other.path().join("other").display().to_string();
     run(&["ledger", "init", "--data", &data, "--origin", "chartwarden.demo/hospital"]).with(0);

@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use chartwarden_tests::binary::Process;
-use chartwarden_tests::played::{Played, free_address, get};
+use chartwarden_tests::played::{Played, SMALL, ask, free_address, get};
 use chartwarden_tests::tools::{Prometheus, prometheus};
 
-/// The names that operators are told to expect.
+/// The names that operators are told to expect. `chartwarden_events_rejected_total{reason}` is there from the first
+/// reject on, and a healthy house has none.
 const NAMES: [&str; 24] = [
     "chartwarden_events_received_total",
     "chartwarden_events_late_total",
@@ -39,7 +41,7 @@ const NAMES: [&str; 24] = [
     "process_open_fds",
 ];
 
-/// Looks, 100 ms apart, within which Prometheus must have scraped everything.
+/// Looks, 100 ms apart, within which a server must answer.
 const LOOKS_MAX: u32 = 1_200;
 
 #[test]
@@ -52,7 +54,7 @@ fn promtool_finds_nothing_to_improve() {
         let output = Command::new(&tool).args(["check", "metrics"]).stdin(File::open(file).unwrap()).output().unwrap();
         (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
-    let text = &Played::shared().scraped;
+    let text = &watched().played.scraped;
     let (yes, told) = check(text);
     assert!(yes && told.is_empty(), "{told}");
     // A counter whose name does not say so is refused: the check is a check.
@@ -87,11 +89,11 @@ impl Scraper {
         Self { child, address }
     }
 
-    /// How many series a selector finds; `None` while Prometheus is starting.
-    fn count(&self, selector: &str) -> Option<usize> {
-        let page = get(&self.address, &format!("/api/v1/series?match[]={selector}"))?;
+    /// Every name it has scraped; `None` while it is starting.
+    fn names(&self) -> Option<BTreeSet<String>> {
+        let page = get(&self.address, "/api/v1/label/__name__/values")?;
         let page: serde_json::Value = serde_json::from_str(&page).ok()?;
-        page["data"].as_array().map(Vec::len)
+        Some(page["data"].as_array()?.iter().filter_map(|name| name.as_str()).map(str::to_owned).collect())
     }
 }
 
@@ -102,27 +104,65 @@ impl Drop for Scraper {
     }
 }
 
+/// The demo of this process, and the names that a real Prometheus had scraped from it when it ended.
+pub(crate) struct Watched {
+    pub(crate) played: Played,
+    names: BTreeSet<String>,
+}
+
+/// Played once, for all tests of this process.
+pub(crate) fn watched() -> &'static Watched {
+    static WATCHED: OnceLock<Watched> = OnceLock::new();
+    WATCHED.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let target = free_address();
+        let scraper = Scraper::start(folder.path(), &target);
+        for _ in 0..LOOKS_MAX {
+            if scraper.names().is_some() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let log = || fs::read_to_string(folder.path().join("prometheus.log")).unwrap_or_default();
+        assert!(scraper.names().is_some(), "Prometheus does not answer:\n{}", log());
+        let played = Played::play(&target, &SMALL, 0);
+        let names = scraper.names().unwrap_or_else(|| panic!("Prometheus answers no more:\n{}", log()));
+        Watched { played, names }
+    })
+}
+
 #[test]
 fn a_real_prometheus_scrapes_every_name() {
+    let names = &watched().names;
+    let missing: Vec<_> = NAMES.iter().filter(|name| !names.contains(**name)).collect();
+    assert!(missing.is_empty(), "never scraped: {missing:?}, but {names:?}");
+}
+
+#[test]
+fn a_token_is_asked_for_where_there_is_one() {
     let folder = tempfile::tempdir().unwrap();
-    let target = free_address();
-    let scraper = Scraper::start(folder.path(), &target);
-    let data = folder.path().join("demo").display().to_string();
-    let small = ["demo", "--plain", "--data", &data, "--http", &target, "--staff", "60", "--days", "17"];
-    let mut demo = Process::start(&[&small[..], &["--incidents", "400"]].concat(), &folder.path().join("demo.log"));
-    let mut missing: Vec<&str> = NAMES.to_vec();
+    let file = folder.path().join("token");
+    fs::write(&file, "a token of some length\n").unwrap();
+    let (address, data) = (free_address(), folder.path().join("demo").display().to_string());
+    let token = file.display().to_string();
+    let demo = ["demo", "--plain", "--data", &data, "--http", &address, "--http-token-file", &token, "--days", "20"];
+    let mut demo = Process::start(&demo, &folder.path().join("log"));
+    let code = |path: &str, header: &str| {
+        let answer = ask(&address, path, header)?;
+        answer.split(' ').nth(1).map(str::to_owned)
+    };
     for _ in 0..LOOKS_MAX {
-        missing.retain(|name| scraper.count(name).is_none_or(|count| count == 0));
-        // The demo's end is the last moment at which something can be scraped.
-        if missing.is_empty() || demo.ended().is_some() {
+        if code("/livez", "").is_some() || demo.ended().is_some() {
             break;
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    let log = fs::read_to_string(folder.path().join("prometheus.log")).unwrap_or_default();
-    assert!(missing.is_empty(), "never scraped: {missing:?}\n{}\n{log}", demo.log());
-    // The control: a name that is not there is not found.
-    assert_eq!(scraper.count("chartwarden_no_such_metric"), Some(0));
+    // Probes carry no secret; metrics do not tell strangers anything.
+    assert_eq!(code("/livez", "").as_deref(), Some("200"), "{}", demo.log());
+    assert_eq!(code("/metrics", "").as_deref(), Some("401"));
+    assert_eq!(code("/metrics", "Authorization: Bearer a token of some other").as_deref(), Some("401"));
+    assert_eq!(code("/metrics", "Authorization: Bearer a token of some length").as_deref(), Some("200"));
+    demo.kill();
 }
 
 /// Names and labels of every series, without the values.
@@ -134,7 +174,7 @@ fn series(text: &str) -> BTreeSet<String> {
 #[test]
 fn eight_times_the_people_have_the_same_series() {
     // Two days open no case, so the demo says no; what is compared is who was watched.
-    let play = |staff: &str| Played::play(&["--staff", staff, "--days", "2"], 1);
+    let play = |staff: &str| Played::play(&free_address(), &["--staff", staff, "--days", "2"], 1);
     let (few, many) = (play("40"), play("320"));
     let (few, many) = (series(&few.scraped), series(&many.scraped));
     // A reason for a late or repeated event may come up in one house only; their number has a bound of its own.

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use chartwarden_tests::played::Played;
 use chartwarden_tests::tools::{ask, python};
+
+use crate::metrics::watched;
 
 fn validate(file: &Path) -> (bool, String) {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("interop/ocsf");
@@ -31,7 +32,7 @@ fn golden_findings_pass_both_validators() {
 
 #[test]
 fn findings_of_a_real_run_pass_both_validators() {
-    check_valid(&Played::shared().data().join("findings.ndjson"));
+    check_valid(&watched().played.data().join("findings.ndjson"));
 }
 
 #[test]
