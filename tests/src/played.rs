@@ -34,7 +34,7 @@ impl Played {
         let data = folder.path().join("demo");
         let shown = data.display().to_string();
         let fixed = ["demo", "--plain", "--data", &shown, "--http", address];
-        let mut demo = Process::start(&[&fixed, arguments].concat(), &folder.path().join("demo.log"));
+        let mut demo = Process::start(&[&fixed[..], arguments].concat(), &folder.path().join("demo.log"));
         let mut scraped = String::new();
         let mut looks = 0;
         let status = loop {
