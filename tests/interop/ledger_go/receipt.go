@@ -4,6 +4,7 @@ package main
 // it is believed before the reference code has followed the proof from the entry itself.
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"os"
@@ -29,7 +30,12 @@ func checkReceipt(dir, keyFile, path string, log tlog.Tree) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	lines = lines[1:]
+	var extra []byte
 	if len(lines) > 0 && strings.HasPrefix(lines[0], "extra ") {
+		extra, err = base64.StdEncoding.Strict().DecodeString(strings.TrimPrefix(lines[0], "extra "))
+		if err != nil {
+			return fmt.Errorf("%s: extra: %w", path, err)
+		}
 		lines = lines[1:]
 	}
 	if len(lines) == 0 || !strings.HasPrefix(lines[0], "index ") {
@@ -41,16 +47,20 @@ func checkReceipt(dir, keyFile, path string, log tlog.Tree) error {
 	}
 	var proof tlog.RecordProof
 	for _, line := range lines[1:] {
-		bytes, err := base64.StdEncoding.DecodeString(line)
-		if err != nil || len(bytes) != tlog.HashSize {
+		hash, err := base64.StdEncoding.Strict().DecodeString(line)
+		if err != nil || len(hash) != tlog.HashSize {
 			return fmt.Errorf("%s: %q is not a hash", path, line)
 		}
-		proof = append(proof, tlog.Hash(bytes))
+		proof = append(proof, tlog.Hash(hash))
 	}
 	first := index - index%tileWidth
 	entries, err := readBundle(dir, first, min(tileWidth, log.N-first))
 	if err != nil {
 		return err
+	}
+	// A receipt may carry its entry for readers without the log; it must be the one the log has.
+	if extra != nil && !bytes.Equal(extra, entries[index-first]) {
+		return fmt.Errorf("%s: its entry is not entry %d of the log", path, index)
 	}
 	leaf := tlog.RecordHash(entries[index-first])
 	if err := tlog.CheckRecord(proof, tree.N, tree.Hash, index, leaf); err != nil {
