@@ -1,6 +1,7 @@
 //! A fresh process that is given files and the verifier key, nothing else: it accepts what was sealed and refuses
 //! whatever was touched afterwards.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -47,20 +48,21 @@ fn one_flipped_byte_in_any_kind_of_file_is_refused() {
     let folder = watched().played.ledger_copy();
     verify(folder.path()).with(0);
     let log = folder.path().join("ledger");
-    // The last file of a kind is the one that the checkpoint covers now; earlier partial ones only stand beside it.
-    let mut kinds: Vec<(String, PathBuf)> = Vec::new();
-    for file in files(&log).into_iter().rev() {
-        let kind = kind(&file, &log);
-        if fs::metadata(&file).unwrap().len() > 0 && kinds.iter().all(|(known, _)| *known != kind) {
-            kinds.push((kind, file));
+    // The longest file of a kind is the one that the checkpoint covers now; earlier partial ones stand beside it.
+    let length = |file: &Path| fs::metadata(file).unwrap().len();
+    let mut kinds: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for file in files(&log).into_iter().filter(|file| length(file) > 0) {
+        let longest = kinds.entry(kind(&file, &log)).or_insert_with(|| file.clone());
+        if length(&file) > length(longest) {
+            *longest = file;
         }
     }
-    let names: Vec<&str> = kinds.iter().map(|(kind, _)| kind.as_str()).collect();
+    let names: Vec<&str> = kinds.keys().map(String::as_str).collect();
     for needed in ["checkpoint", "tile", "entries"] {
         assert!(names.contains(&needed), "no `{needed}` in {names:?}");
     }
     for (kind, file) in &kinds {
-        let length = fs::metadata(file).unwrap().len() as usize;
+        let length = length(file) as usize;
         for at in [0, length / 3, length / 2, length - 1] {
             let ended = with_flipped_byte(file, at, || verify(folder.path()));
             let file = file.display();
