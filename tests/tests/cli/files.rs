@@ -8,7 +8,22 @@ use chartwarden_tests::played::files;
 
 fn simulate(out: &Path, format: &str) {
     let out = out.display().to_string();
-    run(&["simulate", "--staff", "40", "--days", "2", "--seed", "5", "--out", &out, "--format", format]).with(0);
+    run(&[
+        "simulate",
+        "--staff",
+        "60",
+        "--days",
+        "3",
+        "--first-incident-day",
+        "0",
+        "--seed",
+        "5",
+        "--out",
+        &out,
+        "--format",
+        format,
+    ])
+    .with(0);
 }
 
 fn names(folder: &Path) -> Vec<String> {
