@@ -14,8 +14,8 @@ use crate::binary::Process;
 /// Looks, 50 ms apart, within which a small demo must have ended.
 const LOOKS_MAX: u32 = 12_000;
 
-/// A small house, for long enough that cases open.
-pub const SMALL: [&str; 6] = ["--staff", "60", "--days", "17", "--incidents", "400"];
+/// A house of the usual size, for as long as it takes that cases open: baselines are learnt for two weeks first.
+pub const SHORT: [&str; 4] = ["--days", "17", "--incidents", "60"];
 
 /// What a demo left behind.
 pub struct Played {

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use chartwarden_tests::binary::Process;
-use chartwarden_tests::played::{Played, SMALL, ask, free_address, get};
+use chartwarden_tests::played::{Played, SHORT, ask, free_address, get};
 use chartwarden_tests::tools::{Prometheus, prometheus};
 
 /// The names that operators are told to expect. `chartwarden_events_rejected_total{reason}` is there from the first
@@ -125,7 +125,7 @@ pub(crate) fn watched() -> &'static Watched {
         }
         let log = || fs::read_to_string(folder.path().join("prometheus.log")).unwrap_or_default();
         assert!(scraper.names().is_some(), "Prometheus does not answer:\n{}", log());
-        let played = Played::play(&target, &SMALL, 0);
+        let played = Played::play(&target, &SHORT, 0);
         let names = scraper.names().unwrap_or_else(|| panic!("Prometheus answers no more:\n{}", log()));
         Watched { played, names }
     })
