@@ -146,7 +146,9 @@ fn check_plain(ended: &Ended) {
 #[test]
 fn piped_output_has_no_control_codes() {
     let pipeline = pipeline().display().to_string();
-    for arguments in [&["columns"][..], &["--help"], &["demo", "--days", "0"], &["check", &pipeline], &["nonsense"]] {
+    for arguments in
+        [&["columns"][..], &["--help"], &["explain", "x", "--data", "nowhere"], &["check", &pipeline], &["nonsense"]]
+    {
         check_plain(&run(arguments));
     }
 }
