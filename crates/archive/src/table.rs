@@ -40,14 +40,7 @@ pub(crate) fn write(path: &Path, schema: &SchemaRef, batches: &[RecordBatch], fo
     name.push(TEMPORARY);
     let temporary: PathBuf = folder.join(name);
     let file = File::create(&temporary).map_err(Error::disk(&temporary, "creating it"))?;
-    let level = ZstdLevel::try_new(ZSTD_LEVEL).map_err(|error| Error::file(path, error))?;
-    let pairs = footer.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(level))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_created_by("chartwarden".to_owned())
-        .set_key_value_metadata(Some(pairs.collect()))
-        .build();
+    let properties = properties(path, footer)?;
     let parquet = |error: parquet::errors::ParquetError| Error::file(path, error);
     let mut writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties)).map_err(parquet)?;
     for batch in batches {
@@ -59,6 +52,18 @@ pub(crate) fn write(path: &Path, schema: &SchemaRef, batches: &[RecordBatch], fo
     let folder_file = File::open(folder).map_err(Error::disk(folder, "opening the folder"))?;
     folder_file.sync_all().map_err(Error::disk(folder, "flushing the folder to the disk"))?;
     Ok(true)
+}
+
+/// How every file is written.
+pub(crate) fn properties(path: &Path, footer: &Footer) -> Result<WriterProperties> {
+    let level = ZstdLevel::try_new(ZSTD_LEVEL).map_err(|error| Error::file(path, error))?;
+    let pairs = footer.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
+    Ok(WriterProperties::builder()
+        .set_compression(Compression::ZSTD(level))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_created_by("chartwarden".to_owned())
+        .set_key_value_metadata(Some(pairs.collect()))
+        .build())
 }
 
 /// A file that has been read.

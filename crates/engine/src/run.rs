@@ -357,7 +357,7 @@ impl<'a> Engine<'a> {
     }
 
     fn report(&mut self, now: Timestamp) {
-        /// Summing the panes' sizes takes a millisecond: once in so many turns.
+        /// Summing the panes' sizes takes a millisecond: at the first turn and once in so many after it.
         const STATE_BYTES_EVERY: u32 = 100;
         for (lane, owned) in &mut self.lanes {
             let done = std::mem::take(&mut owned.worker.done);
@@ -372,7 +372,7 @@ impl<'a> Engine<'a> {
                 self.metrics.committed(owned.quiet.newest().map(|newest| self.clock.now() - newest));
             }
             owned.turns += 1;
-            let bytes = (owned.turns % STATE_BYTES_EVERY == 0).then(|| owned.worker.lane().state_bytes());
+            let bytes = (owned.turns % STATE_BYTES_EVERY == 1).then(|| owned.worker.lane().state_bytes());
             self.metrics.ticked(*lane, done.ticks, bytes);
             self.progress.note(*lane, &owned.worker, &done, owned.blocked_until);
         }

@@ -4,7 +4,9 @@
 // only the specifications? It never looks at what an entry says. The Rust side of the same walk is
 // crates/ledger/src/verify.rs.
 //
-// Usage: ledger_go DIR VKEYFILE. Exit 0 and `ok <size>`, 1 if something does not hold, 2 for wrong usage.
+// Usage: ledger_go DIR VKEYFILE [RECEIPT ...]. Each receipt is a .tlog-proof file: its checkpoint must be signed and its
+// inclusion proof must lead from the entry in DIR to its root. Exit 0 and `ok <size>, <n> receipts`, 1 if something does
+// not hold, 2 for wrong usage. Receipts are in receipt.go.
 package main
 
 import (
@@ -30,21 +32,31 @@ const (
 )
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: ledger_go DIR VKEYFILE")
+	if len(os.Args) < 3 {
+		fmt.Fprintln(os.Stderr, "usage: ledger_go DIR VKEYFILE [RECEIPT ...]")
 		os.Exit(2)
 	}
-	tree, err := check(os.Args[1], os.Args[2])
+	dir, keyFile, receipts := os.Args[1], os.Args[2], os.Args[3:]
+	tree, err := check(dir, keyFile)
+	for _, receipt := range receipts {
+		if err == nil {
+			err = checkReceipt(dir, keyFile, receipt, tree)
+		}
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
-	fmt.Println("ok", tree.N)
+	fmt.Printf("ok %d, %d receipts\n", tree.N, len(receipts))
 }
 
 // check authenticates every entry of the log in dir against its signed checkpoint.
 func check(dir, keyFile string) (tlog.Tree, error) {
-	tree, err := openCheckpoint(dir, keyFile)
+	signed, err := os.ReadFile(filepath.Join(dir, "checkpoint"))
+	if err != nil {
+		return tlog.Tree{}, err
+	}
+	tree, err := openCheckpoint(signed, keyFile)
 	if err != nil {
 		return tree, err
 	}
@@ -73,8 +85,8 @@ func check(dir, keyFile string) (tlog.Tree, error) {
 	return tree, nil
 }
 
-// openCheckpoint reads the signed checkpoint: origin, size and root, signed by the key that was given.
-func openCheckpoint(dir, keyFile string) (tlog.Tree, error) {
+// openCheckpoint reads a signed checkpoint: origin, size and root, signed by the key that was given.
+func openCheckpoint(signed []byte, keyFile string) (tlog.Tree, error) {
 	key, err := os.ReadFile(keyFile)
 	if err != nil {
 		return tlog.Tree{}, err
@@ -82,10 +94,6 @@ func openCheckpoint(dir, keyFile string) (tlog.Tree, error) {
 	verifier, err := note.NewVerifier(strings.TrimSpace(string(key)))
 	if err != nil {
 		return tlog.Tree{}, fmt.Errorf("%s: %w", keyFile, err)
-	}
-	signed, err := os.ReadFile(filepath.Join(dir, "checkpoint"))
-	if err != nil {
-		return tlog.Tree{}, err
 	}
 	opened, err := note.Open(signed, note.VerifierList(verifier))
 	if err != nil {

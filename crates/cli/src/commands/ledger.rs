@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use ledger::{Checkpoint, Verdict, VerifierKey};
+use serde_json::json;
 
 use crate::anchor::{self, Places, runtime};
 use crate::report::{Answer, Failure, disk, line};
@@ -54,6 +55,9 @@ pub(crate) enum Arguments {
         /// Verifier key: with it the signature is checked.
         #[arg(long, value_name = "FILE")]
         vkey: Option<PathBuf>,
+        /// Print as JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -69,7 +73,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
             Ok(Answer::Yes)
         }
         Arguments::Verify { log, vkey, json } => {
-            let vkey = VerifierKey::load(vkey, log)?;
+            let vkey = key(vkey, log)?;
+            readable(log)?;
             let report = runtime()?.block_on(ledger::verify_directory(log, &vkey))?;
             if *json {
                 line(serde_json::to_string_pretty(&report)?);
@@ -86,7 +91,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         }
         Arguments::Prove { receipt, opening, vkey, json } => {
             let folder = receipt.parent().unwrap_or(Path::new("."));
-            let vkey = VerifierKey::load(vkey, folder)?;
+            let vkey = key(vkey, folder)?;
             let read = |path: &PathBuf| std::fs::read(path).map_err(|error| disk(path, &error));
             let opening = opening.as_ref().map(read).transpose()?;
             let report = ledger::verify_receipt(&read(receipt)?, opening.as_deref(), None, &vkey)?;
@@ -97,18 +102,36 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
             }
             Ok(answer(report.verdict))
         }
-        Arguments::Show { log, vkey } => {
+        Arguments::Show { log, vkey, json } => {
             let path = log.join("checkpoint");
             let text = std::fs::read_to_string(&path).map_err(|error| disk(&path, &error))?;
+            let opened = vkey.as_ref().map(|vkey| -> Result<Checkpoint> {
+                Checkpoint::open(text.as_bytes(), &key(vkey, log)?)
+                    .map_err(|reason| Failure::new(base::Kind::Corrupt, reason).at(path.display()).into())
+            });
+            let opened = opened.transpose()?;
+            if *json {
+                let checked = opened.map(|checkpoint| json!({"origin": checkpoint.origin, "size": checkpoint.size}));
+                line(json!({"checkpoint": text, "checked": checked}));
+                return Ok(Answer::Yes);
+            }
             line(text.trim_end());
-            if let Some(vkey) = vkey {
-                let checkpoint = Checkpoint::open(text.as_bytes(), &VerifierKey::load(vkey, log)?)
-                    .map_err(|reason| Failure::new(base::Kind::Corrupt, reason).at(path.display()))?;
+            if let Some(checkpoint) = opened {
                 line(format!("\n{} entries of `{}`, the signature is good", checkpoint.size, checkpoint.origin));
             }
             Ok(Answer::Yes)
         }
     }
+}
+
+/// The verifier key; a path that leads nowhere is wrong usage, not damage.
+fn key(vkey: &Path, log: &Path) -> Result<VerifierKey> {
+    readable(vkey)?;
+    Ok(VerifierKey::load(vkey, log)?)
+}
+
+fn readable(path: &Path) -> Result<()> {
+    std::fs::File::open(path).map(drop).map_err(|error| disk(path, &error))
 }
 
 fn answer(verdict: Verdict) -> Answer {

@@ -1,4 +1,4 @@
-//! `chartwarden simulate`: a synthetic hospital written to Kafka topics or NDJSON files, the truth apart.
+//! `chartwarden simulate`: a synthetic hospital written to Kafka topics, NDJSON or Parquet files, the truth apart.
 //!
 //! The same arguments give the same bytes. Read next: the crate `hospital`.
 
@@ -29,9 +29,12 @@ pub(crate) struct Arguments {
     /// IANA time zone of the house.
     #[arg(long, default_value = "Europe/Vienna", value_name = "ZONE")]
     time_zone: String,
-    /// Folder to write: `access`, `auth`, `staff`, `patients`, `relations` as `.ndjson`, and `truth/`.
+    /// Folder to write: `access`, `auth`, `staff`, `patients`, `relations` in the format asked for, and `truth/`.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Format of the files. Parquet has a record's `time`, `key` and `value`, as a topic would.
+    #[arg(long, value_enum, default_value_t = Format::Ndjson, conflicts_with = "bootstrap")]
+    format: Format,
     /// Write events and reference rows to the topics of the pipeline on these brokers instead; the truth still goes
     /// to --out. Records carry the simulated times: missing topics are created so that they keep them.
     #[arg(long, value_name = "HOST:PORT")]
@@ -47,6 +50,15 @@ pub(crate) struct Arguments {
     speed: Option<f64>,
 }
 
+/// How files are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// One JSON object a line.
+    Ndjson,
+    /// One row a record.
+    Parquet,
+}
+
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     keys::fresh_folder(&arguments.out)?;
@@ -55,7 +67,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let hospital = Hospital::new(config)?;
     let truth = TruthFiles::create(&arguments.out.join("truth"))?;
     let events = match &arguments.bootstrap {
-        None => files(&arguments.out, hospital, truth)?,
+        None => files(&arguments.out, arguments.format, hospital, truth)?,
         Some(bootstrap) => speak(arguments, bootstrap, hospital, start, truth)?,
     };
     line(format!(
@@ -97,63 +109,75 @@ fn speak(
     Ok(said.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).total())
 }
 
-/// The files of a simulated hospital.
-struct Files {
-    access: BufWriter<File>,
-    auth: BufWriter<File>,
-    staff: BufWriter<File>,
-    patients: BufWriter<File>,
-    relations: BufWriter<File>,
+/// Names of the files, those of events first.
+const NAMES: [&str; 5] = ["access", "auth", "staff", "patients", "relations"];
+
+/// One file of a simulated hospital.
+enum Records {
+    Ndjson(BufWriter<File>),
+    Parquet(Box<archive::RecordFile>),
 }
 
-impl Files {
-    fn create(out: &Path) -> Result<Self> {
-        let file = |name: &str| -> Result<BufWriter<File>> {
-            let path = out.join(name);
-            Ok(BufWriter::new(File::create(&path).map_err(|error| disk(&path, &error))?))
-        };
-        Ok(Self {
-            access: file("access.ndjson")?,
-            auth: file("auth.ndjson")?,
-            staff: file("staff.ndjson")?,
-            patients: file("patients.ndjson")?,
-            relations: file("relations.ndjson")?,
-        })
+impl Records {
+    fn create(out: &Path, name: &str, format: Format) -> Result<Self> {
+        match format {
+            Format::Ndjson => {
+                let path = out.join(format!("{name}.ndjson"));
+                Ok(Self::Ndjson(BufWriter::new(File::create(&path).map_err(|error| disk(&path, &error))?)))
+            }
+            Format::Parquet => {
+                let path = out.join(format!("{name}.parquet"));
+                Ok(Self::Parquet(Box::new(archive::RecordFile::create(&path)?)))
+            }
+        }
     }
 
-    fn rows(&mut self, rows: &[ReferenceRow]) -> Result<()> {
+    fn add(&mut self, time: base::Timestamp, key: &str, json: &[u8]) -> Result<()> {
+        match self {
+            Self::Ndjson(file) => {
+                file.write_all(json)?;
+                Ok(file.write_all(b"\n")?)
+            }
+            Self::Parquet(file) => Ok(file.add(time, key, json)?),
+        }
+    }
+
+    fn finish(self) -> Result<()> {
+        match self {
+            Self::Ndjson(mut file) => Ok(file.flush()?),
+            Self::Parquet(file) => Ok(file.finish()?),
+        }
+    }
+}
+
+fn files(out: &Path, format: Format, mut hospital: Hospital, mut truth: TruthFiles) -> Result<u64> {
+    let mut files = Vec::new();
+    for name in NAMES {
+        files.push(Records::create(out, name, format)?);
+    }
+    let reference = |files: &mut [Records], rows: &[ReferenceRow]| -> Result<()> {
         for row in rows {
-            let file = match row.kind {
-                "staff" => &mut self.staff,
-                "patients" => &mut self.patients,
-                _ => &mut self.relations,
-            };
-            file.write_all(&row.json)?;
-            file.write_all(b"\n")?;
+            let at = NAMES.iter().position(|name| *name == row.kind).unwrap_or(NAMES.len() - 1);
+            files[at].add(row.time, &row.key, &row.json)?;
         }
         Ok(())
-    }
-}
-
-fn files(out: &Path, mut hospital: Hospital, mut truth: TruthFiles) -> Result<u64> {
-    let mut files = Files::create(out)?;
-    files.rows(&hospital.reference())?;
+    };
+    reference(&mut files, &hospital.reference())?;
     let mut events = 0;
     while let Some(day) = hospital.next_day() {
-        files.rows(&day.reference)?;
+        reference(&mut files, &day.reference)?;
         for item in &day.items {
-            let file = match item.stream {
-                Stream::Access => &mut files.access,
-                Stream::Auth => &mut files.auth,
+            let at = match item.stream {
+                Stream::Access => 0,
+                Stream::Auth => 1,
             };
-            file.write_all(&item.json)?;
-            file.write_all(b"\n")?;
+            files[at].add(item.time, &item.user, &item.json)?;
             events += 1;
         }
         truth.add(&day.truth)?;
     }
-    for file in [&mut files.access, &mut files.auth, &mut files.staff, &mut files.patients, &mut files.relations] {
-        file.flush()?;
+    for file in files {
+        file.finish()?;
     }
     truth.finish(&hospital)?;
     Ok(events)

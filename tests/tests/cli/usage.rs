@@ -1,0 +1,163 @@
+//! Wrong usage, and an environment that is not ready: the exit code tells which, the text what to do.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use chartwarden_tests::binary::{Ended, run};
+use tempfile::TempDir;
+
+fn pipeline() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../pipelines/insider-breach")
+}
+
+/// Runs and compares standard error to the letter; `DIR` stands for the folder.
+#[track_caller]
+fn check(folder: &Path, arguments: &[&str], code: i32, expected: &str) {
+    let shown = folder.display().to_string();
+    let arguments: Vec<String> = arguments.iter().map(|argument| argument.replace("DIR", &shown)).collect();
+    let ended = run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).with(code);
+    assert_eq!(ended.err.replace(&shown, "DIR").trim_end(), expected, "{arguments:?}");
+}
+
+/// A copy of the shipped pipeline, with texts replaced in its files.
+fn spoilt(changes: &[(&str, &str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let copied = Command::new("cp").arg("-r").arg(pipeline()).arg(folder.path().join("p")).status();
+    assert!(copied.unwrap().success());
+    for (name, from, to) in changes {
+        let file = folder.path().join("p").join(name);
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "`{name}` no longer says `{from}`");
+        fs::write(file, text.replacen(from, to, 1)).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn a_path_that_leads_nowhere_is_wrong_usage() {
+    let folder = tempfile::tempdir().unwrap();
+    // Whoever mistyped a path must not read that nothing is lost and to try again later.
+    let nowhere = |name: &str| format!("error: no such file or directory\n   at: DIR/{name}\n hint: check the path");
+    check(folder.path(), &["explain", "x", "--data", "DIR"], 2, &nowhere("findings.ndjson"));
+    check(folder.path(), &["ledger", "show", "DIR/log"], 2, &nowhere("log/checkpoint"));
+    check(folder.path(), &["ledger", "verify", "DIR/log", "--vkey", "DIR/key"], 2, &nowhere("key"));
+    check(folder.path(), &["ledger", "prove", "DIR/a.tlog-proof", "--vkey", "DIR/key"], 2, &nowhere("key"));
+    let pipeline = pipeline().display().to_string();
+    let run = ["run", &pipeline, "--bootstrap", "127.0.0.1:1", "--keys", "DIR/key"];
+    check(folder.path(), &run, 2, &nowhere("key"));
+    check(
+        folder.path(),
+        &["check", "DIR/none"],
+        2,
+        "error: cannot be read: No such file or directory (os error 2)\n   at: DIR/none\n hint: give the folder of a \
+         pipeline, such as `pipelines/insider-breach`",
+    );
+}
+
+#[test]
+fn check_names_file_line_and_the_likely_word() {
+    let folder = spoilt(&[("windows/auth.sql", "user_key", "usr_key")]);
+    let ended = run(&["check", &folder.path().join("p").display().to_string()]).with(2);
+    // The line is the one that says `usr_key`, and the hint is the word that was meant.
+    for part in ["error: unknown column `usr_key`", "windows/auth.sql:", "did you mean `user_key`?"] {
+        assert!(ended.err.contains(part), "no `{part}` in\n{}", ended.err);
+    }
+    assert!(ended.out.is_empty(), "errors belong on standard error: {}", ended.out);
+}
+
+#[test]
+fn check_tells_all_problems_at_once_in_json_too() {
+    let broken = [("windows/auth.sql", "user_key", "usr_key"), ("windows/pair.sql", "user_key", "usr_key")];
+    let folder = spoilt(&broken);
+    let ended = run(&["check", &folder.path().join("p").display().to_string(), "--json"]).with(2);
+    let told: serde_json::Value = serde_json::from_str(ended.out.trim()).unwrap();
+    let places: Vec<_> = told["problems"].as_array().unwrap().iter().map(|problem| problem["at"].to_string()).collect();
+    for (name, _, _) in broken {
+        assert!(places.iter().any(|at| at.contains(name)), "`{name}` is not among {places:?}");
+    }
+}
+
+#[test]
+fn what_no_toml_is_names_its_line() {
+    let folder = spoilt(&[("pipeline.toml", "[kafka]", "[kafka")]);
+    let ended = run(&["check", &folder.path().join("p").display().to_string()]).with(2);
+    assert!(ended.err.contains("pipeline.toml:11"), "`[kafka` stands in line 11: {}", ended.err);
+}
+
+#[test]
+fn http_for_everybody_needs_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let key: String = (1..=32).map(|byte| format!("{byte:02x}")).collect();
+    fs::write(folder.path().join("key"), format!("chartwarden-pseudonym-key v1\nid 1\nkey {key}\n")).unwrap();
+    let pipeline = pipeline().display().to_string();
+    let run = ["run", &pipeline, "--bootstrap", "127.0.0.1:1", "--keys", "DIR/key", "--http"];
+    check(
+        folder.path(),
+        &[&run[..], &["0.0.0.0:9464"]].concat(),
+        2,
+        "error: HTTP on 0.0.0.0:9464 would be open to everybody\n hint: give --http-token-file, or listen on 127.0.0.1",
+    );
+    fs::write(folder.path().join("token"), "short").unwrap();
+    check(
+        folder.path(),
+        &[&run[..], &["0.0.0.0:9464", "--http-token-file", "DIR/token"]].concat(),
+        2,
+        "error: the HTTP token has fewer than 16 characters\n   at: DIR/token",
+    );
+    fs::write(folder.path().join("key"), "not a key").unwrap();
+    check(
+        folder.path(),
+        &[&run[..], &["127.0.0.1:0"]].concat(),
+        2,
+        "error: pseudonym key `DIR/key`: pseudonym key file, line 1: expected `chartwarden-pseudonym-key v1`",
+    );
+}
+
+#[test]
+fn no_broker_is_the_environment() {
+    let pipeline = pipeline().display().to_string();
+    let ended = run(&["topics", &pipeline, "--bootstrap", "127.0.0.1:1"]).with(3);
+    assert!(ended.err.contains("127.0.0.1:1") && ended.err.contains("check that the broker is up"), "{}", ended.err);
+}
+
+#[test]
+fn bad_flags_are_wrong_usage() {
+    for arguments in [
+        &["nonsense"][..],
+        &["demo", "--days", "x"],
+        &["columns", "nothing"],
+        &["simulate", "--out"],
+        &["simulate", "--out", "x", "--format", "csv"],
+        &["ledger", "verify", "x"],
+        &["replay", "x", "--out", "y"],
+    ] {
+        let ended = run(arguments).with(2);
+        assert!(ended.err.starts_with("error: ") && ended.out.is_empty(), "{arguments:?}: {}", ended.err);
+    }
+}
+
+/// No escape character: what is piped or asked to be plain has no control codes.
+#[track_caller]
+fn check_plain(ended: &Ended) {
+    assert!(!ended.out.contains('\u{1b}') && !ended.err.contains('\u{1b}'), "{}{}", ended.out, ended.err);
+}
+
+#[test]
+fn piped_output_has_no_control_codes() {
+    let pipeline = pipeline().display().to_string();
+    for arguments in
+        [&["columns"][..], &["--help"], &["explain", "x", "--data", "nowhere"], &["check", &pipeline], &["nonsense"]]
+    {
+        check_plain(&run(arguments));
+    }
+}
+
+#[test]
+fn tables_come_as_json_too() {
+    let pipeline = pipeline().display().to_string();
+    for arguments in [&["columns", "access", "--json"][..], &["check", &pipeline, "--json"]] {
+        let ended = run(arguments).with(0);
+        serde_json::from_str::<serde_json::Value>(&ended.out).unwrap_or_else(|error| panic!("{arguments:?}: {error}"));
+    }
+}
