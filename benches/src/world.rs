@@ -1,0 +1,96 @@
+//! A simulated hospital, played once and kept: what each lane's topics hold, and the reference rows.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use base::{Seed, Timestamp};
+use engine::ports::ReferenceRecord;
+use engine::{ModelUse, PipelineSpec};
+use events::{Offset, PseudonymKeys, Record, Records};
+use hospital::{Hospital, HospitalConfig, Stream};
+
+/// One record.
+#[derive(Clone, Debug)]
+pub struct Raw {
+    /// When it happened and was appended.
+    pub time: Timestamp,
+    /// Raw user id: its key.
+    pub user: Arc<str>,
+    /// Native JSON.
+    pub json: Vec<u8>,
+}
+
+/// Everything a hospital said.
+pub struct World {
+    /// The shipped pipeline, with its models.
+    pub spec: PipelineSpec,
+    /// Pseudonym keys.
+    pub keys: Arc<PseudonymKeys>,
+    /// By lane: accesses, sign-ins.
+    pub lanes: Vec<[Vec<Raw>; 2]>,
+    /// Reference rows in order.
+    pub reference: Vec<ReferenceRecord>,
+    /// How many of them stood there before the first event, by kind.
+    pub before: [(&'static str, i64); 3],
+    /// All events.
+    pub events: u64,
+}
+
+/// Folder of the shipped pipeline.
+pub fn pipeline() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../pipelines/insider-breach")
+}
+
+impl World {
+    /// Plays a hospital of `staff` people for `days`, spread over `lanes` as the broker would.
+    pub fn play(staff: u32, days: u32, lanes: u32) -> Self {
+        let spec = PipelineSpec::load(&pipeline(), ModelUse::Score).unwrap_or_else(|problems| panic!("{problems}"));
+        // 2026-01-05, midnight in the house.
+        let mut config = HospitalConfig::demo(Seed(11), Timestamp::from_millis(1_767_567_600_000));
+        (config.staff, config.days, config.first_incident_day) = (staff, days, 0);
+        config.time_zone.clone_from(&spec.program().spec().time_zone);
+        let mut hospital = Hospital::new(config).expect("the settings of this hospital are fixed and valid");
+        let mut world = Self {
+            spec,
+            keys: Arc::new(PseudonymKeys::generate("bench", std::array::from_fn(|at| at as u8)).expect("a fixed key")),
+            lanes: (0..lanes).map(|_| [Vec::new(), Vec::new()]).collect(),
+            reference: Vec::new(),
+            before: [("staff", 0), ("patients", 0), ("relations", 0)],
+            events: 0,
+        };
+        let mut next = world.before;
+        let mut tell = |row: hospital::ReferenceRow, reference: &mut Vec<ReferenceRecord>| {
+            let Some((_, offset)) = next.iter_mut().find(|(kind, _)| *kind == row.kind) else { return };
+            let (append_time, value, at) = (row.time, Some(row.json), Offset(*offset));
+            *offset += 1;
+            reference.push(ReferenceRecord { kind: row.kind, partition: 0, offset: at, append_time, value });
+        };
+        for row in hospital.reference() {
+            if let Some((_, count)) = world.before.iter_mut().find(|(kind, _)| *kind == row.kind) {
+                *count += 1;
+            }
+            tell(row, &mut world.reference);
+        }
+        while let Some(day) = hospital.next_day() {
+            for item in day.items {
+                let lane = kafka::partition_of(item.user.as_bytes(), lanes) as usize;
+                let topic = usize::from(item.stream == Stream::Auth);
+                world.lanes[lane][topic].push(Raw { time: item.time, user: item.user, json: item.json });
+                world.events += 1;
+            }
+            day.reference.into_iter().for_each(|row| tell(row, &mut world.reference));
+        }
+        world
+    }
+
+    /// Records of one lane and topic, from place `from` up to `to`.
+    pub fn records(log: &[Raw], from: usize, to: usize) -> Records {
+        let mut records = Records::default();
+        for (place, raw) in log.iter().enumerate().take(to).skip(from) {
+            let offset = Offset(i64::try_from(place).unwrap_or(i64::MAX));
+            let (key, value) = (Some(raw.user.as_bytes()), Some(raw.json.as_slice()));
+            records.push(Record { offset, append_time: raw.time, key, value, headers: &[] });
+        }
+        records
+    }
+}
