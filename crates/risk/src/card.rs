@@ -28,7 +28,7 @@ fn write_card(out: &mut String, model: &Model) -> fmt::Result {
     writeln!(out, "## Approval\n")?;
     writeln!(out, "Owner: {}  ", stated(&model.provenance().owner))?;
     writeln!(out, "Approved by: ____________________  Date: ____________  ")?;
-    writeln!(out, "A detached signature over the digest above stands beside the model file.")
+    writeln!(out, "The model file is not signed: compare its digest with the one above before using it.")
 }
 
 fn write_use(out: &mut String, model: &Model) -> fmt::Result {

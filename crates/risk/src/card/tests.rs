@@ -25,6 +25,7 @@ fn the_card_says_what_the_model_holds() {
         &format!("{} rows of {} users", model.metrics().rows, model.metrics().groups),
         "| absent |  | 0.0 % | 100.0 % |",
         "Approved by:",
+        "The model file is not signed",
     ] {
         assert!(card.contains(line), "the card lacks `{line}`:\n{card}");
     }
