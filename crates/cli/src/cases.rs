@@ -95,7 +95,8 @@ pub(crate) fn table(cases: &[Case], plain: bool) -> String {
     }
     table.set_header(header);
     for case in cases {
-        let reasons = case.reasons.iter().take(REASONS_SHOWN).map(String::as_str);
+        // Sentences stand in one list here, so they lose their full stops.
+        let reasons = case.reasons.iter().take(REASONS_SHOWN).map(|reason| reason.trim_end_matches('.'));
         let why = std::iter::once(case.title.as_str()).chain(reasons).collect::<Vec<_>>().join("; ");
         let mut row = vec![
             shown_time(case.opened),
