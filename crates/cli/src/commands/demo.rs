@@ -13,7 +13,7 @@ use anyhow::Result;
 use base::{Clock as _, Millis, SystemClock, Timestamp};
 use engine::ports::LaneId;
 use engine::{Engine, Metrics, ModelUse, PipelineSpec, Snapshot};
-use events::PseudonymKeys;
+use events::{PseudonymKeys, TopicId};
 use hospital::{Hospital, Incident};
 use kafka::{Config, Embedded, KafkaFollower, KafkaReferenceFeed, KafkaSource, Scope};
 
@@ -35,6 +35,9 @@ mod ending;
 const LANES: u32 = 2;
 /// How far the hospital may be ahead of the lanes: the broker in memory keeps 5 MiB a partition and drops the oldest.
 const AHEAD_MAX: Millis = Millis::hours(6);
+/// Records of a partition that no lane has read, below which it may be further ahead: a small house may be silent on
+/// one topic for longer, and the lane waits for its next word.
+const UNREAD_MAX: u64 = 4_000;
 /// How far it may be ahead of the archiver.
 const ARCHIVE_AHEAD_MAX: Millis = Millis::hours(30);
 /// Ticks that the archiver may not have read yet: their results are in the broker's memory too.
@@ -288,12 +291,17 @@ impl Watched<'_> {
             let ends = snapshot.lanes.values().map(|lane| lane.tick_end.or(lane.watermark));
             let lanes = if snapshot.lanes.len() < LANES as usize { None } else { ends.min().flatten() };
             let archived = *archived.lock().unwrap_or_else(PoisonError::into_inner);
-            let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).total();
+            let (said, unread) = {
+                let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+                (said.total(), unread(&said, &snapshot))
+            };
             // Until the first tick closes nobody can be late: half a day may be said at once.
             let early = said < 20_000;
+            let little = unread <= UNREAD_MAX;
             let near = |at: Option<Timestamp>, far: Millis| at.map_or(early, |at| hour - at <= far);
-            let unread = snapshot.ticks.saturating_sub(archived.ticks);
-            if near(lanes, AHEAD_MAX) && near(archived.written, ARCHIVE_AHEAD_MAX) && unread <= ARCHIVE_UNREAD_MAX {
+            let behind = snapshot.ticks.saturating_sub(archived.ticks);
+            let close = near(lanes, AHEAD_MAX) || (lanes.is_some() && little);
+            if close && near(archived.written, ARCHIVE_AHEAD_MAX) && behind <= ARCHIVE_UNREAD_MAX {
                 return true;
             }
             std::thread::sleep(Duration::from_millis(2));
@@ -325,7 +333,7 @@ impl Watched<'_> {
                 self.view.stage(&format!("day {:>2}     {events} events, {}", told, phase(arguments, told)));
             }
             let now = (snapshot.events, snapshot.ticks);
-            if now != last || !said.over || !all_read(&said, &snapshot) {
+            if now != last || !said.over || unread(&said, &snapshot) > 0 {
                 (quiet, last) = (Elapsed::start(), now);
             } else if quiet.so_far() >= QUIET {
                 break;
@@ -358,10 +366,11 @@ fn scene(arguments: &Arguments, said: &Said, snapshot: &Snapshot, per_second: f6
     }
 }
 
-/// Whether every event written has been read.
-fn all_read(said: &Said, snapshot: &Snapshot) -> bool {
-    said.events.iter().all(|((lane, topic), written)| {
+/// The most events of a partition that were written and not yet read.
+fn unread(said: &Said, snapshot: &Snapshot) -> u64 {
+    let of = |((lane, topic), written): (&(u32, TopicId), &u64)| {
         let next = snapshot.lanes.get(&LaneId(*lane)).and_then(|lane| lane.next.get(topic.index()));
-        next.is_some_and(|next| *next >= i64::try_from(*written).unwrap_or(i64::MAX))
-    })
+        written.saturating_sub(next.map_or(0, |next| u64::try_from(*next).unwrap_or(0)))
+    };
+    said.events.iter().map(of).max().unwrap_or(0)
 }
