@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use arrow::array::{Array as _, AsArray as _};
 use comfy_table::{Table, presets};
+use engine::{ModelUse, PipelineSpec};
+use findings::Severity;
 use risk::Model;
 use serde::Deserialize;
 use serde_json::json;
@@ -25,12 +27,14 @@ const DAY_MS: i64 = 86_400_000;
 /// Arguments of `evaluate`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
+    /// Folder of the pipeline: which of its rules open cases, and its user model.
+    pipeline: PathBuf,
     /// Folders that `chartwarden record --models pairs` wrote, of houses that the model was not trained on.
     #[arg(long, num_args = 1.., required = true, value_name = "DIR")]
     data: Vec<PathBuf>,
-    /// The user model.
+    /// Another user model than the pipeline's.
     #[arg(long, value_name = "FILE")]
-    model: PathBuf,
+    model: Option<PathBuf>,
     /// Days at the beginning to leave out, as `learn_days` of the pipeline does.
     #[arg(long, default_value_t = 14, value_name = "D")]
     skip_days: i64,
@@ -44,9 +48,14 @@ pub(crate) struct Arguments {
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
-    let bytes = std::fs::read(&arguments.model).map_err(|error| disk(&arguments.model, &error))?;
-    let model = Model::from_bytes(&bytes).with_context(|| arguments.model.display().to_string())?;
-    let read = |folder: &PathBuf| house(folder, &model, arguments.skip_days);
+    let spec = PipelineSpec::load(&arguments.pipeline, ModelUse::Score)?;
+    let other = arguments.model.as_ref().map(|path| model(path)).transpose()?;
+    let no_model = || Failure::invalid("the pipeline has no user model").hint("name one with --model");
+    let model = other.as_ref().or(spec.models().user.as_ref()).ok_or_else(no_model)?;
+    // What is only told beside other things opens nothing.
+    let opening = spec.rules().iter().filter(|rule| rule.severity > Severity::Informational);
+    let rules: Vec<&str> = opening.map(|rule| rule.column.as_str()).collect();
+    let read = |folder: &PathBuf| house(folder, model, &rules, arguments.skip_days);
     let houses = arguments.data.iter().map(read).collect::<Result<Vec<House>>>()?;
     let incidents: usize = houses.iter().map(|house| house.incidents.len()).sum();
     if incidents == 0 {
@@ -95,6 +104,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
+fn model(path: &Path) -> Result<Model> {
+    let bytes = std::fs::read(path).map_err(|error| disk(path, &error))?;
+    Model::from_bytes(&bytes).with_context(|| path.display().to_string())
+}
+
 fn budget_table(budgets: &[(f64, Outcome)], random: f64) -> String {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
@@ -130,7 +144,7 @@ fn scenario_table(outcome: &Outcome) -> String {
 }
 
 /// Reads a recorded house and scores its rows.
-fn house(folder: &Path, model: &Model, skip_days: i64) -> Result<House> {
+fn house(folder: &Path, model: &Model, rules: &[&str], skip_days: i64) -> Result<House> {
     let mut users: HashMap<String, usize> = HashMap::new();
     let mut known = |user: &str| {
         let next = users.len();
@@ -142,14 +156,8 @@ fn house(folder: &Path, model: &Model, skip_days: i64) -> Result<House> {
             let batch = batch?;
             let scores = model.bind(&batch.schema())?.score(&batch)?;
             let (ends, names) = (training::ends(&batch, &file)?, training::texts(&batch, "user_key", &file)?);
-            let schema = batch.schema();
-            let rules: Vec<_> = schema
-                .fields()
-                .iter()
-                .zip(batch.columns())
-                .filter(|(field, _)| field.name().starts_with("rule_"))
-                .filter_map(|(_, column)| column.as_boolean_opt())
-                .collect();
+            let rules = rules.iter().filter_map(|name| batch.column_by_name(name)?.as_boolean_opt());
+            let rules: Vec<_> = rules.collect();
             for (place, score) in scores.into_iter().enumerate() {
                 let rule = rules.iter().any(|rule| rule.is_valid(place) && rule.value(place));
                 house.rows.push(Row { user: known(&names[place]), end: ends[place], score, rule });
