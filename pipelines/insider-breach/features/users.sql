@@ -3,86 +3,86 @@
 SELECT
   user_key,
   -- volume and pace
-  coalesce(access_15m_patients, 0) AS patients_15m, -- opened {value} charts in 15 minutes
-  coalesce(access_1h_patients, 0) AS patients_1h, -- opened {value} charts in the last hour
-  coalesce(access_24h_patients, 0) AS patients_24h, -- opened {value} charts in 24 hours
-  coalesce(access_15m_events, 0) AS events_15m, -- {value} events in 15 minutes
-  coalesce(access_1h_events, 0) AS events_1h, -- {value} events in the last hour
-  coalesce(access_24h_events, 0) AS events_24h, -- {value} events in 24 hours
-  coalesce(access_1h_rapid_events, 0) AS rapid_events_1h, -- {value} events less than 3 seconds apart in the last hour
+  coalesce(access_15m_patients, 0) AS patients_15m, -- opened {value|charts} in 15 minutes
+  coalesce(access_1h_patients, 0) AS patients_1h, -- opened {value|charts} in the last hour
+  coalesce(access_24h_patients, 0) AS patients_24h, -- opened {value|charts} in 24 hours
+  coalesce(access_15m_events, 0) AS events_15m, -- {value|events} in 15 minutes
+  coalesce(access_1h_events, 0) AS events_1h, -- {value|events} in the last hour
+  coalesce(access_24h_events, 0) AS events_24h, -- {value|events} in 24 hours
+  coalesce(access_1h_rapid_events, 0) AS rapid_events_1h, -- {value|events} less than 3 seconds apart in the last hour
   CAST(coalesce(access_24h_patients, 0) AS DOUBLE) / greatest(own_patients_median, 1) AS patients_vs_own, -- {value} times the charts of the user's usual day
   CAST(coalesce(access_24h_patients, 0) AS DOUBLE) / greatest(peers_patients_p95, 1) AS patients_vs_peers, -- {value} times what busy colleagues of the same role open in a day
   CAST(coalesce(access_24h_events, 0) AS DOUBLE) / greatest(own_events_max, 1) AS events_vs_own_max, -- {value} times the busiest of the user's last 30 days
   -- breadth
-  coalesce(access_1h_resources, 0) AS resources_1h, -- {value} kinds of record in the last hour
-  coalesce(access_24h_workstations, 0) AS workstations_24h, -- from {value} workstations in 24 hours
+  coalesce(access_1h_resources, 0) AS resources_1h, -- {value|kind of record|kinds of record} in the last hour
+  coalesce(access_24h_workstations, 0) AS workstations_24h, -- from {value|workstations} in 24 hours
   CAST(coalesce(access_24h_patients, 0) AS DOUBLE) / greatest(access_24h_insurers, 1) AS patients_per_insurer_24h, -- {value} charts per insurer
   -- relation
-  coalesce(access_1h_patients_unexplained, 0) AS unexplained_1h, -- opened {value} charts with no documented reason in the last hour
-  coalesce(access_24h_patients_unexplained, 0) AS unexplained_24h, -- opened {value} charts with no documented reason in 24 hours
-  coalesce(access_1h_patients_never, 0) AS never_1h, -- {value} charts of patients who never had anything to do with the user's work, in the last hour
-  coalesce(access_24h_patients_never, 0) AS never_24h, -- {value} charts of patients who never had anything to do with the user's work
-  coalesce(access_24h_patients_self_authored, 0) AS self_authored_24h, -- {value} charts whose only reason the user wrote
+  coalesce(access_1h_patients_unexplained, 0) AS unexplained_1h, -- opened {value|charts} with no documented reason in the last hour
+  coalesce(access_24h_patients_unexplained, 0) AS unexplained_24h, -- opened {value|charts} with no documented reason in 24 hours
+  coalesce(access_1h_patients_never, 0) AS never_1h, -- {value|charts} of patients who never had anything to do with the user's work, in the last hour
+  coalesce(access_24h_patients_never, 0) AS never_24h, -- {value|charts} of patients who never had anything to do with the user's work
+  coalesce(access_24h_patients_self_authored, 0) AS self_authored_24h, -- {value|charts} whose only reason the user wrote
   CAST(coalesce(access_24h_patients_unexplained, 0) AS DOUBLE) / greatest(access_24h_patients, 1) AS unexplained_share_24h, -- {value} of the charts had no documented reason
   CAST(coalesce(access_24h_patients_unexplained, 0) AS DOUBLE) / greatest(access_24h_patients, 1) - coalesce(peers_unexplained_share, 0) AS unexplained_vs_peers, -- the share without a reason is {value} above that of the role
-  coalesce(unexplained_24h_patients, 0) AS still_unexplained_24h, -- {value} charts still without a reason two hours later
-  coalesce(unexplained_24h_patients_explained_later, 0) AS explained_later_24h, -- {value} charts were explained afterwards
-  coalesce(access_24h_patients_other_unit, 0) AS other_unit_24h, -- {value} patients of other units
-  coalesce(access_1h_colleagues_unexplained, 0) AS colleagues_1h, -- opened {value} colleagues' charts without a reason in the last hour
-  coalesce(access_24h_colleagues_unexplained, 0) AS colleagues_24h, -- opened {value} colleagues' charts without a reason
-  coalesce(access_1h_family_unexplained, 0) AS family_1h, -- opened {value} charts of people at the user's own address in the last hour
-  coalesce(access_24h_family_unexplained, 0) AS family_24h, -- opened {value} charts of people at the user's own address
-  coalesce(access_24h_namesakes_unexplained, 0) AS namesakes_24h, -- opened {value} charts of people with the user's rare surname
-  coalesce(access_1h_vips_unexplained, 0) AS vips_1h, -- opened {value} charts of persons of public interest in the last hour
-  coalesce(access_24h_vips_unexplained, 0) AS vips_24h, -- opened {value} charts of persons of public interest
-  coalesce(access_24h_deceased_unexplained, 0) AS deceased_24h, -- opened {value} charts of the deceased
-  coalesce(access_24h_own_record_events, 0) AS own_record_24h, -- {value} events on the user's own record
-  coalesce(access_24h_own_record_writes, 0) AS own_record_writes_24h, -- {value} changes to the user's own record
+  coalesce(unexplained_24h_patients, 0) AS still_unexplained_24h, -- {value|charts} still without a reason two hours later
+  coalesce(unexplained_24h_patients_explained_later, 0) AS explained_later_24h, -- {value|charts} were explained afterwards
+  coalesce(access_24h_patients_other_unit, 0) AS other_unit_24h, -- {value|patients} of other units
+  coalesce(access_1h_colleagues_unexplained, 0) AS colleagues_1h, -- opened {value|colleague's chart|colleagues' charts} without a reason in the last hour
+  coalesce(access_24h_colleagues_unexplained, 0) AS colleagues_24h, -- opened {value|colleague's chart|colleagues' charts} without a reason
+  coalesce(access_1h_family_unexplained, 0) AS family_1h, -- opened {value|charts} of people at the user's own address in the last hour
+  coalesce(access_24h_family_unexplained, 0) AS family_24h, -- opened {value|charts} of people at the user's own address
+  coalesce(access_24h_namesakes_unexplained, 0) AS namesakes_24h, -- opened {value|charts} of people with the user's rare surname
+  coalesce(access_1h_vips_unexplained, 0) AS vips_1h, -- opened {value|charts} of persons of public interest in the last hour
+  coalesce(access_24h_vips_unexplained, 0) AS vips_24h, -- opened {value|charts} of persons of public interest
+  coalesce(access_24h_deceased_unexplained, 0) AS deceased_24h, -- opened {value|charts} of the deceased
+  coalesce(access_24h_own_record_events, 0) AS own_record_24h, -- {value|events} on the user's own record
+  coalesce(access_24h_own_record_writes, 0) AS own_record_writes_24h, -- {value|changes} to the user's own record
   -- novelty
-  coalesce(access_1h_patients_new, 0) AS new_patients_1h, -- {value} charts the user never opened before, in the last hour
-  coalesce(access_24h_patients_new_unexplained, 0) AS new_unexplained_24h, -- {value} charts opened for the first time and without a reason
+  coalesce(access_1h_patients_new, 0) AS new_patients_1h, -- {value|charts} the user never opened before, in the last hour
+  coalesce(access_24h_patients_new_unexplained, 0) AS new_unexplained_24h, -- {value|charts} opened for the first time and without a reason
   -- action mix
-  coalesce(access_1h_searches, 0) AS searches_1h, -- {value} searches in the last hour
-  coalesce(access_24h_searches, 0) AS searches_24h, -- {value} searches in 24 hours
-  coalesce(access_24h_names_searched, 0) AS names_searched_24h, -- searched for {value} different names
+  coalesce(access_1h_searches, 0) AS searches_1h, -- {value|searches} in the last hour
+  coalesce(access_24h_searches, 0) AS searches_24h, -- {value|searches} in 24 hours
+  coalesce(access_24h_names_searched, 0) AS names_searched_24h, -- searched for {value|different names}
   CAST(coalesce(access_24h_searches, 0) AS DOUBLE) / greatest(access_24h_patients, 1) AS searches_per_patient_24h, -- {value} searches for each chart opened
-  coalesce(access_1h_writes, 0) AS writes_1h, -- {value} entries written in the last hour
-  coalesce(access_24h_deletes, 0) AS deletes_24h, -- {value} deletions
-  coalesce(access_24h_changes_unexplained, 0) AS changes_unexplained_24h, -- changed or deleted {value} entries of patients without a reason
-  coalesce(access_1h_takeouts, 0) AS takeouts_1h, -- printed or exported {value} times in the last hour
-  coalesce(access_24h_takeouts, 0) AS takeouts_24h, -- printed or exported {value} times in 24 hours
-  coalesce(access_24h_patients_taken_out, 0) AS patients_taken_out_24h, -- printed or exported the records of {value} patients
+  coalesce(access_1h_writes, 0) AS writes_1h, -- {value|entries} written in the last hour
+  coalesce(access_24h_deletes, 0) AS deletes_24h, -- {value|deletions}
+  coalesce(access_24h_changes_unexplained, 0) AS changes_unexplained_24h, -- changed or deleted {value|entries} of patients without a reason
+  coalesce(access_1h_takeouts, 0) AS takeouts_1h, -- printed or exported {value|time|times} in the last hour
+  coalesce(access_24h_takeouts, 0) AS takeouts_24h, -- printed or exported {value|time|times} in 24 hours
+  coalesce(access_24h_patients_taken_out, 0) AS patients_taken_out_24h, -- printed or exported the records of {value|patients}
   CAST(coalesce(access_24h_takeouts, 0) AS DOUBLE) / greatest(own_takeouts_max, 1) AS takeouts_vs_own, -- {value} times the prints and exports of the user's busiest day
   CAST(coalesce(access_24h_takeouts, 0) AS DOUBLE) / greatest(peers_takeouts_p95, 1) AS takeouts_vs_peers, -- {value} times the prints and exports of busy colleagues
   CAST(coalesce(access_24h_bytes_out, 0) AS DOUBLE) / 1048576 AS megabytes_out_24h, -- took {value} MB out
-  coalesce(access_1h_overrides, 0) AS overrides_1h, -- overrode access rules {value} times in the last hour
-  coalesce(access_24h_overrides, 0) AS overrides_24h, -- overrode access rules {value} times in 24 hours
-  coalesce(unexplained_24h_overrides_uncharted, 0) AS overrides_uncharted_24h, -- overrode access rules {value} times and charted nothing afterwards
-  coalesce(access_24h_failures, 0) AS refused_24h, -- {value} refused accesses
-  coalesce(access_24h_sensitive_events, 0) AS sensitive_24h, -- {value} events on restricted records
+  coalesce(access_1h_overrides, 0) AS overrides_1h, -- overrode access rules {value|time|times} in the last hour
+  coalesce(access_24h_overrides, 0) AS overrides_24h, -- overrode access rules {value|time|times} in 24 hours
+  coalesce(unexplained_24h_overrides_uncharted, 0) AS overrides_uncharted_24h, -- overrode access rules {value|time|times} and charted nothing afterwards
+  coalesce(access_24h_failures, 0) AS refused_24h, -- {value|refused accesses}
+  coalesce(access_24h_sensitive_events, 0) AS sensitive_24h, -- {value|events} on restricted records
   -- time
   local_hour AS local_hour, -- at {value} o'clock
   CASE WHEN local_weekday >= 6 THEN 1 ELSE 0 END AS weekend, -- at the weekend
-  coalesce(access_1h_off_shift_events, 0) AS off_shift_1h, -- {value} events outside the user's shift in the last hour
-  coalesce(access_24h_off_shift_events, 0) AS off_shift_24h, -- {value} events outside the user's shift
-  coalesce(access_24h_patients_off_shift_unexplained, 0) AS off_shift_unexplained_24h, -- {value} charts without a reason outside the user's shift
+  coalesce(access_1h_off_shift_events, 0) AS off_shift_1h, -- {value|events} outside the user's shift in the last hour
+  coalesce(access_24h_off_shift_events, 0) AS off_shift_24h, -- {value|events} outside the user's shift
+  coalesce(access_24h_patients_off_shift_unexplained, 0) AS off_shift_unexplained_24h, -- {value|charts} without a reason outside the user's shift
   coalesce(access_24h_session_length, 0) AS session_length_24h, -- {value} accesses in one session
   -- sign-in
-  coalesce(auth_1h_failures, 0) AS sign_in_failures_1h, -- {value} failed sign-ins in the last hour
-  coalesce(auth_24h_failures, 0) AS sign_in_failures_24h, -- {value} failed sign-ins in 24 hours
-  coalesce(auth_1h_challenges_denied, 0) AS challenges_denied_1h, -- {value} sign-in requests denied or ignored in the last hour
-  coalesce(auth_24h_sign_ins_after_denials, 0) AS sign_ins_after_denials_24h, -- signed in {value} times right after denied requests
-  coalesce(auth_24h_devices_new, 0) AS devices_new_24h, -- {value} devices never used before
-  coalesce(auth_24h_countries_new, 0) AS countries_new_24h, -- {value} countries never signed in from before
-  coalesce(auth_24h_external_events, 0) AS external_24h, -- {value} sign-ins from outside
-  coalesce(auth_24h_proxy_events, 0) AS proxy_24h, -- {value} sign-ins through a proxy
+  coalesce(auth_1h_failures, 0) AS sign_in_failures_1h, -- {value|failed sign-ins} in the last hour
+  coalesce(auth_24h_failures, 0) AS sign_in_failures_24h, -- {value|failed sign-ins} in 24 hours
+  coalesce(auth_1h_challenges_denied, 0) AS challenges_denied_1h, -- {value|sign-in request|sign-in requests} denied or ignored in the last hour
+  coalesce(auth_24h_sign_ins_after_denials, 0) AS sign_ins_after_denials_24h, -- signed in {value|time|times} right after denied requests
+  coalesce(auth_24h_devices_new, 0) AS devices_new_24h, -- {value|devices} never used before
+  coalesce(auth_24h_countries_new, 0) AS countries_new_24h, -- {value|countries} never signed in from before
+  coalesce(auth_24h_external_events, 0) AS external_24h, -- {value|sign-ins} from outside
+  coalesce(auth_24h_proxy_events, 0) AS proxy_24h, -- {value|sign-ins} through a proxy
   coalesce(auth_24h_speed_kmh, 0) AS speed_kmh_24h, -- travelled at {value} km/h between sign-ins
-  coalesce(auth_24h_odd_sign_ins, 0) AS odd_sign_ins_24h, -- {value} odd sign-ins
+  coalesce(auth_24h_odd_sign_ins, 0) AS odd_sign_ins_24h, -- {value|odd sign-ins}
   -- both worlds
-  coalesce(access_1h_remote_events, 0) AS remote_1h, -- {value} events from outside the house in the last hour
-  coalesce(access_24h_patients_after_odd_sign_in, 0) AS after_odd_sign_in_24h, -- opened {value} charts without a reason after an odd sign-in
-  coalesce(access_24h_two_places_events, 0) AS two_places_24h, -- active at two workstations at once {value} times
-  coalesce(access_24h_after_end_events, 0) AS after_end_24h, -- {value} events after the user's employment ended
+  coalesce(access_1h_remote_events, 0) AS remote_1h, -- {value|events} from outside the house in the last hour
+  coalesce(access_24h_patients_after_odd_sign_in, 0) AS after_odd_sign_in_24h, -- opened {value|charts} without a reason after an odd sign-in
+  coalesce(access_24h_two_places_events, 0) AS two_places_24h, -- active at two workstations at once {value|time|times}
+  coalesce(access_24h_after_end_events, 0) AS after_end_24h, -- {value|events} after the user's employment ended
   -- pairs
   CAST(coalesce(pair_score_1h_top, 0) AS DOUBLE) / 1000000 AS pair_top_1h, -- the most suspicious chart of the last hour scores {value}
   CAST(greatest(coalesce(pair_score_24h_top, 0), coalesce(pair_score_1h_top, 0)) AS DOUBLE) / 1000000 AS pair_top_24h, -- the most suspicious chart of the day scores {value}
@@ -91,10 +91,10 @@ SELECT
   CAST(coalesce(pair_score_1h_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_1h, -- suspicion over the charts of the last hour adds up to {value}
   CAST(coalesce(suspect_score_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_30d, -- daily suspicion of the last 30 days adds up to {value}
   -- history
-  coalesce(slow_patients_sum, 0) AS slow_unexplained_30d, -- {value} charts of the last 30 days never got a reason
+  coalesce(slow_patients_sum, 0) AS slow_unexplained_30d, -- {value|charts} of the last 30 days never got a reason
   coalesce(slow_patients_new_sum, 0) AS slow_new_unexplained_30d, -- {value} of them were opened for the first time
   coalesce(slow_days_with_any, 0) AS slow_days_30d, -- on {value} of the last 30 days
-  coalesce(slow_overrides_uncharted, 0) AS overrides_uncharted_30d, -- overrode access rules {value} times in 30 days and charted nothing
+  coalesce(slow_overrides_uncharted, 0) AS overrides_uncharted_30d, -- overrode access rules {value|time|times} in 30 days and charted nothing
   CAST(coalesce(own_unexplained_sum, 0) AS DOUBLE) / greatest(own_active_days, 1) AS own_unexplained_per_day, -- usually {value} charts a day without a reason
   tenure_days AS tenure_days, -- {value} days in employment
   days_to_end AS days_to_end, -- {value} days before leaving
