@@ -51,7 +51,7 @@ impl Place {
         let (spec, process) = (&world.spec, std::process::id());
         let name = |topic: &str| format!("bench-{process}.{topic}");
         let own = |topic: &str| format!("bench-{process}-{run}.{topic}");
-        let mut config = Config::new(&self.bootstrap, &own(spec.group()), &own(spec.state_prefix()));
+        let mut config = Config::new(&self.bootstrap, own(spec.group()), own(spec.state_prefix()));
         config.input_topics = spec.inputs().iter().map(|input| name(&input.topic)).collect();
         config.reference_topics = spec.reference().iter().map(|(kind, topic)| (*kind, name(topic))).collect();
         config.findings_topic = own(spec.findings_topic());

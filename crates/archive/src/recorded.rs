@@ -151,7 +151,7 @@ impl RecordedFeed {
     /// Reads `<kind>.ndjson` of every kind of reference that the pipeline names.
     pub fn open(dir: &Path, spec: &PipelineSpec) -> Result<Self> {
         let (mut rows, mut ends) = (Vec::new(), Vec::new());
-        for (kind, _) in spec.reference() {
+        for kind in spec.reference().keys() {
             let mut lines = Lines::open(dir.join(format!("{kind}.ndjson")))?;
             let mut next = 0;
             while let Some((number, line)) = lines.next()? {

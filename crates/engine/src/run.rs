@@ -95,7 +95,10 @@ impl<'a> Engine<'a> {
         while !stop.load(Ordering::Relaxed) && (!self.exhausted || self.has_ticks()) {
             self.step()?;
         }
-        Ok(())
+        let Some(lane) = self.troubled.keys().find(|lane| !self.lanes.contains_key(lane)) else { return Ok(()) };
+        let what =
+            format!("stopped while lane {lane} waited to be opened again: its last commit may not have got through");
+        Err(PortError::Unavailable(what).into())
     }
 
     /// One turn: read, walk, decide, close, commit, pace.

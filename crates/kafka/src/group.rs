@@ -19,7 +19,7 @@ use rdkafka::{Offset as Position, TopicPartitionList};
 use crate::config::Config;
 use crate::deadline::Stopwatch;
 use crate::error::{Result, answer, code_of, invalid, passing, told, unavailable};
-use crate::limits::{HALF_LANE_WARN, MEMBER_EVENTS_MAX};
+use crate::limits::{DOWN_WARN_EVERY, HALF_LANE_WARN, MEMBER_EVENTS_MAX};
 use crate::signal::Signal;
 
 /// Partitions that came or went, as (index of the topic, partition).
@@ -42,6 +42,8 @@ struct MemberContext {
     topics: Vec<String>,
     moved: Mutex<Vec<Moved>>,
     failed: Mutex<Option<KafkaError>>,
+    /// When it was last said that no broker can be reached.
+    told_down: Mutex<Option<Stopwatch>>,
 }
 
 impl MemberContext {
@@ -76,7 +78,10 @@ impl ClientContext for MemberContext {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        if code_of(&error) == Some(Code::AllBrokersDown) {
+        let mut told = self.told_down.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = told.is_none_or(|told| told.elapsed() >= DOWN_WARN_EVERY);
+        if code_of(&error) == Some(Code::AllBrokersDown) && due {
+            *told = Some(Stopwatch::start());
             tracing::warn!(reason, "no broker can be reached; trying on");
         } else {
             tracing::debug!(%error, reason, "kafka group member");
@@ -156,8 +161,12 @@ pub(crate) struct Member {
 impl Member {
     /// Joins the group (the joining itself happens in later polls).
     pub(crate) fn join(config: &Config, signal: &Signal) -> Result<Arc<Self>> {
-        let context =
-            MemberContext { topics: config.input_topics.clone(), moved: Mutex::default(), failed: Mutex::default() };
+        let context = MemberContext {
+            topics: config.input_topics.clone(),
+            moved: Mutex::default(),
+            failed: Mutex::default(),
+            told_down: Mutex::default(),
+        };
         let mut consumer = BaseConsumer::from_config_and_context(&config.member()?, context)
             .map_err(|error| told("kafka configuration", &error))?;
         let wake = signal.clone();

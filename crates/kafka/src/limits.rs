@@ -59,6 +59,8 @@ pub(crate) const ABORTS_MAX: u32 = 5;
 pub(crate) const ABORT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a producer may wait for room in its own queue.
 pub(crate) const SEND_MAX: Duration = Duration::from_secs(60);
+/// How often it is said that no broker can be reached.
+pub(crate) const DOWN_WARN_EVERY: Duration = Duration::from_secs(30);
 /// Half a lane for this long is worth a line in the log.
 pub(crate) const HALF_LANE_WARN: Duration = Duration::from_secs(5);
 /// How far the clocks of brokers may be from ours when "read to the end now" becomes a statement about append times.

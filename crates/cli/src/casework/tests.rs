@@ -48,7 +48,7 @@ fn an_incident_is_caught_by_a_case_within_a_day_of_an_act() {
 fn a_budget_sets_the_threshold() {
     // Ten days: 0.1 cases a day are one case, 0.3 are three.
     assert_eq!(threshold_for(&[house()], 0.1, Voices::Model), 0.95);
-    assert_eq!(threshold_for(&[house()], 0.3, Voices::Model), 0.1);
+    assert_eq!(threshold_for(&[house()], 0.3, Voices::Model), 0.8);
     let only_rules = threshold_for(&[house()], 0.1, Voices::Both);
     assert_eq!(outcome(&[house()], only_rules, Voices::Both).cases, 1);
 }

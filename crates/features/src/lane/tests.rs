@@ -268,7 +268,7 @@ fn run(program: &Arc<Program>, logs: &Logs, pieces: &[u8], life: usize) -> Store
     let (mut turn, mut age) = (0, 0);
     loop {
         let piece = usize::from(pieces[turn % pieces.len()]) + 1;
-        let topic = u8::from(pieces[(turn / 2) % pieces.len()] % 2 == 0);
+        let topic = pieces[(turn / 2) % pieces.len()] & 1;
         turn += 1;
         let read = owner.read(logs, topic, piece) || owner.read(logs, 1 - topic, piece);
         let mut closed = false;
@@ -294,8 +294,11 @@ fn shown(rows: &[(Timestamp, RecordBatch)]) -> String {
     text
 }
 
+/// End, positions, counts and tiers.
+type Tick = (Option<Timestamp>, Vec<Offset>, Vec<Counts>, BTreeMap<String, TierRecord>);
+
 /// The journal without what depends on how far an owner had read: its resume offsets and their watermarks.
-fn ticks(stored: &Stored) -> Vec<(Option<Timestamp>, Vec<Offset>, Vec<Counts>, BTreeMap<String, TierRecord>)> {
+fn ticks(stored: &Stored) -> Vec<Tick> {
     let tick = |record: &JournalRecord| {
         let positions = record.topics.iter().map(|topic| topic.position).collect();
         (record.tick_end, positions, record.counts.clone(), record.tiers.clone())

@@ -63,10 +63,10 @@ fn random_partitions_stay_within_the_skew() {
             if left == 0 {
                 break;
             }
-            for part in 0..count {
+            for (part, source) in sources.iter_mut().enumerate() {
                 if align.is_empty(part) {
                     for _ in 0..draw("portion", turn * 8 + part as u64, 4) {
-                        if let Some(time) = sources[part].pop_front() {
+                        if let Some(time) = source.pop_front() {
                             align.push(part, at(time), time);
                         }
                     }
