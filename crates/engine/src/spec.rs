@@ -16,6 +16,7 @@ use findings::{FeatureMeaning, Origin, Policy, Rule};
 use risk::Model;
 use sha2::{Digest as _, Sha256};
 
+mod complaints;
 mod raw;
 
 use raw::RawSpec;
@@ -87,7 +88,7 @@ pub struct PipelineSpec {
 }
 
 /// Name and version of the engine and of the layout of its state: state of another one is refused.
-pub const ENGINE: &str = concat!("chartwarden ", env!("CARGO_PKG_VERSION"), " state 1");
+pub const ENGINE: &str = concat!("chartwarden ", env!("CARGO_PKG_VERSION"), " state 2");
 
 /// Whether the models a pipeline names must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -271,16 +272,16 @@ impl Reader<'_> {
         if text.is_empty() {
             return None;
         }
-        match toml::from_str(text) {
-            Ok(raw) => Some(raw),
-            Err(error) => {
-                let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
-                let message = error.message().lines().next().unwrap_or_default().to_owned();
-                let hint = unknown_field_hint(&message);
-                self.problem(format!("{}:{line}", file.display()), message, hint);
-                None
-            }
+        let complaints = match complaints::read(text) {
+            Ok(raw) => return Some(raw),
+            Err(complaints) => complaints,
+        };
+        for (message, span) in complaints {
+            let line = text[..span.start].matches('\n').count() + 1;
+            let message = message.lines().next().unwrap_or_default();
+            self.problem(format!("{}:{line}", file.display()), message, unknown_field_hint(message));
         }
+        None
     }
 
     /// The line of `pipeline.toml` on which `needle` first stands.

@@ -19,14 +19,14 @@ use crate::day::LocalTime;
 use crate::enrich::{Enrich, Memory, resolve};
 use crate::error::{Error, Result};
 use crate::facts::LastFacts;
-use crate::journal::{Counts, Digests, JournalRecord, TierRecord};
+use crate::journal::{Counts, Digests, JournalRecord};
+use crate::open_step::OpenStep;
 use crate::pair_scores;
-use crate::panes::{ByEnd, GroupPanes, Tier, drop_before};
+use crate::panes::{ByEnd, GroupPanes, Tier};
 use crate::plan::{Plans, Program, Relation};
 use crate::seal::{sort_tick, widen};
-use crate::sections;
-use crate::seen::{self, Seen, SeenToday};
-use crate::state::{PENDING, RESULTS, SEEN, STATES, StoredPanes};
+use crate::seen::{Seen, SeenToday};
+use crate::state::StoredPanes;
 use crate::walker::{Disposition, Walked, Walker};
 
 /// The settings of a lane that are not SQL.
@@ -74,6 +74,8 @@ pub struct Lane {
     topics: Vec<Topic>,
     pub(crate) memory: Memory,
     pub(crate) panes: Vec<GroupPanes>,
+    /// By the inputs of `plans`.
+    pub(crate) open: Vec<OpenStep>,
     pub(crate) pending: ByEnd,
     pub(crate) stored: BTreeMap<Tier, BTreeSet<Timestamp>>,
     pub(crate) seen_hour: SeenToday,
@@ -82,7 +84,6 @@ pub struct Lane {
     pub(crate) unfolded_hour: Option<Timestamp>,
     pub(crate) unfolded_day: Option<Timestamp>,
     pub(crate) active_users: BTreeSet<String>,
-    pub(crate) active_pairs: BTreeSet<(String, String)>,
     pub(crate) windows: HashMap<(usize, usize), (Timestamp, RecordBatch)>,
     pub(crate) baselines: Vec<Option<(Timestamp, RecordBatch)>>,
     sequence: u64,
@@ -148,6 +149,7 @@ impl Lane {
             panes: program.spec.windows.iter().map(|_| GroupPanes::default()).collect(),
             baselines: program.spec.baselines.iter().map(|_| None).collect(),
             stored: Tier::ALL.into_iter().map(|tier| (tier, BTreeSet::new())).collect(),
+            open: plans.inputs.iter().map(|input| OpenStep::new(input.groups.len())).collect(),
             plans,
             memory,
             pending: ByEnd::new(),
@@ -157,7 +159,6 @@ impl Lane {
             unfolded_hour: None,
             unfolded_day: None,
             active_users: BTreeSet::new(),
-            active_pairs: BTreeSet::new(),
             windows: HashMap::new(),
             sequence: 0,
             genesis,
@@ -256,6 +257,8 @@ impl Lane {
         assert!(self.tick.is_none(), "a tick begins when the one before has ended");
         assert!(self.last.is_none_or(|last| last < end), "ticks close in order");
         assert!(self.watermark() >= end, "a tick closes only behind the watermark");
+        let step = |tick_end: Timestamp| (tick_end - Millis(1)).floor(self.program.spec.scoring.hop);
+        assert!(self.step_is_empty() || self.last.map(step) == Some(step(end)), "a step ends before another begins");
         self.fold_before(end)?;
         let rows: Vec<_> = (0u8..)
             .zip(&mut self.topics)
@@ -275,19 +278,24 @@ impl Lane {
         let due = self.take_due(end);
         let resolved = due.map(|pending| resolve(&enrich, &pending, &self.memory.facts)).transpose()?;
         self.keep_waiting(end, streams[Stream::Access as usize].as_ref())?;
-        for group in 0..self.panes.len() {
-            let rows = match program.relations[group] {
+        for input in 0..self.open.len() {
+            let rows = match self.plans.inputs[input].relation {
                 Relation::Stream(stream) => streams[stream as usize].as_ref(),
                 Relation::Resolved => resolved.as_ref(),
                 Relation::PairScores => None,
             };
-            if let Some(rows) = rows {
-                self.seal_group(group, end, rows.clone())?;
+            if let Some(rows) = rows.filter(|rows| rows.num_rows() > 0) {
+                let rows = rows.project(&self.plans.inputs[input].columns)?;
+                self.open[input].of_tick = Some(rows.clone());
+                self.add_to_step(input, rows)?;
             }
         }
         self.seen_hour.extend(self.memory.seen_today.iter().map(|(key, day)| (key.clone(), *day)));
         self.tick = Some(end);
-        if !self.panes.iter().all(|panes| !panes.minute.contains_key(&end)) {
+        if self.ends_step(end) {
+            self.close_step(end, false)?;
+        }
+        if self.leaves_pane(end) {
             self.unfolded_hour = Some((end - Millis(1)).floor(Millis::hours(1)) + Millis::hours(1));
             self.unfolded_day = Some(self.memory.local.day_end(end - Millis(1)));
         }
@@ -313,51 +321,13 @@ impl Lane {
         Ok(())
     }
 
-    fn seal_group(&mut self, group: usize, end: Timestamp, rows: RecordBatch) -> Result<()> {
-        let pane = self.plans.groups[group].partial(rows)?;
-        if pane.num_rows() == 0 {
-            return Ok(());
-        }
-        self.note_active(group, &pane);
-        self.panes[group].minute.insert(end, pane);
-        Ok(())
-    }
-
-    fn note_active(&mut self, group: usize, pane: &RecordBatch) {
-        if self.program.relations[group] == Relation::PairScores {
-            return;
-        }
-        let users = pane.column(0).as_string::<i32>();
-        if self.program.spec.windows[group].keys.len() == 2 {
-            let patients = pane.column(1).as_string::<i32>();
-            let pairs = users.iter().zip(patients.iter());
-            for (user, patient) in pairs.filter_map(|(user, patient)| user.zip(patient)) {
-                self.active_pairs.insert((user.to_owned(), patient.to_owned()));
-            }
-        } else {
-            for user in users.iter().flatten() {
-                if !self.active_users.contains(user) {
-                    self.active_users.insert(user.to_owned());
-                }
-            }
-        }
-    }
-
-    /// Users and pairs active since the last scoring tick, from the panes.
-    pub(crate) fn rebuild_active(&mut self, last: Timestamp) {
-        let scored = last.floor(self.program.spec.scoring.hop);
-        for group in 0..self.panes.len() {
-            for pane in self.panes[group].within(Tier::Minute, scored, last) {
-                self.note_active(group, &pane);
-            }
-        }
-    }
-
     /// Takes the scores of `pair_rows`, in millionths, row by row.
     pub fn put_pair_scores(&mut self, pairs: &RecordBatch, scores: &[i64]) -> Result<()> {
         let end = self.tick.expect("scores belong to a tick that has begun");
-        let group = self.pair_score_group();
-        self.seal_group(group, end, pair_scores::rows(pairs, scores)?)
+        let input = self.open.len() - 1;
+        let rows = pair_scores::rows(pairs, scores)?.project(&self.plans.inputs[input].columns)?;
+        self.add_to_step(input, rows)?;
+        self.close_step(end, true)
     }
 
     pub(crate) fn pair_score_group(&self) -> usize {
@@ -366,7 +336,12 @@ impl Lane {
 
     /// Whether the tick under way is one at which users and pairs are scored.
     pub(crate) fn scores_at(&self, end: Timestamp) -> bool {
-        end.millis() % self.program.spec.scoring.hop.0 == 0 && !self.active_users.is_empty()
+        self.ends_step(end) && !self.active_users.is_empty()
+    }
+
+    /// Whether a scoring step ends with this tick.
+    pub(crate) fn ends_step(&self, end: Timestamp) -> bool {
+        end.millis() % self.program.spec.scoring.hop.0 == 0
     }
 
     pub(crate) fn tick_under_way(&self) -> Timestamp {
@@ -378,9 +353,8 @@ impl Lane {
         let end = self.tick_under_way();
         self.fold_groups(end, true)?;
         self.store_minute(end)?;
-        if end.millis() % self.program.spec.scoring.hop.0 == 0 {
+        if self.ends_step(end) {
             self.active_users.clear();
-            self.active_pairs.clear();
         }
         self.tick = None;
         self.last = Some(end);
@@ -429,148 +403,6 @@ impl Lane {
         }
     }
 
-    // ---- folding ticks into hours, hours into days
-
-    /// Folds what ended before the tick that begins.
-    fn fold_before(&mut self, end: Timestamp) -> Result<()> {
-        let tick = self.program.spec.tick;
-        for group in 0..self.panes.len() {
-            self.fold_hour(group, end - tick)?;
-            self.fold_day(group, end - tick)?;
-        }
-        self.folded(end - tick)
-    }
-
-    /// Folds what ends with this tick: windows over streams before pairs are scored, scores of pairs after.
-    fn fold_groups(&mut self, end: Timestamp, scores: bool) -> Result<()> {
-        for group in 0..self.panes.len() {
-            if (self.program.relations[group] == Relation::PairScores) == scores {
-                self.fold_hour(group, end)?;
-                self.fold_day(group, end)?;
-            }
-        }
-        if scores { self.folded(end) } else { Ok(()) }
-    }
-
-    pub(crate) fn fold_hour(&mut self, group: usize, now: Timestamp) -> Result<()> {
-        let Some(hour) = self.unfolded_hour.filter(|hour| *hour <= now) else { return Ok(()) };
-        if self.panes[group].hour.contains_key(&hour) {
-            return Ok(());
-        }
-        let panes = self.panes[group].within(Tier::Minute, hour - Millis::hours(1), hour);
-        if !panes.is_empty() {
-            let pane = self.plans.groups[group].reduce(panes)?;
-            self.panes[group].hour.insert(hour, pane);
-        }
-        Ok(())
-    }
-
-    fn fold_day(&mut self, group: usize, now: Timestamp) -> Result<()> {
-        let Some(day) = self.unfolded_day.filter(|day| *day <= now) else { return Ok(()) };
-        if !self.program.spec.windows[group].days || self.panes[group].day.contains_key(&day) {
-            return Ok(());
-        }
-        let start = self.memory.local.day_start(day - Millis(1));
-        let panes = self.panes[group].within(Tier::Hour, start, day);
-        if !panes.is_empty() {
-            let result = self.plans.groups[group].finish(panes)?;
-            self.panes[group].day.insert(day, result);
-        }
-        Ok(())
-    }
-
-    /// Writes the hour and day panes that are complete.
-    fn folded(&mut self, now: Timestamp) -> Result<()> {
-        if let Some(hour) = self.unfolded_hour.filter(|hour| *hour <= now) {
-            let seen = std::mem::take(&mut self.seen_hour);
-            self.store(Tier::Hour, hour, STATES, &seen)?;
-            self.seen_day.extend(seen);
-            self.unfolded_hour = None;
-        }
-        if let Some(day) = self.unfolded_day.filter(|day| *day <= now) {
-            let seen = std::mem::take(&mut self.seen_day);
-            self.store(Tier::Day, day, RESULTS, &seen)?;
-            self.unfolded_day = None;
-            let local_day = self.memory.local.at(day - Millis(1)).day;
-            for (kind, spec) in self.program.spec.seen.iter().enumerate() {
-                self.memory.seen.forget_before(kind, local_day.saturating_sub(spec.horizon_days()));
-            }
-        }
-        Ok(())
-    }
-
-    fn store(&mut self, tier: Tier, end: Timestamp, prefix: &str, seen: &SeenToday) -> Result<()> {
-        let mut batches = Vec::new();
-        for (window, panes) in self.program.spec.windows.iter().zip(&self.panes) {
-            if let Some(batch) = panes.tier(tier).get(&end) {
-                batches.push((format!("{prefix}{}", window.name), batch.clone()));
-            }
-        }
-        if tier == Tier::Minute
-            && let Some(waiting) = self.pending.get(&end)
-        {
-            batches.push((PENDING.to_owned(), waiting.clone()));
-        }
-        if let Some(seen) = seen::batch(seen)? {
-            batches.push((SEEN.to_owned(), seen));
-        }
-        if !batches.is_empty() {
-            let sections: Vec<_> = batches.iter().map(|(name, batch)| (name.clone(), batch)).collect();
-            self.new_panes.push((tier, end, sections::write(&sections)?));
-            self.stored.entry(tier).or_default().insert(end);
-        }
-        Ok(())
-    }
-
-    fn store_minute(&mut self, end: Timestamp) -> Result<()> {
-        let seen = std::mem::take(&mut self.memory.seen_today);
-        self.store(Tier::Minute, end, STATES, &seen)
-    }
-
-    /// Drops panes that no window, baseline or waiting row needs any more, and says which are still needed.
-    fn forget(&mut self) -> BTreeMap<String, TierRecord> {
-        // Before the first tick there is nothing to keep or drop.
-        let Some(last) = self.last else { return BTreeMap::new() };
-        let (tick, hour) = (self.program.spec.tick, Millis::hours(1));
-        let day_start = self.memory.local.day_start(last);
-        let mut first = BTreeMap::from([
-            (Tier::Minute, last.floor(hour).min(last.floor(self.program.spec.scoring.hop)) + tick),
-            (Tier::Hour, day_start + hour),
-            (Tier::Day, last - Millis::days(1)),
-        ]);
-        let mut keep = |tier: Tier, end: Timestamp| {
-            first.entry(tier).and_modify(|first| *first = (*first).min(end));
-        };
-        for size in self.program.spec.windows.iter().flat_map(|window| &window.sizes) {
-            let (tier, step) = if size.in_hours() { (Tier::Hour, hour) } else { (Tier::Minute, tick) };
-            keep(tier, last.floor(size.hop) - size.size + step);
-        }
-        // Evidence looks a day back.
-        keep(Tier::Hour, last.floor(hour) - Millis::hours(24) + hour);
-        if let Some(waiting) = self.pending.keys().next() {
-            keep(Tier::Minute, *waiting);
-        }
-        for baseline in &self.program.spec.baselines {
-            keep(Tier::Day, last - Millis::days(i64::from(baseline.days) + 2));
-        }
-        for seen in &self.program.spec.seen {
-            keep(Tier::Day, last - seen.horizon - Millis::days(2));
-        }
-        let mut tiers = BTreeMap::new();
-        for (tier, first) in first {
-            for panes in &mut self.panes {
-                drop_before(panes.tier_mut(tier), first);
-                if tier == Tier::Minute {
-                    drop_before(&mut panes.step, first);
-                }
-            }
-            let stored = self.stored.entry(tier).or_default();
-            *stored = stored.split_off(&first);
-            tiers.insert(tier.name().to_owned(), TierRecord { first, panes: stored.len() });
-        }
-        tiers
-    }
-
     /// Bytes of panes held in memory.
     pub fn state_bytes(&self) -> usize {
         self.panes.iter().map(GroupPanes::byte_count).sum()
@@ -579,21 +411,6 @@ impl Lane {
     /// Users with facts, and (user, value) pairs remembered as seen.
     pub fn state_keys(&self) -> (usize, usize) {
         (self.memory.facts.len(), self.memory.seen.len())
-    }
-
-    /// Panes filtered to some users.
-    pub(crate) fn only(panes: Vec<RecordBatch>, users: &HashSet<&str>) -> Result<Vec<RecordBatch>> {
-        let mut kept = Vec::with_capacity(panes.len());
-        for pane in panes {
-            let keys = pane.column(0).as_string::<i32>();
-            let mask: BooleanArray = keys.iter().map(|key| key.map(|key| users.contains(key))).collect();
-            match mask.true_count() {
-                0 => {}
-                all if all == pane.num_rows() => kept.push(pane),
-                _ => kept.push(filter_record_batch(&pane, &mask)?),
-            }
-        }
-        Ok(kept)
     }
 }
 

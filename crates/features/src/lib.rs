@@ -5,16 +5,18 @@
 //! neither Kafka nor models, and it is the only crate that names DataFusion.
 //!
 //! Read next: `walker.rs` (time as a function of the log), `lane.rs` (what a tick does), `window.rs` (how SQL
-//! becomes panes), `state.rs` (what is stored and restored).
+//! becomes panes), `open_step.rs` and `folding.rs` (from rows to panes), `state.rs` (what is stored and restored).
 
 mod baseline;
 mod day;
 mod enrich;
 mod error;
 mod facts;
+mod folding;
 mod journal;
 mod lane;
 pub mod limits;
+mod open_step;
 mod pair_scores;
 mod panes;
 mod plan;

@@ -8,7 +8,7 @@ use base::Timestamp;
 /// The tiers panes are kept in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tier {
-    /// One pane per tick.
+    /// One pane per tick: its rows, or at the end of a scoring step the states of all rows of the step.
     Minute,
     /// One pane per hour.
     Hour,
@@ -36,20 +36,23 @@ pub(crate) type ByEnd = BTreeMap<Timestamp, RecordBatch>;
 /// The panes of one window group.
 #[derive(Debug, Default)]
 pub(crate) struct GroupPanes {
-    /// States per tick.
+    /// States per scoring step, by its end.
     pub(crate) minute: ByEnd,
     /// States per hour.
     pub(crate) hour: ByEnd,
     /// Results per day.
     pub(crate) day: ByEnd,
-    /// States per scoring step: merged from `minute` when first needed, never stored.
-    pub(crate) step: ByEnd,
 }
 
 impl GroupPanes {
     /// The panes of `tier` with ends in (`after`, `to`].
     pub(crate) fn within(&self, tier: Tier, after: Timestamp, to: Timestamp) -> Vec<RecordBatch> {
-        within(self.tier(tier), after, to)
+        use std::ops::Bound::{Excluded, Included};
+        if after >= to {
+            return Vec::new();
+        }
+        let panes = self.tier(tier).range((Excluded(after), Included(to)));
+        panes.map(|(_, batch)| batch.clone()).collect()
     }
 
     pub(crate) fn tier(&self, tier: Tier) -> &ByEnd {
@@ -72,15 +75,6 @@ impl GroupPanes {
         let bytes = |panes: &ByEnd| panes.values().map(RecordBatch::get_array_memory_size).sum::<usize>();
         Tier::ALL.into_iter().map(|tier| bytes(self.tier(tier))).sum()
     }
-}
-
-/// Batches with ends in (`after`, `to`].
-pub(crate) fn within(panes: &ByEnd, after: Timestamp, to: Timestamp) -> Vec<RecordBatch> {
-    use std::ops::Bound::{Excluded, Included};
-    if after >= to {
-        return Vec::new();
-    }
-    panes.range((Excluded(after), Included(to))).map(|(_, batch)| batch.clone()).collect()
 }
 
 /// Drops what ends before `first`.

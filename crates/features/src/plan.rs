@@ -1,5 +1,6 @@
 //! A pipeline's SQL, compiled: the checked [`Program`], and the [`Plans`] a lane runs.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -13,7 +14,7 @@ use crate::pair_scores;
 use crate::rows::{RowPlan, row_fields};
 use crate::seal::derived_schema;
 use crate::spec::{ColumnMeaning, ProgramSpec, ScoringSpec, WindowSize, WindowSpec, column_meanings};
-use crate::sql::distance;
+use crate::sql::{columns_named, distance};
 use crate::window::WindowPlans;
 
 /// Where a window group's rows come from.
@@ -38,9 +39,28 @@ pub struct Program {
     meanings: Vec<ColumnMeaning>,
 }
 
+/// A relation as a lane keeps its rows: only the columns that some window over it names.
+#[derive(Debug)]
+pub(crate) struct Input {
+    pub(crate) relation: Relation,
+    /// Columns of the relation that are kept.
+    pub(crate) columns: Vec<usize>,
+    /// Window groups over it.
+    pub(crate) groups: Vec<usize>,
+}
+
+impl Input {
+    /// The name windows call it by.
+    pub(crate) fn name(&self) -> &'static str {
+        let place = RELATIONS.iter().position(|(_, relation)| *relation == self.relation);
+        place.map_or("", |place| RELATIONS[place].0)
+    }
+}
+
 /// The plans of one lane, built once.
 #[derive(Debug)]
 pub struct Plans {
+    pub(crate) inputs: Vec<Input>,
     pub(crate) groups: Vec<WindowPlans>,
     pub(crate) baselines: Vec<BaselinePlan>,
     pub(crate) pairs: RowPlan,
@@ -105,12 +125,24 @@ impl Program {
 
     fn try_plans(&self, problems: &mut Vec<Error>) -> Option<Plans> {
         let mut keep = |result: Result<()>| result.map_err(|error| problems.push(error)).is_ok();
-        let mut groups = Vec::new();
         let mut whole = true;
+        let mut named: Vec<HashSet<String>> = Vec::new();
         for (window, relation) in self.spec.windows.iter().zip(&self.relations) {
-            let schema = self.relation_schema(*relation);
+            let columns = columns_named(&window.sql, &window.relation, &self.relation_schema(*relation));
+            whole &= keep(columns.map(|columns| named.push(columns)));
+        }
+        if !whole {
+            return None;
+        }
+        let inputs = self.inputs(&named);
+        let mut groups = Vec::new();
+        for (group, window) in self.spec.windows.iter().enumerate() {
+            let input = inputs.iter().find(|input| input.groups.contains(&group))?;
+            let schema = self.relation_schema(input.relation).project(&input.columns);
             let keys: Vec<_> = window.keys.iter().map(String::as_str).collect();
-            let compiled = WindowPlans::compile(&window.sql, &window.relation, &schema, &keys);
+            let compiled = schema
+                .map_err(Error::from)
+                .and_then(|schema| WindowPlans::compile(&window.sql, &window.relation, &Arc::new(schema), &keys));
             whole &= keep(compiled.map(|plans| groups.push(plans)));
         }
         if !whole {
@@ -133,7 +165,24 @@ impl Program {
         let pairs = rows(pairs, "pair_row", 2, true);
         let users = rows(users, "user_row", 1, true);
         let evidence = rows(evidence, "evidence_row", 2, false);
-        Some(Plans { groups, baselines, pairs: pairs?, users: users?, evidence: evidence? })
+        Some(Plans { inputs, groups, baselines, pairs: pairs?, users: users?, evidence: evidence? })
+    }
+
+    /// Each relation with its windows and the columns they name between them.
+    fn inputs(&self, named: &[HashSet<String>]) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        for (_, relation) in RELATIONS {
+            let over = self.relations.iter().enumerate().filter(|(_, over)| **over == relation);
+            let groups: Vec<usize> = over.map(|(group, _)| group).collect();
+            let schema = self.relation_schema(relation);
+            let kept = |name: &str| groups.iter().any(|group| named[*group].contains(name));
+            let columns = schema.fields().iter().enumerate().filter(|(_, field)| kept(field.name()));
+            let columns = columns.map(|(column, _)| column).collect();
+            if !groups.is_empty() {
+                inputs.push(Input { relation, columns, groups });
+            }
+        }
+        inputs
     }
 
     pub(crate) fn relation_schema(&self, relation: Relation) -> SchemaRef {
@@ -171,13 +220,19 @@ impl Program {
     }
 }
 
+/// The relations and their names.
+const RELATIONS: [(&str, Relation); 4] = [
+    ("access", Relation::Stream(Stream::Access)),
+    ("auth", Relation::Stream(Stream::Auth)),
+    ("resolved", Relation::Resolved),
+    (pair_scores::RELATION, Relation::PairScores),
+];
+
 fn relation(window: &WindowSpec) -> Result<Relation> {
-    const NAMES: [&str; 4] = ["access", "auth", "resolved", pair_scores::RELATION];
-    let relations =
-        [Relation::Stream(Stream::Access), Relation::Stream(Stream::Auth), Relation::Resolved, Relation::PairScores];
-    let place = NAMES.iter().position(|name| *name == window.relation);
-    place.map(|place| relations[place]).ok_or_else(|| {
-        let nearest = NAMES.into_iter().min_by_key(|name| distance(name, &window.relation)).unwrap_or("access");
+    let found = RELATIONS.iter().find(|(name, _)| *name == window.relation);
+    found.map(|(_, relation)| *relation).ok_or_else(|| {
+        let names = RELATIONS.into_iter().map(|(name, _)| name);
+        let nearest = names.min_by_key(|name| distance(name, &window.relation)).unwrap_or("access");
         Error::Misfit(format!(
             "window `{}`: unknown relation `{}`; did you mean `{nearest}`?",
             window.name, window.relation

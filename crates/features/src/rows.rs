@@ -4,15 +4,11 @@
 //! run time. Only the columns that the SQL names are gathered.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array, new_null_array};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::streaming::StreamingTableExec;
 use events::schema::ColumnKind;
 
 use crate::baseline::BaselinePlan;
@@ -21,7 +17,7 @@ use crate::pair_scores;
 use crate::plan::{renamed, size_name};
 use crate::slot::Slot;
 use crate::spec::{ProgramSpec, SqlText};
-use crate::sql::{Runner, plan};
+use crate::sql::{Runner, columns_named, plan};
 use crate::window::WindowPlans;
 
 /// Where a column of a row comes from.
@@ -133,9 +129,7 @@ pub(crate) struct RowPlan {
 
 impl RowPlan {
     pub(crate) fn compile(sql: &SqlText, relation: &str, fields: Vec<RowField>, keys: usize) -> Result<Self> {
-        let whole = Slot::new(schema_of(fields.iter()));
-        let planned = plan(sql, &[(relation, &whole)])?;
-        let named = scanned_columns(&planned)?;
+        let named = columns_named(sql, relation, &schema_of(fields.iter()))?;
         let fields: Vec<_> = fields.into_iter().filter(|(field, _)| named.contains(field.name())).collect();
         let schema = schema_of(fields.iter());
         let slot = Slot::new(Arc::clone(&schema));
@@ -163,17 +157,6 @@ impl RowPlan {
 
 fn schema_of<'a>(fields: impl Iterator<Item = &'a RowField>) -> SchemaRef {
     Arc::new(Schema::new(fields.map(|(field, _)| field.clone()).collect::<Vec<_>>()))
-}
-
-fn scanned_columns(plan: &Arc<dyn ExecutionPlan>) -> Result<HashSet<String>> {
-    let mut names = HashSet::new();
-    plan.apply(|node| {
-        if node.downcast_ref::<StreamingTableExec>().is_some() {
-            names.extend(node.schema().fields().iter().map(|field| field.name().clone()));
-        }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    Ok(names)
 }
 
 /// A row SQL starts with its keys and gives numbers and flags otherwise: the model and the rules read them.

@@ -1,7 +1,7 @@
 //! The scoring tick: feature rows of the pairs and users that were active since the last one.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array};
@@ -11,9 +11,9 @@ use reference::{Known, Pins, Reference};
 use crate::error::Result;
 use crate::lane::Lane;
 use crate::pair_scores;
-use crate::panes::{GroupPanes, Tier, within};
+use crate::panes::Tier;
 use crate::rows::{Origin, RowKeys, find_by_text, gather};
-use crate::window::WindowPlans;
+use crate::window::coalesced;
 
 /// Results of windows at one scoring tick, by group and size.
 type Results = BTreeMap<(usize, usize), RecordBatch>;
@@ -23,13 +23,15 @@ impl Lane {
     /// ticks and when no pair was touched.
     pub fn pair_rows(&mut self, reference: &Reference, pins: &Pins) -> Result<Option<RecordBatch>> {
         let end = self.tick_under_way();
-        if !self.scores_at(end) || self.active_pairs.is_empty() {
+        if !self.scores_at(end) {
             return Ok(None);
         }
-        let keys = RowKeys {
-            users: self.active_pairs.iter().map(|pair| pair.0.clone()).collect(),
-            patients: self.active_pairs.iter().map(|pair| pair.1.clone()).collect(),
-        };
+        let pairs = self.active_pairs(end);
+        if pairs.is_empty() {
+            return Ok(None);
+        }
+        let (users, patients) = pairs.into_iter().unzip();
+        let keys = RowKeys { users, patients };
         let origins = self.plans.pairs.origins().to_vec();
         let columns = self.columns(&origins, &keys, end, reference, pins)?;
         self.plans.pairs.run(columns).map(Some)
@@ -62,7 +64,7 @@ impl Lane {
             let folded = self.panes[group].hour.contains_key(&hour);
             let minutes_after = if folded || end != hour { hour } else { hour - Millis::hours(1) };
             panes.extend(self.panes[group].within(Tier::Minute, minutes_after, end));
-            let panes = Self::only(panes, &HashSet::from([user]))?;
+            let panes = Self::only(coalesced(panes)?, &HashSet::from([user]))?;
             let result = self.plans.groups[group].finish(panes)?;
             if window.name != pair_scores::RELATION {
                 let patients = result.column(1).as_string::<i32>();
@@ -171,50 +173,33 @@ impl Lane {
         for (group, place) in needed {
             let size = self.program.spec.windows[group].sizes[place];
             let to = end.floor(size.hop);
-            let kept = self.windows.get(&(group, place)).filter(|(at, _)| *at == to);
-            if let Some((_, result)) = kept {
+            if let Some((_, result)) = self.windows.get(&(group, place)).filter(|(at, _)| *at == to) {
                 results.insert((group, place), result.clone());
                 continue;
             }
-            let mut panes = if size.in_hours() {
-                self.panes[group].within(Tier::Hour, to - size.size, to)
-            } else {
-                Self::merge_steps(&mut self.panes[group], &self.plans.groups[group], scoring_hop, to - size.size, to)?;
-                within(&self.panes[group].step, to - size.size, to)
-            };
-            let every_tick = size.hop == self.program.spec.scoring.hop;
-            if every_tick {
-                panes = Self::only(panes, &users)?;
+            let tier = if size.in_hours() { Tier::Hour } else { Tier::Minute };
+            let mut panes = self.panes[group].within(tier, to - size.size, to);
+            if size.hop == scoring_hop {
+                panes = Self::only(coalesced(panes)?, &users)?;
             }
             let result = self.plans.groups[group].finish(panes)?;
-            if !every_tick {
-                self.windows.insert((group, place), (to, result.clone()));
-            }
+            self.windows.insert((group, place), (to, result.clone()));
             results.insert((group, place), result);
         }
         Ok(results)
     }
 
-    /// Merges the ticks of every whole scoring step in (`after`, `to`] that has not been merged yet: neighbouring windows
-    /// share all but one of them.
-    fn merge_steps(
-        panes: &mut GroupPanes,
-        plans: &WindowPlans,
-        step: Millis,
-        after: Timestamp,
-        to: Timestamp,
-    ) -> Result<()> {
-        let mut end = after + step;
-        while end <= to {
-            if !panes.step.contains_key(&end) {
-                let ticks = panes.within(Tier::Minute, end - step, end);
-                if !ticks.is_empty() {
-                    panes.step.insert(end, plans.reduce(ticks)?);
-                }
-            }
-            end = end + step;
+    /// Pairs touched in the scoring step that ends at `end`, sorted.
+    fn active_pairs(&self, end: Timestamp) -> BTreeSet<(String, String)> {
+        let mut pairs = BTreeSet::new();
+        let scores = self.pair_score_group();
+        for (window, panes) in self.program.spec.windows.iter().zip(&self.panes).take(scores) {
+            let Some(pane) = panes.minute.get(&end).filter(|_| window.keys.len() == 2) else { continue };
+            let (users, patients) = (pane.column(0).as_string::<i32>(), pane.column(1).as_string::<i32>());
+            let known = users.iter().zip(patients).filter_map(|(user, patient)| user.zip(patient));
+            pairs.extend(known.map(|(user, patient)| (user.to_owned(), patient.to_owned())));
         }
-        Ok(())
+        pairs
     }
 
     /// Baselines as of the last day that closed before this tick.

@@ -1,13 +1,20 @@
 //! Planning and running one SQL text over slots, with settings under which equal rows give equal bytes.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
+use datafusion::physical_plan::aggregates::AggregateExec;
+use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::streaming::StreamingTableExec;
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::executor::block_on;
@@ -46,16 +53,35 @@ pub(crate) fn plan(sql: &SqlText, tables: &[(&str, &Arc<Slot>)]) -> Result<Arc<d
     planned.map_err(|error| sql_error(sql, tables, &error))
 }
 
+/// The columns of the table `relation` that `sql` reads.
+pub(crate) fn columns_named(sql: &SqlText, relation: &str, schema: &SchemaRef) -> Result<HashSet<String>> {
+    let mut names = HashSet::new();
+    plan(sql, &[(relation, &Slot::new(Arc::clone(schema)))])?.apply(|node| {
+        if node.downcast_ref::<StreamingTableExec>().is_some() {
+            names.extend(node.schema().fields().iter().map(|field| field.name().clone()));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(names)
+}
+
 /// A plan with its place to run.
 #[derive(Debug)]
 pub(crate) struct Runner {
     plan: Arc<dyn ExecutionPlan>,
     context: Arc<TaskContext>,
+    /// The plan as it is run, and how often it has been.
+    used: Mutex<(Arc<dyn ExecutionPlan>, u32)>,
+    reset_every: u32,
 }
 
 impl Runner {
     pub(crate) fn new(plan: Arc<dyn ExecutionPlan>) -> Self {
-        Self { plan, context: session().task_ctx() }
+        /// A reset costs as much as a small run; without any, each run would append its metrics to the plan's.
+        const RESET_EVERY: u32 = 64;
+        let used = Mutex::new((Arc::clone(&plan), 0));
+        let reset_every = if is_stateless(&plan) { RESET_EVERY } else { 1 };
+        Self { plan, context: session().task_ctx(), used, reset_every }
     }
 
     pub(crate) fn schema(&self) -> SchemaRef {
@@ -64,14 +90,27 @@ impl Runner {
 
     /// Runs the plan over what its slots hold.
     pub(crate) fn run(&self) -> Result<RecordBatch> {
-        // Without the reset each run appends to the plan's metrics.
-        let plan = reset_plan_states(Arc::clone(&self.plan))?;
-        let batches = block_on(collect(plan, Arc::clone(&self.context)))?;
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if used.1 >= self.reset_every {
+            *used = (reset_plan_states(Arc::clone(&self.plan))?, 0);
+        }
+        used.1 += 1;
+        let batches = block_on(collect(Arc::clone(&used.0), Arc::clone(&self.context)))?;
         match <[RecordBatch; 1]>::try_from(batches) {
             Ok([batch]) => Ok(batch),
             Err(batches) => Ok(concat_batches(&self.schema(), &batches)?),
         }
     }
+}
+
+/// Whether a plan keeps nothing but metrics from one run to the next: a join, say, would keep its first build side.
+fn is_stateless(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let node = plan.downcast_ref::<AggregateExec>().is_some()
+        || plan.downcast_ref::<ProjectionExec>().is_some()
+        || plan.downcast_ref::<FilterExec>().is_some()
+        || plan.downcast_ref::<CooperativeExec>().is_some()
+        || plan.downcast_ref::<StreamingTableExec>().is_some();
+    node && plan.children().into_iter().all(is_stateless)
 }
 
 /// DataFusion's message with file, line and the nearest name.

@@ -15,6 +15,8 @@ use crate::seen;
 #[derive(Clone, Debug, Default)]
 pub struct StoredPanes(pub BTreeMap<Tier, Vec<(Timestamp, Vec<u8>)>>);
 
+/// Section of a relation's rows of a tick, while its scoring step is under way.
+pub(crate) const ROWS: &str = "rows/";
 /// Section of a window group's states.
 pub(crate) const STATES: &str = "states/";
 /// Section of a window group's results of a day.
@@ -40,7 +42,6 @@ impl Lane {
         let Some(last) = self.last else { return Ok(()) };
         let hour = last.floor(Millis::hours(1));
         let day = self.memory.local.day_start(last);
-        self.rebuild_active(last);
         let minutes = self.stored[&Tier::Minute].range(hour + Millis(1)..).next().is_some();
         self.unfolded_hour = minutes.then_some(hour + Millis::hours(1));
         let hours = self.stored[&Tier::Hour].range(day + Millis(1)..).next().is_some();
@@ -51,6 +52,7 @@ impl Lane {
     fn take_pane(&mut self, tier: Tier, end: Timestamp, bytes: &[u8]) -> Result<()> {
         let last = self.last.unwrap_or(Timestamp::MIN);
         let (hour, day) = (last.floor(Millis::hours(1)), self.memory.local.day_start(last));
+        let unknown = |name: &str| Error::State(format!("a pane holds the unknown section `{name}`"));
         for (name, batch) in sections::read(bytes)? {
             if name == PENDING {
                 // A pane outlives its waiting rows where windows reach further back than the grace.
@@ -65,10 +67,16 @@ impl Lane {
                     Tier::Hour if end > day => self.seen_day.extend(seen::read(&batch)),
                     _ => {}
                 }
+            } else if let Some(input) = name.strip_prefix(ROWS) {
+                // Rows of steps that have ended are in their states.
+                if end > last.floor(self.program.spec.scoring.hop) {
+                    let place = self.plans.inputs.iter().position(|known| known.name() == input);
+                    self.add_to_step(place.ok_or_else(|| unknown(&name))?, batch)?;
+                }
             } else {
                 let group = name.strip_prefix(STATES).or(name.strip_prefix(RESULTS)).unwrap_or(&name);
                 let place = self.program.spec.windows.iter().position(|window| window.name == group);
-                let place = place.ok_or_else(|| Error::State(format!("a pane holds the unknown section `{name}`")))?;
+                let place = place.ok_or_else(|| unknown(&name))?;
                 self.panes[place].tier_mut(tier).insert(end, batch);
             }
         }

@@ -1,12 +1,12 @@
 //! How the SQL of a window becomes panes: one `SELECT ... GROUP BY key` is planned once and split in three.
 //!
-//! `Partial` turns the rows of a tick into a pane of aggregate states, `PartialReduce` merges panes into a coarser
+//! `Partial` turns the rows of a scoring step into a pane of aggregate states, `PartialReduce` merges panes into a coarser
 //! one, `Final` makes a window's result of the panes in it. States and keys are one Arrow batch; nothing promises
 //! their layout across DataFusion versions, so stored panes are only read back under the same digests.
 
 use std::sync::Arc;
 
-use arrow::compute::{SortColumn, SortOptions, lexsort_to_indices, take_record_batch};
+use arrow::compute::{BatchCoalescer, SortColumn, SortOptions, lexsort_to_indices, take_record_batch};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -76,21 +76,21 @@ impl WindowPlans {
         })
     }
 
-    /// Rows of a tick to a pane of states, sorted by key.
-    pub(crate) fn partial(&self, rows: RecordBatch) -> Result<RecordBatch> {
-        self.rows.put(vec![rows]);
+    /// Rows to a pane of states, sorted by key.
+    pub(crate) fn partial(&self, rows: Vec<RecordBatch>) -> Result<RecordBatch> {
+        self.rows.put(coalesced(rows)?);
         sort_by_keys(&self.partial.run()?, self.key_count)
     }
 
     /// Panes to one coarser pane, sorted by key.
     pub(crate) fn reduce(&self, panes: Vec<RecordBatch>) -> Result<RecordBatch> {
-        self.states.put(panes);
+        self.states.put(coalesced(panes)?);
         sort_by_keys(&self.reduce.run()?, self.key_count)
     }
 
     /// Panes to the result of a window, sorted by key.
     pub(crate) fn finish(&self, panes: Vec<RecordBatch>) -> Result<RecordBatch> {
-        self.panes.put(panes);
+        self.panes.put(coalesced(panes)?);
         sort_by_keys(&self.finish.run()?, self.key_count)
     }
 
@@ -151,6 +151,21 @@ fn check_states(sql: &SqlText, aggregate: &AggregateExec) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Small batches put together: a plan looks at each column of each batch, however few its rows.
+pub(crate) fn coalesced(batches: Vec<RecordBatch>) -> Result<Vec<RecordBatch>> {
+    const ROWS: usize = 8_192;
+    let Some(first) = batches.first().filter(|_| batches.len() > 1) else { return Ok(batches) };
+    let mut joined = BatchCoalescer::new(first.schema(), ROWS);
+    let mut whole = Vec::new();
+    for batch in batches {
+        joined.push_batch(batch)?;
+        whole.extend(std::iter::from_fn(|| joined.next_completed_batch()));
+    }
+    joined.finish_buffered_batch()?;
+    whole.extend(std::iter::from_fn(|| joined.next_completed_batch()));
+    Ok(whole)
 }
 
 /// Sorts by the first `keys` columns, ascending: grouped output comes in hash order.

@@ -78,7 +78,8 @@ impl HospitalConfig {
         }
     }
 
-    pub(crate) fn check(&self) -> Result<()> {
+    /// Refuses what cannot be simulated.
+    pub fn check(&self) -> Result<()> {
         let whole =
             |name, value: u32, min: u32, max: u32| in_range(name, f64::from(value), f64::from(min), f64::from(max));
         whole("staff", self.staff, limits::STAFF_MIN, limits::STAFF_MAX)?;

@@ -48,6 +48,6 @@ SELECT
   coalesce(access_1h_patients, 0) AS patients_1h, -- while opening {value} charts in the hour
   coalesce(access_1h_patients_unexplained, 0) AS patients_unexplained_1h, -- of which {value} without a reason
   tenure_days AS tenure_days, -- {value} days in employment
-  days_to_end AS days_to_end, -- {value} days before leaving
+  CASE WHEN days_to_end > 0 THEN days_to_end WHEN days_to_end <= 0 THEN 0 END AS days_to_end, -- {value|days} before leaving
   CASE WHEN account_kind = 'person' THEN 1 ELSE 0 END AS person -- a personal account
 FROM pair_row

@@ -97,7 +97,7 @@ SELECT
   coalesce(slow_overrides_uncharted, 0) AS overrides_uncharted_30d, -- overrode access rules {value|time|times} in 30 days and charted nothing
   CAST(coalesce(own_unexplained_sum, 0) AS DOUBLE) / greatest(own_active_days, 1) AS own_unexplained_per_day, -- usually {value} charts a day without a reason
   tenure_days AS tenure_days, -- {value} days in employment
-  days_to_end AS days_to_end, -- {value} days before leaving
+  CASE WHEN days_to_end > 0 THEN days_to_end WHEN days_to_end <= 0 THEN 0 END AS days_to_end, -- {value|days} before leaving
   -- rules
   coalesce(access_24h_after_end_events, 0) > 0 AS rule_after_end,
   coalesce(access_24h_own_record_writes, 0) > 0 AS rule_own_record_changed,

@@ -86,6 +86,17 @@ fn what_no_toml_is_names_its_line() {
 }
 
 #[test]
+fn a_hospital_that_cannot_be_leaves_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out").display().to_string();
+    for arguments in [["demo", "--staff", "1", "--data"], ["simulate", "--days", "0", "--out"]] {
+        let ended = run(&[&arguments[..], &[&out]].concat()).with(2);
+        assert!(ended.err.starts_with("error: "), "{arguments:?}: {}", ended.err);
+        assert!(!Path::new(&out).exists(), "{arguments:?} left a folder");
+    }
+}
+
+#[test]
 fn http_for_everybody_needs_a_token() {
     let folder = tempfile::tempdir().unwrap();
     let key: String = (1..=32).map(|byte| format!("{byte:02x}")).collect();

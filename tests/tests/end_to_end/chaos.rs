@@ -94,7 +94,8 @@ fn kills_at_any_moment_leave_the_bytes_of_a_clean_run() {
     say(&format!("seed {seed}, {kills} kills"));
     let stage = stage();
     let mut moments = Moments(seed);
-    let mut at_work = 0;
+    let (mut at_work, mut between_findings) = (0, 0);
+    let findings = clean().values().flatten().filter(|(key, _)| key.starts_with("findings/")).count();
     for kill in 0..kills {
         let mut member = stage.start("killed", None);
         // One in three dies before it has joined or while it takes lanes up, the others at work: a commit is under way
@@ -103,16 +104,19 @@ fn kills_at_any_moment_leave_the_bytes_of_a_clean_run() {
             std::thread::sleep(moments.next(4_000));
         } else {
             at_work += u32::from(works(&member));
-            std::thread::sleep(moments.next(500));
+            std::thread::sleep(moments.next(300));
         }
         assert!(member.process.ended().is_none(), "it ended by itself:\n{}", member.log());
         member.process.kill();
+        let told = stage.committed("risk.findings.v1").len();
+        between_findings += u32::from((1..findings).contains(&told));
     }
     let mut member = stage.start("killed", None);
     settle(&mut [&mut member]);
     member.stop();
     assert!(u64::from(at_work) >= kills / 3, "only {at_work} of {kills} kills met a member at work");
-    check(&stage, &format!("{kills} kills, {at_work} at work, seed {seed}"));
+    assert!(between_findings > 0, "no kill fell between the first finding and the last");
+    check(&stage, &format!("{kills} kills, {at_work} at work, {between_findings} between findings, seed {seed}"));
 }
 
 #[test]
@@ -127,6 +131,8 @@ fn a_member_taken_for_dead_is_fenced() {
     zombie.process.signal("-CONT");
     // It may find work again as a member that joins anew, or end; it must not add anything.
     settle(&mut [&mut other, &mut zombie]);
+    let given_up = zombie.log().matches("lane given up").count();
+    assert!(given_up >= LANES as usize, "it went on with lanes it had lost:\n{}", zombie.log());
     zombie.stop();
     other.stop();
     check(&stage, "a stopped and continued member");

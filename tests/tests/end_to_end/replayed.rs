@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use base::{Millis, Timestamp};
 use chartwarden_tests::binary::run;
 use engine::invariants::conservation;
 
@@ -39,25 +40,33 @@ fn live_equals_the_replay_of_its_archive() {
     // The last ticks stay open, so what cannot be used goes out by itself after a while.
     let expected = sent + LANES as usize;
     wait_until("dead letters of every lane", || stage.committed(DEAD_LETTERS).len() >= expected);
-    // A relation that comes late, then a restart in which another topic's silence is decided anew.
-    let row = br#"{"user":"s1","patient":"p1","from":"2026-01-06T08:00:00Z","kind":"order"}"#;
-    stage.speak("ref.relations.v1", 0, &[(b"s1/p1", row, lanes[&0][lanes[&0].len() - 1].time.millis())]);
     member.stop();
+    let later = speak_of_a_late_order(&stage, lanes[&0][lanes[&0].len() - 1].time);
+    // A restart, in which another topic's silence is decided anew.
     let mut member = stage.start("archiving", Some("data"));
     settle(&mut [&mut member]);
+    wait_until("the dead letter of the restarted lane", || stage.committed(DEAD_LETTERS).len() > expected);
     member.stop();
+    // The order explains one user's chart as soon as it is known, and nobody else's.
+    for (user, explained) in [("with-order", 1.0), ("without-order", 0.0)] {
+        let told = stage.feature(0, user, "explained_later_24h");
+        assert_eq!(told.values().last(), Some(&explained), "{user}: {told:?}");
+        let told = stage.feature(0, user, "unexplained_1h");
+        assert_eq!(told.values().next(), Some(&1.0), "{user}: nothing was known when the chart was opened: {told:?}");
+        assert_eq!(told.values().last(), Some(&(1.0 - explained)), "{user}, opening it again: {told:?}");
+    }
 
     // Conservation, and each side output once.
     let (mut late, mut duplicates, mut rejects) = (0, 0, 0);
     for (lane, record) in stage.journal() {
         conservation(&record.counts).unwrap();
-        let below = lanes[&lane].len() + GARBAGE.len() + 2;
+        let below = lanes[&lane].len() + GARBAGE.len() + 2 + if lane == 0 { later } else { 0 };
         assert_eq!(record.counts[0].read, below as u64, "lane {lane}: everything read is accounted for");
         late += record.counts[0].late;
         duplicates += record.counts[0].duplicates;
         rejects += record.counts[0].rejects;
     }
-    assert_eq!(rejects as usize, sent);
+    assert_eq!(rejects as usize, sent + 1);
     assert!(late >= u64::from(LANES) && duplicates >= u64::from(LANES), "{late} late, {duplicates} duplicates");
     let letters = stage.committed(DEAD_LETTERS);
     assert_eq!(letters.len() as u64, late + rejects, "each late record and each reject once");
@@ -91,6 +100,39 @@ fn live_equals_the_replay_of_its_archive() {
         let (proof, opening) = (receipt("tlog-proof"), receipt("opening.json"));
         run(&["ledger", "prove", &proof, "--opening", &opening, "--vkey", &vkey]).with(0);
     }
+}
+
+/// Two users open a chart, and again three hours later; an order that one of them has for it becomes known in between.
+/// Says how many records that is on the access topic of lane 0; the last of them is garbage.
+fn speak_of_a_late_order(stage: &Stage, newest: Timestamp) -> usize {
+    let hour = Millis::hours(1);
+    let opened = newest.floor(hour) + hour + Millis::minutes(5);
+    let known = opened + hour;
+    let from = (opened - Millis::days(1)).millis();
+    let order = format!(
+        r#"{{"id":"late","kind":"order","user":"with-order","patient":"late-patient","from":{from},"recorded_at":{}}}"#,
+        known.millis()
+    );
+    stage.speak("ref.relations.v1", 0, &[(b"late", order.as_bytes(), known.millis())]);
+    let again = opened + Millis::hours(3);
+    let mut records = Vec::new();
+    for (time, users) in [
+        (opened, &["with-order", "without-order"][..]),
+        (again, &["with-order", "without-order"]),
+        (again + Millis::minutes(20), &["closer"]),
+    ] {
+        for user in users {
+            let (patient, millis) = ("late-patient", time.millis());
+            let event = format!(
+                r#"{{"id":"{user}-{millis}","time":{millis},"user":"{user}","patient":"{patient}","action":"read","outcome":"success"}}"#
+            );
+            records.push((user.as_bytes(), event.into_bytes(), millis));
+        }
+    }
+    records.push((b"somebody", b"[late garbage".to_vec(), (again + Millis::minutes(20)).millis()));
+    let spoken: Vec<_> = records.iter().map(|(key, value, time)| (*key, value.as_slice(), *time)).collect();
+    stage.speak(ACCESS, 0, &spoken);
+    spoken.len()
 }
 
 /// Deletes features, scores and findings; says how many files that were.

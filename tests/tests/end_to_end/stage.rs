@@ -9,9 +9,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use arrow::array::AsArray;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type};
+use arrow::ipc::reader::StreamReader;
 use chartwarden_tests::binary::{Process, run};
 use chartwarden_tests::broker::Broker;
 use engine::JournalRecord;
+use events::PseudonymKeys;
 use kafka::{CommittedRecord, Config, Speaker, read_committed};
 use tempfile::TempDir;
 
@@ -123,6 +128,25 @@ impl Stage {
         }
         told.sort();
         told.into_iter().map(|(_, _, _, value)| value).collect()
+    }
+
+    /// A feature of one user by tick end, as a lane committed it.
+    pub(crate) fn feature(&self, lane: u32, user: &str, name: &str) -> BTreeMap<i64, f64> {
+        let keys = PseudonymKeys::parse(&std::fs::read_to_string(self.path("key")).unwrap()).unwrap();
+        let user = keys.user(user);
+        let mut told = BTreeMap::new();
+        for (key, value) in self.results().remove(&lane).unwrap_or_default() {
+            let Some(end) = key.strip_prefix("features/") else { continue };
+            for rows in StreamReader::try_new(value.as_slice(), None).unwrap() {
+                let rows = rows.unwrap();
+                let users = rows.column_by_name("user_key").unwrap().as_string::<i32>();
+                let values = rows.column_by_name(name).unwrap_or_else(|| panic!("no feature `{name}`"));
+                let values = cast(values, &DataType::Float64).unwrap();
+                let row = users.iter().position(|found| found == Some(&user));
+                told.extend(row.map(|row| (end.parse().unwrap(), values.as_primitive::<Float64Type>().value(row))));
+            }
+        }
+        told
     }
 
     /// The newest journal record of each lane.

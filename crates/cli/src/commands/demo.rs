@@ -83,6 +83,8 @@ const MARK: &str = ".chartwarden-demo";
 pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let watch = Elapsed::start();
     let data = &arguments.data;
+    // What cannot be simulated leaves no folder behind.
+    arguments.town.config(arguments.seed, "UTC")?.check()?;
     fresh(data)?;
     shipped::write(&data.join("pipeline"))?;
     let spec = PipelineSpec::load(&data.join("pipeline"), ModelUse::Score)?;

@@ -90,8 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
             Ok(answer(report.verdict))
         }
         Arguments::Prove { receipt, opening, vkey, json } => {
-            let folder = receipt.parent().unwrap_or(Path::new("."));
-            let vkey = key(vkey, folder)?;
+            let vkey = key(vkey, receipt)?;
             let read = |path: &PathBuf| std::fs::read(path).map_err(|error| disk(path, &error));
             let opening = opening.as_ref().map(read).transpose()?;
             let report = ledger::verify_receipt(&read(receipt)?, opening.as_deref(), None, &vkey)?;

@@ -61,10 +61,10 @@ enum Format {
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
-    keys::fresh_folder(&arguments.out)?;
     let config = arguments.town.config(arguments.seed, &arguments.time_zone)?;
     let start = config.start;
     let hospital = Hospital::new(config)?;
+    keys::fresh_folder(&arguments.out)?;
     let truth = TruthFiles::create(&arguments.out.join("truth"))?;
     let events = match &arguments.bootstrap {
         None => files(&arguments.out, arguments.format, hospital, truth)?,

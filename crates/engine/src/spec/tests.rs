@@ -12,20 +12,30 @@ fn the_shipped_pipeline_compiles_and_has_enough_features() {
     assert_eq!(spec.digests(), PipelineSpec::load(&shipped(), ModelUse::Record).unwrap().digests());
 }
 
-#[test]
-fn every_problem_is_reported_at_once_with_its_place() {
-    let folder = std::env::temp_dir().join(format!("chartwarden-spec-{}", std::process::id()));
+/// What is said of a copy of the shipped pipeline with these edits: file, text, other text.
+fn problems_of(name: &str, edits: &[(&str, &str, &str)]) -> String {
+    let folder = std::env::temp_dir().join(format!("chartwarden-spec-{}-{name}", std::process::id()));
     copy(&shipped(), &folder);
-    let edit = |file: &str, from: &str, to: &str| {
+    for (file, from, to) in edits {
         let path = folder.join(file);
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains(from), "{file} holds {from}");
-        std::fs::write(&path, text.replace(from, to)).unwrap();
-    };
-    edit("windows/auth.sql", "speed_kmh END", "speed_kph END");
-    edit("windows/access.sql", "max(known_days)", "array_agg(known_days)");
+        std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+    }
     let problems = PipelineSpec::load(&folder, ModelUse::Record).unwrap_err().to_string();
     std::fs::remove_dir_all(&folder).unwrap();
+    problems
+}
+
+#[test]
+fn every_problem_of_the_sql_is_reported_at_once_with_its_place() {
+    let problems = problems_of(
+        "sql",
+        &[
+            ("windows/auth.sql", "speed_kmh END", "speed_kph END"),
+            ("windows/access.sql", "max(known_days)", "array_agg(known_days)"),
+        ],
+    );
     for expected in [
         "unknown column `speed_kph`",
         "windows/auth.sql:18",
@@ -33,6 +43,47 @@ fn every_problem_is_reported_at_once_with_its_place() {
         "`array_agg` over these columns has a state that depends on the order of rows",
         "windows/access.sql:52",
     ] {
+        assert!(problems.contains(expected), "{expected:?} in:\n{problems}");
+    }
+}
+
+#[test]
+fn every_problem_of_the_settings_is_reported_at_once_with_its_place() {
+    let file = "pipeline.toml";
+    let problems = problems_of(
+        "settings",
+        &[
+            (file, "version = \"1\"\n", ""),
+            (file, "stream = \"auth\"", "strem = \"auth\""),
+            (file, "lateness = \"5m\"", "lateness = 5"),
+            (file, "idle_after = \"60s\"", "idle_after = \"soon\""),
+            (file, "open_score = 0.9 ", "open_scor = 0.9 "),
+            (file, "learn_days = 14", "learn_days = -1"),
+            (file, "[networks]", "[network]"),
+        ],
+    );
+    for expected in [
+        "missing field `version`\n",
+        "pipeline.toml:4\n",
+        "unknown field `strem`, expected one of",
+        "did you mean `stream`?",
+        "pipeline.toml:21\n",
+        "invalid type: integer `5`",
+        "pipeline.toml:37\n",
+        "unknown field `open_scor`",
+        "invalid value: integer `-1`",
+        "unknown field `network`",
+    ] {
+        assert!(problems.contains(expected), "{expected:?} in:\n{problems}");
+    }
+}
+
+#[test]
+fn every_problem_of_the_syntax_is_reported_at_once_with_its_place() {
+    let file = "pipeline.toml";
+    let edits = [(file, "name = \"insider-breach\"", "name = insider"), (file, "tick = \"1m\"", "tick = ")];
+    let problems = problems_of("syntax", &edits);
+    for expected in ["pipeline.toml:5\n", "pipeline.toml:46\n"] {
         assert!(problems.contains(expected), "{expected:?} in:\n{problems}");
     }
 }
