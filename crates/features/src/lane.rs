@@ -5,7 +5,7 @@
 //! Nothing is durable until the caller has committed what `end_tick` returned; a crash before that leaves the lane
 //! where its last committed journal record stands.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
@@ -88,7 +88,7 @@ pub struct Lane {
     pub(crate) baselines: Vec<Option<(Timestamp, RecordBatch)>>,
     sequence: u64,
     genesis: Pins,
-    new_panes: Vec<(Tier, Timestamp, Vec<u8>)>,
+    pub(crate) new_panes: Vec<(Tier, Timestamp, Vec<u8>)>,
     tick: Option<Timestamp>,
 }
 

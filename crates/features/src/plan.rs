@@ -126,17 +126,15 @@ impl Program {
     fn try_plans(&self, problems: &mut Vec<Error>) -> Option<Plans> {
         let mut keep = |result: Result<()>| result.map_err(|error| problems.push(error)).is_ok();
         let mut whole = true;
-        let mut named: Vec<HashSet<String>> = Vec::new();
-        for (window, relation) in self.spec.windows.iter().zip(&self.relations) {
+        let mut named: Vec<HashSet<String>> = vec![HashSet::new(); self.relations.len()];
+        for (group, (window, relation)) in self.spec.windows.iter().zip(&self.relations).enumerate() {
             let columns = columns_named(&window.sql, &window.relation, &self.relation_schema(*relation));
-            whole &= keep(columns.map(|columns| named.push(columns)));
-        }
-        if !whole {
-            return None;
+            whole &= keep(columns.map(|columns| named[group] = columns));
         }
         let inputs = self.inputs(&named);
         let mut groups = Vec::new();
-        for (group, window) in self.spec.windows.iter().enumerate() {
+        // A window that names nothing has been complained of.
+        for (group, window) in self.spec.windows.iter().enumerate().filter(|(group, _)| !named[*group].is_empty()) {
             let input = inputs.iter().find(|input| input.groups.contains(&group))?;
             let schema = self.relation_schema(input.relation).project(&input.columns);
             let keys: Vec<_> = window.keys.iter().map(String::as_str).collect();

@@ -3,12 +3,12 @@
 //! serde stops at the first problem. So each section is read by itself, and what is wrong in it is taken out before it
 //! is read again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use findings::Rule;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 
@@ -16,6 +16,31 @@ use super::raw::{
     RawBaseline, RawCases, RawInput, RawKafka, RawLimits, RawPipeline, RawReference, RawScoring, RawSeen, RawSpec,
     RawWindow, RawWindows,
 };
+
+/// The sections of the file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only read for what is missing and what is not known")]
+struct Outline {
+    pipeline: IgnoredAny,
+    kafka: IgnoredAny,
+    #[serde(default)]
+    input: Vec<IgnoredAny>,
+    reference: IgnoredAny,
+    limits: Option<IgnoredAny>,
+    networks: Option<BTreeMap<String, String>>,
+    windows: IgnoredAny,
+    #[serde(default)]
+    window: Vec<IgnoredAny>,
+    #[serde(default)]
+    seen: Vec<IgnoredAny>,
+    #[serde(default)]
+    baseline: Vec<IgnoredAny>,
+    scoring: IgnoredAny,
+    cases: Option<IgnoredAny>,
+    #[serde(default)]
+    rule: Vec<IgnoredAny>,
+}
 
 /// The file as written, or every complaint about it with its place in the text.
 pub(super) fn read(text: &str) -> Result<RawSpec, Vec<(String, Range<usize>)>> {
@@ -39,13 +64,14 @@ pub(super) fn read(text: &str) -> Result<RawSpec, Vec<(String, Range<usize>)>> {
         sections.one::<RawCases>("cases");
         sections.each::<Rule>("rule");
         complaints = sections.complaints;
+        let whole = Spanned::new(table.span(), DeValue::Table(table.into_inner()));
+        complaints.extend(complaints_of::<Outline>(whole));
     }
-    // A missing or unknown section, or one that is no section at all.
-    if !complaints.iter().any(|known| known.span() == first.span() && known.message() == first.message()) {
+    if complaints.is_empty() {
         complaints.push(first);
     }
-    let mut told: Vec<_> =
-        complaints.into_iter().map(|error| (error.message().to_owned(), error.span().unwrap_or(0..0))).collect();
+    let told = complaints.into_iter().map(|error| (error.message().to_owned(), error.span().unwrap_or(0..0)));
+    let mut told: Vec<_> = told.collect();
     told.sort_by_key(|(_, span)| span.start);
     Err(told)
 }
@@ -73,12 +99,14 @@ impl Sections<'_, '_> {
 /// Reads one section again and again, each time without what was wrong.
 fn complaints_of<T: DeserializeOwned>(mut section: Spanned<DeValue<'_>>) -> Vec<Error> {
     let mut complaints = Vec::new();
-    let mut taken_out = BTreeSet::new();
+    let (mut taken_out, mut misspelt) = (BTreeSet::new(), false);
     while let Err(error) = T::deserialize(ValueDeserializer::from(section.clone())) {
         let missing = error.message().strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
-        if missing.is_some_and(|name| taken_out.contains(name)) {
+        // What is missing now may be what was taken out, or what an unknown name was meant to be.
+        if missing.is_some_and(|name| misspelt || taken_out.contains(name)) {
             break;
         }
+        misspelt |= error.message().starts_with("unknown field");
         let taken = error.span().and_then(|span| take_out(section.get_mut(), &span));
         complaints.push(error);
         match taken {

@@ -23,6 +23,7 @@ fn problems_of(name: &str, edits: &[(&str, &str, &str)]) -> String {
         std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
     }
     let problems = PipelineSpec::load(&folder, ModelUse::Record).unwrap_err().to_string();
+    let problems = format!("{problems}\n");
     std::fs::remove_dir_all(&folder).unwrap();
     problems
 }

@@ -15,6 +15,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::*;
+use crate::journal::TierRecord;
 use crate::spec::{BaselineSpec, ProgramSpec, ScoringSpec, SeenSpec, WindowSize, WindowSpec};
 use crate::sql::SqlText;
 
