@@ -3,6 +3,7 @@
 //! Knows no broker and no file format: those stand behind the traits in `ports.rs`.
 //! Read next: `run.rs` (the loop, top down), `worker.rs` (one lane at work), `spec.rs` (the checked pipeline).
 
+mod crew;
 mod error;
 mod idle;
 pub mod invariants;

@@ -4,19 +4,20 @@
 //! open while the source is polled, so lanes may come and go there. Read next: `worker.rs`, one lane at work.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use base::{Clock, Millis, Timestamp};
 use events::{Offset, PseudonymKeys, TopicId};
 use reference::{Pins, Reference};
 
+use crate::crew::Crew;
 use crate::error::{Error, Result};
 use crate::idle::Quiet;
 use crate::limits::{
     AHEAD_MAX, AHEAD_RESUME, COMMIT_BUDGET, DEAD_LETTERS_MAX, DEAD_LETTERS_WAIT, OPEN_ROWS_HOLD, POLL_WAIT,
-    REFERENCE_POLL, REOPEN_PAUSE, REOPENS_MAX, WORKERS_MAX,
+    REFERENCE_POLL, REOPEN_PAUSE, REOPENS_MAX,
 };
 use crate::metrics::{Metrics, Stage};
 use crate::ports::{Flow, LaneId, PortError, ReferenceFeed, Source, Wake};
@@ -42,6 +43,7 @@ pub struct Engine<'a> {
     exhausted: bool,
     /// Lanes that failed for a reason that passes; gone from here once they have committed again.
     troubled: BTreeMap<LaneId, Trouble>,
+    crew: Crew,
 }
 
 /// A lane that is to be opened again.
@@ -86,6 +88,7 @@ impl<'a> Engine<'a> {
             reference_asked: Timestamp::MIN,
             exhausted: false,
             troubled: BTreeMap::new(),
+            crew: Crew::new(),
         }
     }
 
@@ -235,21 +238,22 @@ impl<'a> Engine<'a> {
             }
         }
         let _timer = self.metrics.time(Stage::Decode);
-        side_by_side(work, |(owned, wakes)| {
-            for wake in wakes {
-                match wake {
-                    Wake::Records { topic, records, .. } => {
-                        let newest = records.iter().map(|record| record.append_time).max();
-                        owned.worker.take(topic, &records);
-                        owned.quiet.saw(newest, now);
+        self.crew
+            .each(work, |(owned, wakes)| {
+                for wake in wakes {
+                    match wake {
+                        Wake::Records { topic, records, .. } => {
+                            let newest = records.iter().map(|record| record.append_time).max();
+                            owned.worker.take(topic, &records);
+                            owned.quiet.saw(newest, now);
+                        }
+                        Wake::Decoded { topic, decoded, .. } => owned.worker.offer(topic, decoded, None),
+                        Wake::Assigned(_) | Wake::Revoked(_) | Wake::Exhausted => {}
                     }
-                    Wake::Decoded { topic, decoded, .. } => owned.worker.offer(topic, decoded, None),
-                    Wake::Assigned(_) | Wake::Revoked(_) | Wake::Exhausted => {}
                 }
-            }
-            Ok(())
-        })
-        .unwrap_or_else(|error: Error| unreachable!("walking cannot fail: {error}"));
+                Ok(())
+            })
+            .unwrap_or_else(|error: Error| unreachable!("walking cannot fail: {error}"));
     }
 
     /// Silent topics stop holding their lane back; decided by the clock, and therefore recorded.
@@ -311,7 +315,7 @@ impl<'a> Engine<'a> {
         let reference = &self.reference;
         let timer = self.metrics.time(Stage::Ticks);
         let work: Vec<_> = self.lanes.iter_mut().collect();
-        let failed = side_by_side(work, |(lane, owned)| match close_and_commit(owned, reference, known, now) {
+        let failed = self.crew.each(work, |(lane, owned)| match close_and_commit(owned, reference, known, now) {
             Err(Error::Port(error)) => Ok(Some((*lane, error))),
             other => other.map(|()| None),
         })?;
@@ -399,42 +403,6 @@ fn close_and_commit(owned: &mut Owned, reference: &Reference, known: Timestamp, 
         owned.committed_at = now;
     }
     Ok(())
-}
-
-/// Does the work of several lanes on as many threads as the machine has cores; one after the other on one.
-fn side_by_side<W: Send, T: Send>(work: Vec<W>, each: impl Fn(W) -> Result<T> + Sync) -> Result<Vec<T>> {
-    // Asked once: the answer stands in files of the control group.
-    static CORES: LazyLock<usize> = LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let cores = (*CORES).min(WORKERS_MAX);
-    if work.len() < 2 || cores < 2 {
-        return work.into_iter().map(each).collect();
-    }
-    let mut shares: Vec<Vec<W>> = Vec::new();
-    shares.resize_with(cores.min(work.len()), Vec::new);
-    let count = shares.len();
-    for (place, item) in work.into_iter().enumerate() {
-        shares[place % count].push(item);
-    }
-    let each = &each;
-    std::thread::scope(|scope| {
-        let run = |share: Vec<W>| share.into_iter().map(each).collect::<Result<Vec<T>>>();
-        let handles: Vec<_> = shares
-            .into_iter()
-            .enumerate()
-            .map(|(place, share)| {
-                let thread = std::thread::Builder::new().name(format!("lanes-{place}"));
-                thread.spawn_scoped(scope, move || run(share))
-            })
-            .collect();
-        let mut results = Vec::new();
-        for handle in handles {
-            let handle =
-                handle.map_err(|error| PortError::Unavailable(format!("no thread can be started: {error}")))?;
-            // A panic in one lane stops the process: going on could seal a false entry.
-            results.extend(handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
-        }
-        Ok(results)
-    })
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ impl BaselinePlan {
                 hint: Some(format!("begin with SELECT {}", spec.keys.join(", "))),
             });
         }
-        Ok(Self { tables, runner: Runner::new(planned), keys: spec.keys.len(), days: spec.days })
+        Ok(Self { tables, runner: Runner::new(planned)?, keys: spec.keys.len(), days: spec.days })
     }
 
     pub(crate) fn schema(&self) -> SchemaRef {

@@ -34,6 +34,8 @@ pub struct Program {
     pub(crate) spec: ProgramSpec,
     pub(crate) zone: jiff::tz::TimeZone,
     pub(crate) relations: Vec<Relation>,
+    /// Columns of sealed rows, by stream.
+    sealed: Vec<SchemaRef>,
     pair_schema: SchemaRef,
     user_schema: SchemaRef,
     meanings: Vec<ColumnMeaning>,
@@ -102,7 +104,9 @@ impl Program {
             return Err(problems);
         }
         let empty = Arc::new(Schema::empty());
-        let mut program = Self { spec, zone, relations, pair_schema: Arc::clone(&empty), user_schema: empty, meanings };
+        let sealed = Stream::ALL.into_iter().map(|stream| derived_schema(stream, &spec.seen)).collect();
+        let mut program =
+            Self { spec, zone, relations, sealed, pair_schema: Arc::clone(&empty), user_schema: empty, meanings };
         let plans = program.try_plans(&mut problems);
         match plans {
             Some(plans) if problems.is_empty() => {
@@ -185,8 +189,8 @@ impl Program {
 
     pub(crate) fn relation_schema(&self, relation: Relation) -> SchemaRef {
         match relation {
-            Relation::Stream(stream) => derived_schema(stream, &self.spec.seen),
-            Relation::Resolved => derived_schema(Stream::Access, &self.spec.seen),
+            Relation::Stream(stream) => Arc::clone(&self.sealed[stream as usize]),
+            Relation::Resolved => Arc::clone(&self.sealed[Stream::Access as usize]),
             Relation::PairScores => pair_scores::schema(),
         }
     }

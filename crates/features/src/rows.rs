@@ -136,7 +136,7 @@ impl RowPlan {
         let planned = plan(sql, &[(relation, &slot)])?;
         check_output(sql, &planned.schema(), keys)?;
         let origins = fields.into_iter().map(|(_, origin)| origin).collect();
-        Ok(Self { slot, schema, origins, runner: Runner::new(planned) })
+        Ok(Self { slot, schema, origins, runner: Runner::new(planned)? })
     }
 
     pub(crate) fn output_schema(&self) -> SchemaRef {

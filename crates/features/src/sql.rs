@@ -9,6 +9,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
+use datafusion::physical_expr::projection::Projector;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
@@ -68,6 +69,11 @@ pub(crate) fn columns_named(sql: &SqlText, relation: &str, schema: &SchemaRef) -
 /// A plan with its place to run.
 #[derive(Debug)]
 pub(crate) struct Runner {
+    schema: SchemaRef,
+    /// The projection at the root of the plan: applied here, because as a node it writes its expressions out as text at
+    /// every start.
+    projector: Option<Projector>,
+    /// What is below it.
     plan: Arc<dyn ExecutionPlan>,
     context: Arc<TaskContext>,
     /// The plan as it is run, and how often it has been.
@@ -76,16 +82,24 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    pub(crate) fn new(plan: Arc<dyn ExecutionPlan>) -> Self {
+    pub(crate) fn new(plan: Arc<dyn ExecutionPlan>) -> Result<Self> {
         /// A reset costs as much as a small run; without any, each run would append its metrics to the plan's.
         const RESET_EVERY: u32 = 64;
+        let schema = plan.schema();
+        let (projector, plan) = match plan.downcast_ref::<ProjectionExec>() {
+            None => (None, plan),
+            Some(projection) => {
+                let input = Arc::clone(projection.input());
+                (Some(projection.projection_expr().make_projector(&input.schema())?), input)
+            }
+        };
         let used = Mutex::new((Arc::clone(&plan), 0));
         let reset_every = if is_stateless(&plan) { RESET_EVERY } else { 1 };
-        Self { plan, context: session().task_ctx(), used, reset_every }
+        Ok(Self { schema, projector, plan, context: session().task_ctx(), used, reset_every })
     }
 
     pub(crate) fn schema(&self) -> SchemaRef {
-        self.plan.schema()
+        Arc::clone(&self.schema)
     }
 
     /// Runs the plan over what its slots hold.
@@ -96,10 +110,14 @@ impl Runner {
         }
         used.1 += 1;
         let batches = block_on(collect(Arc::clone(&used.0), Arc::clone(&self.context)))?;
-        match <[RecordBatch; 1]>::try_from(batches) {
-            Ok([batch]) => Ok(batch),
-            Err(batches) => Ok(concat_batches(&self.schema(), &batches)?),
-        }
+        let batch = match <[RecordBatch; 1]>::try_from(batches) {
+            Ok([batch]) => batch,
+            Err(batches) => concat_batches(&self.plan.schema(), &batches)?,
+        };
+        Ok(match &self.projector {
+            Some(projector) => projector.project_batch(&batch)?,
+            None => batch,
+        })
     }
 }
 

@@ -67,11 +67,11 @@ impl WindowPlans {
         }
         Ok(Self {
             rows,
-            partial: Runner::new(partial),
+            partial: Runner::new(partial)?,
             states,
-            reduce: Runner::new(reduce),
+            reduce: Runner::new(reduce)?,
             panes,
-            finish: Runner::new(finish),
+            finish: Runner::new(finish)?,
             key_count: keys.len(),
         })
     }
