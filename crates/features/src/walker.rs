@@ -270,7 +270,8 @@ impl Walker {
     /// What a journal record says of this topic; afterwards its decisions count as recorded.
     pub(crate) fn record(&mut self) -> TopicPosition {
         let cap = self.position.min(self.next);
-        let lowest = self.open.values().flat_map(|pane| &pane.rows).min_by_key(|row| row.offset);
+        // Rows are walked in the order of their offsets: the first of a pane is its lowest.
+        let lowest = self.open.values().filter_map(|pane| pane.rows.first()).min_by_key(|row| row.offset);
         let (resume, watermark) = match lowest {
             Some(row) if row.offset <= cap => (row.offset, row.watermark_before),
             _ => (cap, self.watermark_at(cap)),
