@@ -1,6 +1,7 @@
 //! From recorded features and truth to a training table: which rows count, what their labels are.
 //!
-//! A row is positive if an act of an incident lies in its newest 24 hours: of its user, or of its user and patient.
+//! A row is positive if an act of an incident lies in its newest 24 hours: of its user, or of its user and patient. The
+//! user is the one whose account opens charts: a hundred accounts that were tried in vain are not a hundred cases.
 //! Users train on day-close rows, on the first row after each act and on a sample of the rest; pairs on every
 //! positive row and a sample of the rest. A row that was sampled weighs as many as it stands for, so that rows weigh
 //! as often as they are scored: where day-close rows stood for all others, a user who had only signed in looked like
@@ -54,8 +55,8 @@ pub(crate) enum Grain {
     Users,
 }
 
-/// Acts of incidents by user (and patient), in order of time.
-type Acts = BTreeMap<String, Vec<i64>>;
+/// Acts of incidents by user (and patient), in order of time, each with the number of its incident.
+type Acts = BTreeMap<String, Vec<(i64, u64)>>;
 
 /// Rows gathered from any number of folders.
 pub(crate) struct Gathered {
@@ -104,7 +105,7 @@ impl Gathered {
             return Err(Failure::invalid(what).at(path.display()).hint("train each pipeline by itself").into());
         }
         self.digest.update(&text);
-        let acts = self.acts(folder)?;
+        let acts = self.acts(folder, &recorded.site)?;
         for (name, sentence) in recorded.meanings {
             self.meanings.entry(name).or_insert(sentence);
         }
@@ -120,32 +121,37 @@ impl Gathered {
         Ok(())
     }
 
-    fn acts(&mut self, folder: &Path) -> Result<Acts> {
+    fn acts(&mut self, folder: &Path, site: &str) -> Result<Acts> {
         #[derive(Deserialize)]
         struct Row {
             time: i64,
             user: String,
             patient: Option<String>,
-            incident: Option<serde::de::IgnoredAny>,
+            incident: Option<ActOf>,
+        }
+        #[derive(Deserialize)]
+        struct ActOf {
+            id: u64,
         }
         let keys = crate::keys::pseudonyms(&folder.join("keys/pseudonym.key"))?;
+        let culprits = culprits(&folder.join("truth/incidents.ndjson"))?;
         let path = folder.join("truth/truth.ndjson");
         let file = File::open(&path).map_err(|error| disk(&path, &error))?;
         let mut acts = Acts::new();
-        for (line, number) in BufReader::new(file).lines().zip(1..) {
+        for (line, place) in BufReader::new(file).lines().zip(1..) {
             let line = line.map_err(|error| disk(&path, &error))?;
             self.digest.update(line.as_bytes());
-            let row: Row = serde_json::from_str(&line).with_context(|| format!("{}:{number}", path.display()))?;
-            if row.incident.is_none() {
+            let row: Row = serde_json::from_str(&line).with_context(|| format!("{}:{place}", path.display()))?;
+            let Some(ActOf { id }) = row.incident.filter(|act| culprits.get(&act.id) == Some(&row.user)) else {
                 continue;
-            }
+            };
             let user = keys.user(&row.user);
             let key = match (self.grain, &row.patient) {
                 (Grain::Users, _) => user,
                 (Grain::Pairs, Some(patient)) => format!("{user} {}", keys.patient(patient)),
                 (Grain::Pairs, None) => continue,
             };
-            acts.entry(key).or_default().push(row.time);
+            acts.entry(key).or_default().push((row.time, number(&format!("{site}/{id}")).max(1)));
         }
         acts.values_mut().for_each(|times| times.sort_unstable());
         Ok(acts)
@@ -159,11 +165,11 @@ impl Gathered {
             let mut chosen = Vec::new();
             for row in 0..batch.num_rows() {
                 let key = format!("{} {}", users[row], patients[row]);
-                let label = is_positive(acts, &key, ends[row]);
-                if label {
-                    chosen.push(Chosen { row, label: 1, weight: 1.0 });
+                let incident = incident_at(acts, &key, ends[row]);
+                if incident.is_some() {
+                    chosen.push(Chosen { row, incident, weight: 1.0 });
                 } else if draw(&key, ends[row]).is_multiple_of(self.one_in) {
-                    chosen.push(Chosen { row, label: 0, weight: self.one_in as f32 });
+                    chosen.push(Chosen { row, incident, weight: self.one_in as f32 });
                 }
             }
             self.take(&batch, &chosen, &ends, &users, site, file)?;
@@ -179,11 +185,11 @@ impl Gathered {
             let (ends, users) = (ends(&batch, file)?, texts(&batch, "user_key", file)?);
             let mut chosen = Vec::new();
             for row in 0..batch.num_rows() {
-                let label = u8::from(is_positive(acts, &users[row], ends[row]));
+                let incident = incident_at(acts, &users[row], ends[row]);
                 if telling.contains(&number) {
-                    chosen.push(Chosen { row, label, weight: 1.0 });
+                    chosen.push(Chosen { row, incident, weight: 1.0 });
                 } else if draw(&users[row], ends[row]).is_multiple_of(self.one_in) {
-                    chosen.push(Chosen { row, label, weight: self.one_in as f32 });
+                    chosen.push(Chosen { row, incident, weight: self.one_in as f32 });
                 }
                 number += 1;
             }
@@ -214,8 +220,9 @@ impl Gathered {
             let column = column.ok_or_else(|| anyhow!("column `{name}` holds no numbers"))?;
             values.extend(chosen.iter().map(|chosen| column[chosen.row]));
         }
-        for Chosen { row, label, weight } in chosen {
-            self.table.labels.push(*label);
+        for Chosen { row, incident, weight } in chosen {
+            self.table.labels.push(u8::from(incident.is_some()));
+            self.table.incidents.push(incident.unwrap_or(0));
             self.table.weights.push(*weight);
             self.table.groups.push(number(&format!("{site}/{}", users[*row])));
             self.table.days.push(ends[*row].div_euclid(DAY_MS));
@@ -227,7 +234,8 @@ impl Gathered {
 /// A row that goes into the table.
 struct Chosen {
     row: usize,
-    label: u8,
+    /// Positive: the incident's number.
+    incident: Option<u64>,
     weight: f32,
 }
 
@@ -257,7 +265,7 @@ fn telling_rows(file: &Path, acts: &Acts, zone: &TimeZone) -> Result<BTreeSet<u6
                 telling.insert(row);
             }
             let since = before.map_or(i64::MIN, |(earlier, _)| earlier);
-            if acts.get(&user).is_some_and(|acts| acts.iter().any(|act| (since..end).contains(act))) {
+            if acts.get(&user).is_some_and(|acts| acts.iter().any(|(act, _)| (since..end).contains(act))) {
                 telling.insert(number);
             }
             number += 1;
@@ -267,11 +275,27 @@ fn telling_rows(file: &Path, acts: &Acts, zone: &TimeZone) -> Result<BTreeSet<u6
     Ok(telling)
 }
 
-fn is_positive(acts: &Acts, key: &str, end: i64) -> bool {
-    acts.get(key).is_some_and(|acts| {
-        let before = acts.partition_point(|act| *act < end);
-        before > 0 && acts[before - 1] >= end - LABEL_SPAN.0
-    })
+/// The incident of the newest act in the 24 hours before `end`.
+fn incident_at(acts: &Acts, key: &str, end: i64) -> Option<u64> {
+    let acts = acts.get(key)?;
+    let before = acts.partition_point(|(act, _)| *act < end);
+    let (newest, incident) = acts[..before].last()?;
+    (*newest >= end - LABEL_SPAN.0).then_some(*incident)
+}
+
+/// The raw id of the user whose account acts, by incident.
+fn culprits(path: &Path) -> Result<BTreeMap<u64, String>> {
+    #[derive(Deserialize)]
+    struct Told {
+        id: u64,
+        user: String,
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| disk(path, &error))?;
+    let told = text.lines().zip(1..).map(|(line, number)| {
+        let Told { id, user } = serde_json::from_str(line).with_context(|| format!("{}:{number}", path.display()))?;
+        Ok((id, user))
+    });
+    told.collect()
 }
 
 /// Columns a model may learn from: numbers that are neither keys, times, scores nor rules.

@@ -9,6 +9,7 @@ mod admin;
 mod committed;
 mod config;
 mod deadline;
+mod delivery;
 mod embedded;
 mod error;
 mod follower;

@@ -1,18 +1,17 @@
 //! A plain producer for whoever plays a source system: the simulator, the demo, tests. Never used by a lane.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base::Timestamp;
 use events::Header;
-use rdkafka::client::ClientContext;
-use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::{Header as Named, Message, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::error::RDKafkaErrorCode as Code;
+use rdkafka::message::{Header as Named, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::config::Config;
 use crate::deadline::Deadline;
+use crate::delivery::Failures;
 use crate::error::{Result, code_of, told, unavailable};
 use crate::limits::SEND_MAX;
 
@@ -39,31 +38,6 @@ fn murmur2(data: &[u8]) -> u32 {
     hash ^= hash >> 13;
     hash = hash.wrapping_mul(M);
     hash ^ (hash >> 15)
-}
-
-/// Remembers the first record that was not delivered.
-#[derive(Debug, Default)]
-struct Failures(Mutex<Option<(KafkaError, String)>>);
-
-impl ClientContext for Failures {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        crate::admin::log(level, facility, text);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "kafka producer");
-    }
-}
-
-impl ProducerContext for Failures {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, message)) = result {
-            let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            first.get_or_insert_with(|| (error.clone(), message.topic().to_owned()));
-        }
-    }
 }
 
 /// An idempotent producer; with a transactional id also the kind of source system that writes in transactions.
@@ -146,7 +120,7 @@ impl Speaker {
                 )));
             }
         }
-        let failed = self.producer.context().0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let failed = self.producer.context().take();
         failed.map_or(Ok(()), |(error, topic)| Err(told(&format!("writing to topic `{topic}`"), &error)))
     }
 }

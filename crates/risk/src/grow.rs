@@ -4,6 +4,8 @@
 //! Nodes are private there, so they are read out through serde. That form is not stable between versions: it
 //! lives for the length of one call and is never stored. Read next: `compile.rs`, which makes our own arrays of it.
 
+use std::collections::BTreeMap;
+
 use base::Seed;
 use serde::Deserialize;
 use smartcore::ensemble::random_forest_regressor::{RandomForestRegressor, RandomForestRegressorParameters};
@@ -62,13 +64,40 @@ impl Problem {
     /// The slice with positives weighted up by `positive_weight`. Its values must be finite.
     pub(crate) fn new(slice: &Slice, positive_weight: f64) -> Result<Self> {
         let (rows, features) = (slice.labels.len(), slice.columns.len());
-        let weigh = |(label, weight): (&u8, &f64)| if *label == 1 { weight * positive_weight } else { *weight };
+        let emphasis = emphasis(slice);
+        let weigh = |(row, (label, weight)): (usize, (&u8, &f64))| match *label {
+            1 => weight * emphasis[row] * positive_weight,
+            _ => *weight,
+        };
         Ok(Self {
             matrix: DenseMatrix::new(rows, features, slice.columns.concat(), true).map_err(trainer)?,
             labels: slice.labels.iter().map(|label| f64::from(*label)).collect(),
-            weights: slice.labels.iter().zip(&slice.weights).map(weigh).collect(),
+            weights: slice.labels.iter().zip(&slice.weights).enumerate().map(weigh).collect(),
         })
     }
+}
+
+/// How much more than their weight positive rows are looked at: rows of an incident as the inverse square root of how
+/// many they are, all of them together as before.
+fn emphasis(slice: &Slice) -> Vec<f64> {
+    let positive = |row: usize| slice.labels[row] == 1;
+    let mut rows_of: BTreeMap<u64, f64> = BTreeMap::new();
+    for (row, incident) in
+        slice.incidents.iter().enumerate().filter(|(row, incident)| positive(*row) && **incident != 0)
+    {
+        *rows_of.entry(*incident).or_default() += slice.weights[row];
+    }
+    let raw = |row: usize| {
+        slice.incidents.get(row).and_then(|incident| rows_of.get(incident)).map_or(1.0, |n| n.sqrt().recip())
+    };
+    let mut emphasis: Vec<f64> = (0..slice.labels.len()).map(raw).collect();
+    let (mut before, mut after) = (0.0, 0.0);
+    for row in (0..emphasis.len()).filter(|row| positive(*row)) {
+        before += slice.weights[row];
+        after += slice.weights[row] * emphasis[row];
+    }
+    emphasis.iter_mut().for_each(|value| *value *= before / after);
+    emphasis
 }
 
 /// Grows `config.trees` trees: many small forests, each with a seed of its own, so that two threads share the work

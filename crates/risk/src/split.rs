@@ -49,6 +49,8 @@ pub(crate) struct Slice {
     pub(crate) weights: Vec<f64>,
     pub(crate) groups: Vec<u64>,
     pub(crate) days: Vec<i64>,
+    /// Empty, or one for each row.
+    pub(crate) incidents: Vec<u64>,
 }
 
 impl Slice {
@@ -65,6 +67,7 @@ impl Slice {
             weights: rows.iter().map(|row| f64::from(table.weights[*row])).collect(),
             groups: gather(&table.groups, rows),
             days: gather(&table.days, rows),
+            incidents: if table.incidents.is_empty() { Vec::new() } else { gather(&table.incidents, rows) },
         };
         for label in [0, 1] {
             if slice.weight_of(label) <= 0.0 {

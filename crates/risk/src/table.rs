@@ -36,6 +36,10 @@ pub struct Table {
     pub groups: Vec<u64>,
     /// The day of each row, since 1970-01-01: review budgets are per day.
     pub days: Vec<i64>,
+    /// Which positive rows tell of the same incident; 0 for a row by itself. May be empty: every row by itself. Trees
+    /// look at an incident as often as the square root of its rows says: one of a thousand charts must not drown one
+    /// of three.
+    pub incidents: Vec<u64>,
 }
 
 impl Table {
@@ -76,7 +80,9 @@ impl Table {
         }
         shape("the list of weights", self.weights.len(), self.rows())?;
         shape("the list of groups", self.groups.len(), self.rows())?;
-        shape("the list of days", self.days.len(), self.rows())
+        shape("the list of days", self.days.len(), self.rows())?;
+        let incidents = if self.incidents.is_empty() { self.rows() } else { self.incidents.len() };
+        shape("the list of incidents", incidents, self.rows())
     }
 
     fn check_names(&self) -> Result<()> {

@@ -2,7 +2,7 @@
 -- Each comment is what the column means to a person; {value} stands for its value, {other} for another column's.
 SELECT
   user_key,
-  -- volume and pace
+  -- how many charts and how fast
   coalesce(access_15m_patients, 0) AS patients_15m, -- opened {value|charts} in 15 minutes
   coalesce(access_1h_patients, 0) AS patients_1h, -- opened {value|charts} in the last hour
   coalesce(access_24h_patients, 0) AS patients_24h, -- opened {value|charts} in 24 hours
@@ -13,11 +13,11 @@ SELECT
   CAST(coalesce(access_24h_patients, 0) AS DOUBLE) / greatest(own_patients_median, 1) AS patients_vs_own, -- {value} times the charts of the user's usual day
   CAST(coalesce(access_24h_patients, 0) AS DOUBLE) / greatest(peers_patients_p95, 1) AS patients_vs_peers, -- {value} times what busy colleagues of the same role open in a day
   CAST(coalesce(access_24h_events, 0) AS DOUBLE) / greatest(own_events_max, 1) AS events_vs_own_max, -- {value} times the busiest of the user's last 30 days
-  -- breadth
+  -- how widely
   coalesce(access_1h_resources, 0) AS resources_1h, -- {value|kind of record|kinds of record} in the last hour
   coalesce(access_24h_workstations, 0) AS workstations_24h, -- from {value|workstations} in 24 hours
   CAST(coalesce(access_24h_patients, 0) AS DOUBLE) / greatest(access_24h_insurers, 1) AS patients_per_insurer_24h, -- {value} charts per insurer
-  -- relation
+  -- charts without a reason
   coalesce(access_1h_patients_unexplained, 0) AS unexplained_1h, -- opened {value|charts} with no documented reason in the last hour
   coalesce(access_24h_patients_unexplained, 0) AS unexplained_24h, -- opened {value|charts} with no documented reason in 24 hours
   coalesce(access_1h_patients_never, 0) AS never_1h, -- {value|charts} of patients who never had anything to do with the user's work, in the last hour
@@ -38,10 +38,10 @@ SELECT
   coalesce(access_24h_deceased_unexplained, 0) AS deceased_24h, -- opened {value|charts} of the deceased
   coalesce(access_24h_own_record_events, 0) AS own_record_24h, -- {value|events} on the user's own record
   coalesce(access_24h_own_record_writes, 0) AS own_record_writes_24h, -- {value|changes} to the user's own record
-  -- novelty
+  -- new charts
   coalesce(access_1h_patients_new, 0) AS new_patients_1h, -- {value|charts} the user never opened before, in the last hour
   coalesce(access_24h_patients_new_unexplained, 0) AS new_unexplained_24h, -- {value|charts} opened for the first time and without a reason
-  -- action mix
+  -- searches, entries and prints
   coalesce(access_1h_searches, 0) AS searches_1h, -- {value|searches} in the last hour
   coalesce(access_24h_searches, 0) AS searches_24h, -- {value|searches} in 24 hours
   coalesce(access_24h_names_searched, 0) AS names_searched_24h, -- searched for {value|different names}
@@ -60,14 +60,14 @@ SELECT
   coalesce(unexplained_24h_overrides_uncharted, 0) AS overrides_uncharted_24h, -- overrode access rules {value|time|times} and charted nothing afterwards
   coalesce(access_24h_failures, 0) AS refused_24h, -- {value|refused accesses}
   coalesce(access_24h_sensitive_events, 0) AS sensitive_24h, -- {value|events} on restricted records
-  -- time
+  -- hours
   local_hour AS local_hour, -- at {value} o'clock
   CASE WHEN local_weekday >= 6 THEN 1 ELSE 0 END AS weekend, -- at the weekend
   coalesce(access_1h_off_shift_events, 0) AS off_shift_1h, -- {value|events} outside the user's shift in the last hour
   coalesce(access_24h_off_shift_events, 0) AS off_shift_24h, -- {value|events} outside the user's shift
   coalesce(access_24h_patients_off_shift_unexplained, 0) AS off_shift_unexplained_24h, -- {value|charts} without a reason outside the user's shift
   coalesce(access_24h_session_length, 0) AS session_length_24h, -- {value} accesses in one session
-  -- sign-in
+  -- sign-ins
   coalesce(auth_1h_failures, 0) AS sign_in_failures_1h, -- {value|failed sign-ins} in the last hour
   coalesce(auth_24h_failures, 0) AS sign_in_failures_24h, -- {value|failed sign-ins} in 24 hours
   coalesce(auth_1h_challenges_denied, 0) AS challenges_denied_1h, -- {value|sign-in request|sign-in requests} denied or ignored in the last hour
@@ -78,19 +78,19 @@ SELECT
   coalesce(auth_24h_proxy_events, 0) AS proxy_24h, -- {value|sign-ins} through a proxy
   coalesce(auth_24h_speed_kmh, 0) AS speed_kmh_24h, -- travelled at {value} km/h between sign-ins
   coalesce(auth_24h_odd_sign_ins, 0) AS odd_sign_ins_24h, -- {value|odd sign-ins}
-  -- both worlds
+  -- place and account
   coalesce(access_1h_remote_events, 0) AS remote_1h, -- {value|events} from outside the house in the last hour
   coalesce(access_24h_patients_after_odd_sign_in, 0) AS after_odd_sign_in_24h, -- opened {value|charts} without a reason after an odd sign-in
   coalesce(access_24h_two_places_events, 0) AS two_places_24h, -- active at two workstations at once {value|time|times}
   coalesce(access_24h_after_end_events, 0) AS after_end_24h, -- {value|events} after the user's employment ended
-  -- pairs
-  CAST(coalesce(pair_score_1h_top, 0) AS DOUBLE) / 1000000 AS pair_top_1h, -- the most suspicious chart of the last hour scores {value}
-  CAST(greatest(coalesce(pair_score_24h_top, 0), coalesce(pair_score_1h_top, 0)) AS DOUBLE) / 1000000 AS pair_top_24h, -- the most suspicious chart of the day scores {value}
-  CAST(coalesce(pair_score_24h_second, 0) AS DOUBLE) / 1000000 AS pair_second_24h, -- the second most suspicious chart of the day scores {value}
-  CAST(coalesce(pair_score_24h_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_24h, -- suspicion over all charts of the day adds up to {value}
-  CAST(coalesce(pair_score_1h_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_1h, -- suspicion over the charts of the last hour adds up to {value}
-  CAST(coalesce(suspect_score_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_30d, -- daily suspicion of the last 30 days adds up to {value}
-  -- history
+  -- charts that stand out
+  CAST(coalesce(pair_score_1h_top, 0) AS DOUBLE) / 1000000 AS pair_top_1h, -- one chart of the last hour stands out: it scores {value}
+  CAST(greatest(coalesce(pair_score_24h_top, 0), coalesce(pair_score_1h_top, 0)) AS DOUBLE) / 1000000 AS pair_top_24h, -- one chart of the day stands out: it scores {value}
+  CAST(coalesce(pair_score_24h_second, 0) AS DOUBLE) / 1000000 AS pair_second_24h, -- a second chart of the day stands out: it scores {value}
+  CAST(coalesce(pair_score_24h_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_24h, -- the charts of the day stand out: together they score {value}
+  CAST(coalesce(pair_score_1h_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_1h, -- the charts of the last hour stand out: together they score {value}
+  CAST(coalesce(suspect_score_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_30d, -- charts stood out on days of the last 30: together they score {value}
+  -- the last 30 days
   coalesce(slow_patients_sum, 0) AS slow_unexplained_30d, -- {value|charts} of the last 30 days never got a reason
   coalesce(slow_patients_new_sum, 0) AS slow_new_unexplained_30d, -- {value} of them were opened for the first time
   coalesce(slow_days_with_any, 0) AS slow_days_30d, -- on {value} of the last 30 days

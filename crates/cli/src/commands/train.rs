@@ -81,10 +81,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let specs: Vec<FeatureSpec> = table
         .names
         .iter()
-        .map(|name| FeatureSpec {
-            name: name.clone(),
-            unit: String::new(),
-            meaning: gathered.meanings.get(name).cloned().unwrap_or_default(),
+        .map(|name| {
+            let meaning = gathered.meanings.get(name).cloned().unwrap_or_default();
+            FeatureSpec { name: name.clone(), unit: unit(&meaning).to_owned(), meaning }
         })
         .collect();
     let config = TrainingConfig {
@@ -114,6 +113,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         line(format!("wrote {}", arguments.out.display()));
     }
     Ok(Answer::Yes)
+}
+
+/// What a feature counts, as its sentence says it: `charts` of `opened {value|charts} at night`; else nothing.
+fn unit(sentence: &str) -> &str {
+    let counted = sentence.split_once("{value|").and_then(|(_, rest)| rest.split_once('}'));
+    counted.map_or("", |(words, _)| words.rsplit('|').next().unwrap_or(words))
 }
 
 fn name(gathered: &Gathered) -> String {
@@ -158,6 +163,7 @@ fn narrow(table: &mut Table, arguments: &Arguments) {
     kept(&mut table.weights, &keep);
     kept(&mut table.groups, &keep);
     kept(&mut table.days, &keep);
+    kept(&mut table.incidents, &keep);
 }
 
 fn kept<T>(values: &mut Vec<T>, keep: &[bool]) {

@@ -30,11 +30,11 @@ fn rows(ends: &[i64], users: &[&str]) -> RecordBatch {
 
 #[test]
 fn a_row_is_positive_for_24_hours_after_an_act() {
-    let acts = Acts::from([("u1".to_owned(), vec![100 * HOUR])]);
-    let positive = |hour: i64| is_positive(&acts, "u1", hour * HOUR);
+    let acts = Acts::from([("u1".to_owned(), vec![(100 * HOUR, 7)])]);
+    let positive = |hour: i64| incident_at(&acts, "u1", hour * HOUR) == Some(7);
     // A tick holds what happened before its end, so the act at its very end is not in it.
     assert_eq!([99, 100, 101, 124, 125].map(positive), [false, false, true, true, false]);
-    assert!(!is_positive(&acts, "u2", 101 * HOUR));
+    assert_eq!(incident_at(&acts, "u2", 101 * HOUR), None);
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn day_close_rows_and_first_rows_after_acts_are_telling() {
     let mut writer = FileWriter::try_new(File::create(&file).unwrap(), &batch.schema()).unwrap();
     writer.write(&batch).unwrap();
     writer.finish().unwrap();
-    let acts = Acts::from([("u1".to_owned(), vec![2 * HOUR])]);
+    let acts = Acts::from([("u1".to_owned(), vec![(2 * HOUR, 1)])]);
     let telling = telling_rows(&file, &acts, &TimeZone::UTC).unwrap();
     std::fs::remove_file(&file).unwrap();
     // Row 1 follows the act, row 2 closes the first day, row 4 the second.

@@ -48,7 +48,8 @@ const MEASURES: &str = "count(*) AS events, count(DISTINCT patient_h) AS patient
     count(*) FILTER (WHERE action = 'print') AS prints, min(event_ms) AS first_ms, max(event_ms) AS last_ms";
 const MEASURE_NAMES: [&str; 6] = ["events", "patients", "bytes", "prints", "first_ms", "last_ms"];
 
-fn program() -> Arc<Program> {
+/// `grace`: how long unexplained accesses wait; longer than any window's panes are kept, or shorter.
+fn program(grace: Millis) -> Arc<Program> {
     let per_user = format!("SELECT user_key, {MEASURES} FROM access GROUP BY user_key");
     let columns = SIZES.iter().flat_map(|(size, _)| {
         let size = if *size < Millis::hours(1) { "15m".to_owned() } else { format!("{}h", size.0 / 3_600_000) };
@@ -62,7 +63,7 @@ fn program() -> Arc<Program> {
     let spec = ProgramSpec {
         tick: Millis::minutes(1),
         time_zone: "Europe/Vienna".to_owned(),
-        explain_grace: Millis::minutes(20),
+        explain_grace: grace,
         explained_rung: 5,
         windows: vec![
             window("access", "access", &["user_key"], &per_user, true),
@@ -309,12 +310,12 @@ fn ticks(stored: &Stored) -> Vec<Tick> {
 
 #[test]
 fn pieces_and_kills_leave_the_same_bytes() {
-    let program = program();
+    let programs = [Millis::minutes(20), Millis::minutes(150)].map(program);
     let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(12) });
     let strategy = (any::<u8>(), prop::collection::vec(any::<u8>(), 2..9), 1usize..400);
     let outcome = runner.run(&strategy, |(seed, pieces, life)| {
-        let logs = logs(seed);
-        let (plain, broken) = (run(&program, &logs, &[200], usize::MAX), run(&program, &logs, &pieces, life));
+        let (logs, program) = (logs(seed), &programs[usize::from(seed % 2)]);
+        let (plain, broken) = (run(program, &logs, &[200], usize::MAX), run(program, &logs, &pieces, life));
         prop_assert!(plain.users.len() > 50, "{} rows of users", plain.users.len());
         prop_assert!(plain.side.values().any(|what| *what == Disposition::Late));
         prop_assert!(plain.side.values().any(|what| *what == Disposition::Duplicate));
@@ -396,7 +397,7 @@ fn asked(stored: &Stored, size: Millis, hop: Millis) -> RecordBatch {
 
 #[test]
 fn windows_equal_one_plain_query_over_everything_kept() {
-    let program = program();
+    let program = program(Millis::minutes(20));
     for seed in [1, 2] {
         let logs = logs(seed);
         let stored = run(&program, &logs, &[31], 177);

@@ -1,20 +1,19 @@
 //! One transaction after the other into the target topic. Whatever goes wrong ends the writer; the next one, under the
 //! same transactional id, finds out from the broker how the last transaction ended.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use engine::ports::PortError;
 use rdkafka::TopicPartitionList;
-use rdkafka::client::ClientContext;
-use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::{Message, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
+use rdkafka::message::OwnedHeaders;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
 use crate::config::Config;
 use crate::deadline::Deadline;
+use crate::delivery::{Failures, is_fenced};
 use crate::error::{answer, code_of, told, unavailable};
 use crate::limits::{COMMIT_MAX, COMMIT_STEP, OPEN_MAX, SEND_MAX};
 
@@ -50,31 +49,6 @@ impl From<PortError> for Trouble {
         match error {
             PortError::Unavailable(_) => Self::Again(error),
             other => Self::Over(other),
-        }
-    }
-}
-
-/// Remembers the first record that was not delivered.
-#[derive(Debug, Default)]
-struct Failures(Mutex<Option<KafkaError>>);
-
-impl ClientContext for Failures {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        crate::admin::log(level, facility, text);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "kafka producer");
-    }
-}
-
-impl ProducerContext for Failures {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, message)) = result {
-            tracing::debug!(%error, topic = message.topic(), "not delivered");
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
         }
     }
 }
@@ -142,8 +116,8 @@ impl Writer {
                 return Err(Trouble::Again(unavailable(format!("{}: no answer for {seconds} s", doing()))));
             }
         }
-        let failed = self.inner.context().0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        failed.map_or(Ok(()), |error| Err(self.trouble(&error, &doing())))
+        let failed = self.inner.context().take();
+        failed.map_or(Ok(()), |(error, _)| Err(self.trouble(&error, &doing())))
     }
 
     /// Repeats a step while the library says that it may be repeated.
@@ -160,7 +134,7 @@ impl Writer {
                 KafkaError::Transaction(inner) => inner.is_retriable() && !inner.txn_requires_abort(),
                 _ => false,
             };
-            if !again || self.is_fenced(&error) || deadline.passed() {
+            if !again || is_fenced(&self.inner, &error) || deadline.passed() {
                 return Err(self.trouble(&error, doing));
             }
             tracing::debug!(error = answer(&error), "{doing}: trying on");
@@ -168,18 +142,8 @@ impl Writer {
         }
     }
 
-    fn is_fenced(&self, error: &KafkaError) -> bool {
-        let fenced = |code| {
-            matches!(
-                code,
-                Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch | Code::TransactionCoordinatorFenced
-            )
-        };
-        code_of(error).is_some_and(fenced) || self.inner.client().fatal_error().is_some_and(|(code, _)| fenced(code))
-    }
-
     fn trouble(&self, error: &KafkaError, doing: &str) -> Trouble {
-        if self.is_fenced(error) {
+        if is_fenced(&self.inner, error) {
             return Trouble::Over(unavailable(format!(
                 "another process has taken over `{}`; one process writes a target topic, the others wait outside",
                 self.id

@@ -21,6 +21,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _,
 
 use crate::config::Config;
 use crate::deadline::Deadline;
+use crate::delivery::is_fenced;
 use crate::error::{Result, answer, code_of, told, unavailable};
 use crate::group::Member;
 use crate::limits::{ABORT_PAUSE, ABORTS_MAX, COMMIT_MAX, COMMIT_STEP, OPEN_MAX, SEND_MAX};
@@ -276,7 +277,7 @@ impl Producer {
 
     fn verdict(&self, error: &KafkaError, doing: &str) -> Verdict {
         match error {
-            _ if self.is_fenced(error) => Verdict::Over(PortError::Fenced(self.lane)),
+            _ if is_fenced(&self.inner, error) => Verdict::Over(PortError::Fenced(self.lane)),
             _ if self.inner.client().fatal_error().is_some() => Verdict::Over(self.over(error, doing)),
             KafkaError::Flush(_) => Verdict::Again,
             KafkaError::Transaction(inner) if inner.txn_requires_abort() => Verdict::Abort,
@@ -286,18 +287,8 @@ impl Producer {
         }
     }
 
-    fn is_fenced(&self, error: &KafkaError) -> bool {
-        let fenced = |code| {
-            matches!(
-                code,
-                Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch | Code::TransactionCoordinatorFenced
-            )
-        };
-        code_of(error).is_some_and(fenced) || self.inner.client().fatal_error().is_some_and(|(code, _)| fenced(code))
-    }
-
     fn over(&self, error: &KafkaError, doing: &str) -> PortError {
-        if self.is_fenced(error) {
+        if is_fenced(&self.inner, error) {
             return PortError::Fenced(self.lane);
         }
         // Missing rights and the like are for a person to mend.

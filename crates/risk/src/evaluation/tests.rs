@@ -13,6 +13,7 @@ fn held(quality: f64) -> (Slice, Vec<f64>) {
         weights: vec![1.0; rows as usize],
         groups: (0..rows).map(|row| row / 10).collect(),
         days: (0..rows).map(|row| (row % 10) as i64).collect(),
+        incidents: Vec::new(),
     };
     (slice, scores)
 }

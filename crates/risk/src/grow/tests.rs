@@ -52,6 +52,7 @@ fn a_flag_and_a_count_are_used() {
             weights: vec![1.0; rows as usize],
             groups: (0..rows).collect(),
             days: vec![0; rows as usize],
+            incidents: Vec::new(),
         };
         let config = TrainingConfig { trees: 10, split_features: Some(2), seed, ..TrainingConfig::default() };
         let grown = grow(&Problem::new(&train, 1.0).unwrap(), &config).unwrap();
@@ -73,4 +74,22 @@ fn as_many_trees_as_asked_for_each_from_another_seed() {
     let cuts = |tree: &GrownTree| tree.nodes.iter().map(|node| node.split_value).collect::<Vec<_>>();
     // The first tree of each fit would be the same if all fits had one seed.
     assert_ne!(cuts(&grown.trees[0]), cuts(&grown.trees[25]));
+}
+
+#[test]
+fn an_incident_counts_as_the_square_root_of_its_rows() {
+    let mut train = slice(300, 5);
+    train.labels = (0..300).map(|row| u8::from(row < 104)).collect();
+    train.weights = vec![1.0; 300];
+    // An incident of a hundred rows, one of three, a positive row by itself.
+    train.incidents = (0..300).map(|row| if row < 100 { 1 } else { u64::from(row < 103) * 2 }).collect();
+    let weights = Problem::new(&train, 1.0).unwrap().weights;
+    let sum = |rows: std::ops::Range<usize>| weights[rows].iter().sum::<f64>();
+    let (large, small, single) = (sum(0..100), sum(100..103), sum(103..104));
+    assert!(
+        (large / single - 10.0).abs() < 1e-9 && (small / single - 3_f64.sqrt()).abs() < 1e-9,
+        "{large} {small} {single}"
+    );
+    assert!((large + small + single - 104.0).abs() < 1e-9, "together the positives weigh what they weighed");
+    assert!(weights[104..].iter().all(|weight| *weight == 1.0));
 }
