@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use chartwarden_tests::binary::run;
 use engine::invariants::conservation;
 
 use crate::stage::{LANES, Member, Stage, settle, try_settle, wait_until};
 
 /// Kills of one chaos run, unless `CHARTWARDEN_CHAOS_KILLS` says otherwise.
 const KILLS: u32 = 12;
+
+/// Kills of the run that archives and seals beside it.
+const ARCHIVE_KILLS: u32 = 6;
 
 /// Results of each lane.
 type Results = BTreeMap<u32, Vec<(String, Vec<u8>)>>;
@@ -117,6 +121,37 @@ fn kills_at_any_moment_leave_the_bytes_of_a_clean_run() {
     assert!(u64::from(at_work) >= kills / 3, "only {at_work} of {kills} kills met a member at work");
     assert!(between_findings > 0, "no kill fell between the first finding and the last");
     check(&stage, &format!("{kills} kills, {at_work} at work, {between_findings} between findings, seed {seed}"));
+}
+
+#[test]
+fn kills_while_archiving_and_sealing_leave_archive_and_ledger_whole() {
+    let seed = number("CHARTWARDEN_CHAOS_SEED", 7);
+    let stage = stage();
+    stage.ledger("data");
+    let mut moments = Moments(seed);
+    let (mut archiving, mut sealing) = (0, 0);
+    for _ in 0..ARCHIVE_KILLS {
+        let mut member = stage.start("killed", Some("data"));
+        works(&member);
+        std::thread::sleep(moments.next(1_500));
+        assert!(member.process.ended().is_none(), "it ended by itself:\n{}", member.log());
+        member.process.kill();
+        let receipts = std::fs::read_dir(stage.path("data/receipts")).map_or(0, Iterator::count);
+        let archived = std::fs::read_dir(stage.path("data/archive")).map_or(0, Iterator::count);
+        archiving += u32::from(archived > 0);
+        sealing += u32::from(receipts > 0);
+    }
+    let mut member = stage.start("killed", Some("data"));
+    settle(&mut [&mut member]);
+    member.stop();
+    assert!(archiving > 0 && sealing > 0, "{archiving} kills met an archive under way, {sealing} a ledger");
+    check(&stage, &format!("{ARCHIVE_KILLS} kills while archiving and sealing, seed {seed}"));
+    let live = stage.findings();
+    stage.sealed_once("data", &live);
+    let (pipeline, archive, out) = (stage.path("pipeline"), stage.path("data/archive"), stage.path("replayed.ndjson"));
+    let verified = run(&["replay", &pipeline, "--archive", &archive, "--out", &out, "--verify"]).with(0);
+    assert!(verified.out.contains("equal to the byte"), "{}", verified.out);
+    say(&format!("{} findings sealed once each, {}", live.len(), verified.out.trim()));
 }
 
 #[test]

@@ -87,6 +87,22 @@ impl Stage {
         run(&["ledger", "init", "--data", &self.path(data), "--origin", "chartwarden.test/log"]).with(0);
     }
 
+    /// Holds that the ledger in `data` has one entry for each finding, and that each receipt is proved offline.
+    pub(crate) fn sealed_once(&self, data: &str, findings: &[Vec<u8>]) {
+        let at = |name: &str| self.path(&format!("{data}/{name}"));
+        let (log, vkey) = (at("ledger"), at("log.vkey"));
+        let report = run(&["ledger", "verify", &log, "--vkey", &vkey, "--json"]).with(0).out;
+        let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+        assert_eq!(report["size"], findings.len() as u64 + 1, "the genesis entry and one for each finding");
+        for finding in findings {
+            let finding: serde_json::Value = serde_json::from_slice(finding).unwrap();
+            let id = finding["metadata"]["uid"].as_str().unwrap();
+            let receipt = |end: &str| at(&format!("receipts/{id}.{end}"));
+            let (proof, opening) = (receipt("tlog-proof"), receipt("opening.json"));
+            run(&["ledger", "prove", &proof, "--opening", &opening, "--vkey", &vkey]).with(0);
+        }
+    }
+
     /// Starts a consumer of the group; with `data` it archives and seals.
     pub(crate) fn start(&self, name: &str, data: Option<&str>) -> Member {
         let (pipeline, key) = (self.path("pipeline"), self.path("key"));
