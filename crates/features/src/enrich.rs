@@ -123,6 +123,15 @@ pub(crate) struct Memory {
     pub(crate) local: LocalTime,
 }
 
+impl Memory {
+    fn put_back(&mut self, taken: Option<(&str, LastFacts)>) {
+        if let Some((user, facts)) = taken {
+            self.touched.insert(user.to_owned());
+            self.facts.insert(user.to_owned(), facts);
+        }
+    }
+}
+
 /// What is common to all rows of a tick.
 pub(crate) struct Enrich<'a> {
     pub(crate) spec: &'a ProgramSpec,
@@ -146,16 +155,32 @@ impl Enrich<'_> {
             tick.streams[stream as usize].as_ref().map(|batch| Filler::new(self.spec, stream, batch.num_rows()))
         };
         let mut fillers: Vec<_> = Stream::ALL.into_iter().map(filler).collect();
-        let access = tick.streams[Stream::Access as usize].as_ref().map(AccessColumns::new);
-        let auth = tick.streams[Stream::Auth as usize].as_ref().map(AuthColumns::new);
+        let access = tick.streams[Stream::Access as usize].as_ref().map(|batch| AccessColumns::new(batch, self.spec));
+        let auth = tick.streams[Stream::Auth as usize].as_ref().map(|batch| AuthColumns::new(batch, self.spec));
+        // Rows of a user stand together: the facts are taken out once.
+        let mut open: Option<(&str, LastFacts)> = None;
         for (stream, row) in &tick.sequence {
-            let Some(filler) = &mut fillers[*stream as usize] else { continue };
+            let users = match stream {
+                Stream::Access => access.as_ref().map(|columns| columns.user),
+                Stream::Auth => auth.as_ref().map(|columns| columns.user),
+            };
+            let (Some(users), Some(filler)) = (users, &mut fillers[*stream as usize]) else { continue };
+            let user = users.value(*row);
+            let facts = match &mut open {
+                Some((known, facts)) if *known == user => facts,
+                _ => {
+                    memory.put_back(open.take());
+                    let facts = memory.facts.remove(user).unwrap_or_default();
+                    &mut open.insert((user, facts)).1
+                }
+            };
             match (stream, &access, &auth) {
-                (Stream::Access, Some(columns), _) => self.access(columns, *row, memory, filler),
-                (Stream::Auth, _, Some(columns)) => self.auth(columns, *row, memory, filler),
+                (Stream::Access, Some(columns), _) => self.access(columns, *row, facts, memory, filler),
+                (Stream::Auth, _, Some(columns)) => self.auth(columns, *row, facts, memory, filler),
                 _ => {}
             }
         }
+        memory.put_back(open);
         Ok(fillers.into_iter().map(|filler| filler.map(Filler::finish)).collect())
     }
 
@@ -190,36 +215,41 @@ impl Enrich<'_> {
 
     /// First appearances of the row's values within the horizon, and the note that they were seen. What lies beyond the
     /// horizon is passed over here: a lane that goes on has forgotten it, a restored one may not have yet.
-    fn seen<'v>(
+    fn seen<'v, 'a>(
         &self,
-        stream: Stream,
         user: &str,
         day: i32,
-        value_of: impl Fn(&str) -> Option<String>,
+        seen: impl Iterator<Item = (usize, Option<&'a str>)>,
         memory: &mut Memory,
     ) -> Vec<Value<'v>> {
         let mut values = Vec::new();
-        for (kind, seen) in self.spec.seen.iter().enumerate().filter(|(_, seen)| seen.relation == stream.name()) {
-            let value = value_of(&seen.column);
-            let last = value.as_deref().and_then(|value| memory.seen.last_day(kind, user, value));
-            let last = last.filter(|last| *last >= day.saturating_sub(seen.horizon_days()));
+        for (kind, value) in seen {
+            let horizon = self.spec.seen[kind].horizon_days();
+            let last = value.and_then(|value| memory.seen.last_day(kind, user, value));
+            let last = last.filter(|last| *last >= day.saturating_sub(horizon));
             values.push(Value::Flag(value.is_some() && last.is_none()));
             values.push(Value::Int(last.map(|last| (day - last).max(0))));
             if let Some(value) = value
-                && memory.seen.note(kind, user, &value, day)
+                && memory.seen.note(kind, user, value, day)
             {
                 let kind = i32::try_from(kind).unwrap_or(i32::MAX);
-                memory.seen_today.insert((kind, user.to_owned(), value), day);
+                memory.seen_today.insert((kind, user.to_owned(), value.to_owned()), day);
             }
         }
         values
     }
 
-    fn access(&self, columns: &AccessColumns<'_>, row: usize, memory: &mut Memory, filler: &mut Filler) {
+    fn access(
+        &self,
+        columns: &AccessColumns<'_>,
+        row: usize,
+        facts: &mut LastFacts,
+        memory: &mut Memory,
+        filler: &mut Filler,
+    ) {
         let time = Timestamp::from_millis(columns.time.value(row));
         let user = columns.user.value(row);
-        let mut facts = memory.facts.remove(user).unwrap_or_default();
-        let actor = self.actor(user, time, &mut facts, &mut memory.local);
+        let actor = self.actor(user, time, facts, &mut memory.local);
         let patient = optional(columns.patient, row);
         let patient_h = patient.map(hash64);
         let workstation_h = hashed(columns.workstation, row);
@@ -252,12 +282,8 @@ impl Enrich<'_> {
             Value::Flag(elsewhere && gap.is_some_and(|gap| gap <= TWO_PLACES_SPAN)),
             Value::Flag(false),
         ]);
-        let day = actor.local.day;
-        let value_of = |name: &str| {
-            let column = columns.source.batch.column_by_name(name)?.as_string_opt::<i32>()?;
-            optional(column, row).map(str::to_owned)
-        };
-        values.extend(self.seen(Stream::Access, user, day, value_of, memory));
+        let seen = columns.seen.iter().map(|(kind, column)| (*kind, optional(column, row)));
+        values.extend(self.seen(user, actor.local.day, seen, memory));
         filler.row(values);
 
         facts.access =
@@ -266,15 +292,19 @@ impl Enrich<'_> {
         if let Some(patient) = patient_h.filter(|_| writes) {
             note_charted(&mut facts.charted, patient, time, self.spec.explain_grace);
         }
-        memory.touched.insert(user.to_owned());
-        memory.facts.insert(user.to_owned(), facts);
     }
 
-    fn auth(&self, columns: &AuthColumns<'_>, row: usize, memory: &mut Memory, filler: &mut Filler) {
+    fn auth(
+        &self,
+        columns: &AuthColumns<'_>,
+        row: usize,
+        facts: &mut LastFacts,
+        memory: &mut Memory,
+        filler: &mut Filler,
+    ) {
         let time = Timestamp::from_millis(columns.time.value(row));
         let user = columns.user.value(row);
-        let mut facts = memory.facts.remove(user).unwrap_or_default();
-        let actor = self.actor(user, time, &mut facts, &mut memory.local);
+        let actor = self.actor(user, time, facts, &mut memory.local);
         let activity = columns.activity.value(row);
         let (success, failure) = match columns.outcome.value(row) {
             "success" => (true, false),
@@ -292,16 +322,11 @@ impl Enrich<'_> {
         let speed = distance.zip(gap).map(|(km, gap)| speed_kmh(km, gap));
         facts.denials.retain(|denial| time - *denial <= DENIAL_SPAN);
         let device = optional(columns.device, row);
-        let day = actor.local.day;
-        let value_of = |name: &str| {
-            let column = columns.source.batch.column_by_name(name)?.as_string_opt::<i32>()?;
-            // Only successful sign-ins make a device or place familiar.
-            optional(column, row).filter(|_| success).map(str::to_owned)
-        };
-        let seen = self.seen(Stream::Auth, user, day, value_of, memory);
+        // Only successful sign-ins make a device or place familiar.
+        let seen = columns.seen.iter().map(|(kind, column)| (*kind, optional(column, row).filter(|_| success)));
+        let seen = self.seen(user, actor.local.day, seen, memory);
         let first = |name: &str| {
-            let auth = self.spec.seen.iter().filter(|seen| seen.relation == Stream::Auth.name());
-            let place = auth.enumerate().find(|(_, seen)| seen.column == name)?.0;
+            let place = columns.seen.iter().position(|(kind, _)| self.spec.seen[*kind].column == name)?;
             matches!(seen.get(place * 2), Some(Value::Flag(true))).then_some(())
         };
         let outside = optional(columns.network, row).is_some_and(|network| network != "internal");
@@ -335,8 +360,6 @@ impl Enrich<'_> {
         if odd {
             facts.odd_sign_in = Some(time);
         }
-        memory.touched.insert(user.to_owned());
-        memory.facts.insert(user.to_owned(), facts);
     }
 
     /// What links a user and a patient at a point in time, as far as known.
@@ -421,8 +444,16 @@ impl Link {
     }
 }
 
+/// Columns whose values are noted as seen, each with its kind.
+type SeenColumns<'a> = Vec<(usize, &'a StringArray)>;
+
+fn seen_columns<'a>(source: &Source<'a>, spec: &ProgramSpec, stream: Stream) -> SeenColumns<'a> {
+    let kinds = spec.seen.iter().enumerate().filter(|(_, seen)| seen.relation == stream.name());
+    kinds.map(|(kind, seen)| (kind, source.text(&seen.column))).collect()
+}
+
 struct AccessColumns<'a> {
-    source: Source<'a>,
+    seen: SeenColumns<'a>,
     time: &'a arrow::array::TimestampMillisecondArray,
     user: &'a StringArray,
     patient: &'a StringArray,
@@ -434,9 +465,10 @@ struct AccessColumns<'a> {
 }
 
 impl<'a> AccessColumns<'a> {
-    fn new(batch: &'a RecordBatch) -> Self {
+    fn new(batch: &'a RecordBatch, spec: &ProgramSpec) -> Self {
         let source = Source { batch };
         Self {
+            seen: seen_columns(&source, spec, Stream::Access),
             time: source.column("event_time").as_primitive::<TimestampMillisecondType>(),
             user: source.text("user_key"),
             patient: source.text("patient_key"),
@@ -445,13 +477,12 @@ impl<'a> AccessColumns<'a> {
             search: source.text("search_token"),
             reason: source.text("reason_token"),
             resource: source.text("resource"),
-            source,
         }
     }
 }
 
 struct AuthColumns<'a> {
-    source: Source<'a>,
+    seen: SeenColumns<'a>,
     time: &'a arrow::array::TimestampMillisecondArray,
     user: &'a StringArray,
     activity: &'a StringArray,
@@ -464,9 +495,10 @@ struct AuthColumns<'a> {
 }
 
 impl<'a> AuthColumns<'a> {
-    fn new(batch: &'a RecordBatch) -> Self {
+    fn new(batch: &'a RecordBatch, spec: &ProgramSpec) -> Self {
         let source = Source { batch };
         Self {
+            seen: seen_columns(&source, spec, Stream::Auth),
             time: source.column("event_time").as_primitive::<TimestampMillisecondType>(),
             user: source.text("user_key"),
             activity: source.text("activity"),
@@ -476,7 +508,6 @@ impl<'a> AuthColumns<'a> {
             address: source.text("address_key"),
             latitude: source.float("latitude"),
             longitude: source.float("longitude"),
-            source,
         }
     }
 }
@@ -516,7 +547,7 @@ pub(crate) fn resolve(
     pending: &RecordBatch,
     facts: &HashMap<String, LastFacts>,
 ) -> Result<RecordBatch> {
-    let columns = AccessColumns::new(pending);
+    let columns = AccessColumns::new(pending, enrich.spec);
     let schema = pending.schema();
     let rows = pending.num_rows();
     let (mut rung, mut explained) = (Int32Builder::with_capacity(rows), BooleanBuilder::with_capacity(rows));

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use events::schema::{ColumnKind, Stream};
 
@@ -13,7 +13,7 @@ use crate::limits::{BASELINE_DAYS_MAX, SEEN_HORIZON_MAX};
 use crate::pair_scores;
 use crate::rows::{RowPlan, row_fields};
 use crate::seal::derived_schema;
-use crate::spec::{ColumnMeaning, ProgramSpec, ScoringSpec, WindowSize, WindowSpec, column_meanings};
+use crate::spec::{ColumnMeaning, ProgramSpec, ScoringSpec, SeenSpec, WindowSize, WindowSpec, column_meanings};
 use crate::sql::{columns_named, distance};
 use crate::window::WindowPlans;
 
@@ -87,6 +87,7 @@ impl Program {
             let (name, days) = (&baseline.name, baseline.days);
             problems.push(Error::Misfit(format!("baseline `{name}`: {days} days are above {BASELINE_DAYS_MAX}")));
         }
+        problems.extend(spec.seen.iter().filter_map(unseeable));
         spec.windows.push(pair_scores::window());
         let mut relations = Vec::new();
         for window in &spec.windows {
@@ -220,6 +221,24 @@ impl Program {
         let place = self.spec.windows.iter().position(|window| window.relation == name)?;
         Some(self.relation_schema(self.relations[place]))
     }
+}
+
+/// What keeps a column from being noted as seen: it is none of a stream's texts.
+fn unseeable(seen: &SeenSpec) -> Option<Error> {
+    let (name, relation, column) = (&seen.name, &seen.relation, &seen.column);
+    let Some(stream) = Stream::ALL.into_iter().find(|stream| stream.name() == relation) else {
+        return Some(Error::Misfit(format!("seen `{name}`: relation `{relation}` is neither `access` nor `auth`")));
+    };
+    let schema = stream.schema();
+    let texts = schema.fields().iter().filter(|field| *field.data_type() == DataType::Utf8).map(|field| field.name());
+    let texts: Vec<_> = texts.collect();
+    if texts.contains(&column) {
+        return None;
+    }
+    let nearest = texts.into_iter().min_by_key(|text| distance(text, column)).map_or("", String::as_str);
+    Some(Error::Misfit(format!(
+        "seen `{name}`: `{column}` is no text column of `{relation}`; did you mean `{nearest}`?"
+    )))
 }
 
 /// The relations and their names.

@@ -80,6 +80,19 @@ fn every_problem_of_the_settings_is_reported_at_once_with_its_place() {
 }
 
 #[test]
+fn what_cannot_be_seen_is_named() {
+    let file = "pipeline.toml";
+    let edits = [
+        (file, "column = \"device_key\"", "column = \"device_kee\""),
+        (file, "relation = \"access\"\ncolumn", "relation = \"resolved\"\ncolumn"),
+    ];
+    let problems = problems_of("seen", &edits);
+    for expected in ["did you mean `device_key`?", "relation `resolved` is neither `access` nor `auth`"] {
+        assert!(problems.contains(expected), "{expected:?} in:\n{problems}");
+    }
+}
+
+#[test]
 fn every_problem_of_the_syntax_is_reported_at_once_with_its_place() {
     let file = "pipeline.toml";
     let edits = [(file, "name = \"insider-breach\"", "name = insider"), (file, "tick = \"1m\"", "tick = ")];
