@@ -91,7 +91,7 @@ fn live_equals_the_replay_of_its_archive() {
     stage.sealed_once("data", &live);
 }
 
-/// Two users open a chart, and again three hours later; an order that one of them has for it becomes known in between.
+/// Two users open a chart each, and again three hours later; an order that one of them has for it becomes known in between.
 /// Says how many records that is on the access topic of lane 0; the last of them is garbage.
 fn speak_of_a_late_order(stage: &Stage, newest: Timestamp) -> usize {
     let hour = Millis::hours(1);
@@ -111,7 +111,8 @@ fn speak_of_a_late_order(stage: &Stage, newest: Timestamp) -> usize {
         (again + Millis::minutes(20), &["closer"]),
     ] {
         for user in users {
-            let (patient, millis) = ("late-patient", time.millis());
+            let millis = time.millis();
+            let patient = if *user == "with-order" { "late-patient" } else { "other-patient" };
             let event = format!(
                 r#"{{"id":"{user}-{millis}","time":{millis},"user":"{user}","patient":"{patient}","action":"read","outcome":"success"}}"#
             );
