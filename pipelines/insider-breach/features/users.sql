@@ -83,14 +83,14 @@ SELECT
   coalesce(access_24h_patients_after_odd_sign_in, 0) AS after_odd_sign_in_24h, -- opened {value|charts} without a reason after an odd sign-in
   coalesce(access_24h_two_places_events, 0) AS two_places_24h, -- active at two workstations at once {value|time|times}
   coalesce(access_24h_after_end_events, 0) AS after_end_24h, -- {value|events} after the user's employment ended
-  -- charts that stand out
-  CAST(coalesce(pair_score_1h_top, 0) AS DOUBLE) / 1000000 AS pair_top_1h, -- one chart of the last hour stands out: it scores {value}
-  CAST(greatest(coalesce(pair_score_24h_top, 0), coalesce(pair_score_1h_top, 0)) AS DOUBLE) / 1000000 AS pair_top_24h, -- one chart of the day stands out: it scores {value}
-  CAST(coalesce(pair_score_24h_second, 0) AS DOUBLE) / 1000000 AS pair_second_24h, -- a second chart of the day stands out: it scores {value}
-  CAST(coalesce(pair_score_24h_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_24h, -- the charts of the day stand out: together they score {value}
-  CAST(coalesce(pair_score_1h_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_1h, -- the charts of the last hour stand out: together they score {value}
-  CAST(coalesce(suspect_score_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_30d, -- charts stood out on days of the last 30: together they score {value}
-  -- the last 30 days
+  -- charts that stand out: each is told with its own evidence, so these have no sentence
+  CAST(coalesce(pair_score_1h_top, 0) AS DOUBLE) / 1000000 AS pair_top_1h,
+  CAST(greatest(coalesce(pair_score_24h_top, 0), coalesce(pair_score_1h_top, 0)) AS DOUBLE) / 1000000 AS pair_top_24h,
+  CAST(coalesce(pair_score_24h_second, 0) AS DOUBLE) / 1000000 AS pair_second_24h,
+  CAST(coalesce(pair_score_24h_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_24h,
+  CAST(coalesce(pair_score_1h_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_1h,
+  CAST(coalesce(suspect_score_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_30d,
+  -- habits
   coalesce(slow_patients_sum, 0) AS slow_unexplained_30d, -- {value|charts} of the last 30 days never got a reason
   coalesce(slow_patients_new_sum, 0) AS slow_new_unexplained_30d, -- {value} of them were opened for the first time
   coalesce(slow_days_with_any, 0) AS slow_days_30d, -- on {value} of the last 30 days
