@@ -13,6 +13,7 @@ use events::{DecodeOptions, Decoder, Format, PseudonymKeys, Record, Records};
 use futures::executor::block_on;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use reference::Kind;
 
 use super::*;
 use crate::journal::TierRecord;
@@ -129,6 +130,13 @@ fn config() -> LaneConfig {
     }
 }
 
+/// Where the reference stood when the lane was first opened; who takes it up must not ask again.
+fn genesis() -> Pins {
+    let mut pins = Pins::default();
+    pins.set(Kind::Staff, 0, Offset(3));
+    pins
+}
+
 /// Raw records of the two topics, in offset order.
 type Logs = [Vec<String>; 2];
 
@@ -195,7 +203,7 @@ impl Owner {
             Decoder::new(stream, Format::Native, Arc::clone(&keys), options).unwrap()
         };
         let lane = match &stored.record {
-            None => Lane::new(Arc::clone(program), config(), &[Offset(0); 2], Pins::default()).unwrap(),
+            None => Lane::new(Arc::clone(program), config(), &[Offset(0); 2], genesis()).unwrap(),
             Some(record) => {
                 let mut panes = StoredPanes::default();
                 for ((tier, end), bytes) in &stored.panes {
@@ -326,6 +334,7 @@ fn pieces_and_kills_leave_the_same_bytes() {
         prop_assert!(plain.panes == broken.panes, "stored panes differ");
         prop_assert_eq!(&plain.facts, &broken.facts);
         for record in &broken.journal {
+            prop_assert_eq!(&record.genesis, &genesis());
             prop_assert!(record.counts.iter().all(Counts::balance));
         }
         Ok(())
