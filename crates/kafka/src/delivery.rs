@@ -1,5 +1,4 @@
-//! What becomes of a producer's records, for producers that only ask for the first that was not delivered; and whether
-//! a producer has been fenced.
+//! What the broker reports of a producer's records, and whether a producer has been fenced.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,18 +10,32 @@ use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerCon
 
 use crate::error::code_of;
 
-/// Remembers the first record that was not delivered, and its topic.
+/// Reports since they were last asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Failures(Mutex<Option<(KafkaError, String)>>);
+pub(crate) struct Reports {
+    /// The first record that was not delivered, and its topic.
+    pub(crate) failed: Option<(KafkaError, String)>,
+    /// (tag less one, offset) of delivered records that were tagged.
+    pub(crate) offsets: Vec<(usize, i64)>,
+}
 
-impl Failures {
-    /// The first failure since it was last asked for.
-    pub(crate) fn take(&self) -> Option<(KafkaError, String)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+/// Receives them.
+#[derive(Debug, Default)]
+pub(crate) struct Deliveries(Mutex<Reports>);
+
+impl Deliveries {
+    /// Everything reported since.
+    pub(crate) fn take(&self) -> Reports {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The first failure since.
+    pub(crate) fn take_failure(&self) -> Option<(KafkaError, String)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).failed.take()
     }
 }
 
-impl ClientContext for Failures {
+impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         crate::admin::log(level, facility, text);
     }
@@ -32,16 +45,24 @@ impl ClientContext for Failures {
     }
 }
 
-impl ProducerContext for Failures {
-    type DeliveryOpaque = ();
+impl ProducerContext for Deliveries {
+    /// A record's tag; [`UNTAGGED`] where nobody asks for its offset.
+    type DeliveryOpaque = usize;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, message)) = result {
-            let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            first.get_or_insert_with(|| (error.clone(), message.topic().to_owned()));
+    fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
+        let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match result {
+            Ok(message) if tag != UNTAGGED => reports.offsets.push((tag - 1, message.offset())),
+            Ok(_) => {}
+            Err((error, message)) => {
+                reports.failed.get_or_insert_with(|| (error.clone(), message.topic().to_owned()));
+            }
         }
     }
 }
+
+/// The tag of a record whose offset nobody asks for.
+pub(crate) const UNTAGGED: usize = 0;
 
 /// Whether `error` means that another producer has taken over the transactional id of `producer`.
 pub(crate) fn is_fenced<C: ProducerContext>(producer: &BaseProducer<C>, error: &KafkaError) -> bool {

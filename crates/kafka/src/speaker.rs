@@ -11,7 +11,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::delivery::Failures;
+use crate::delivery::{Deliveries, UNTAGGED};
 use crate::error::{Result, code_of, told, unavailable};
 use crate::limits::SEND_MAX;
 
@@ -42,13 +42,13 @@ fn murmur2(data: &[u8]) -> u32 {
 
 /// An idempotent producer; with a transactional id also the kind of source system that writes in transactions.
 pub struct Speaker {
-    producer: BaseProducer<Failures>,
+    producer: BaseProducer<Deliveries>,
 }
 
 impl Speaker {
     /// Builds a producer without transactions; nothing is sent yet.
     pub fn connect(config: &Config) -> Result<Self> {
-        let producer = BaseProducer::from_config_and_context(&config.producer(None)?, Failures::default())
+        let producer = BaseProducer::from_config_and_context(&config.producer(None)?, Deliveries::default())
             .map_err(|error| told("kafka configuration", &error))?;
         Ok(Self { producer })
     }
@@ -56,7 +56,7 @@ impl Speaker {
     /// Builds a producer whose records stand in transactions: [`Self::begin`], then [`Self::end`].
     pub fn transactional(config: &Config, id: &str) -> Result<Self> {
         let doing = || format!("transactional id `{id}`");
-        let producer = BaseProducer::from_config_and_context(&config.producer(Some(id))?, Failures::default())
+        let producer = BaseProducer::from_config_and_context(&config.producer(Some(id))?, Deliveries::default())
             .map_err(|error| told("kafka configuration", &error))?;
         producer.init_transactions(SEND_MAX).map_err(|error| told(&doing(), &error))?;
         Ok(Self { producer })
@@ -86,7 +86,7 @@ impl Speaker {
         headers: &[Header],
         time: Option<Timestamp>,
     ) -> Result<()> {
-        let mut next = BaseRecord::<[u8], [u8]>::to(topic).key(key);
+        let mut next = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, UNTAGGED).key(key);
         next.partition = partition.map(|partition| i32::try_from(partition).unwrap_or(i32::MAX));
         next.payload = value;
         next.timestamp = time.map(Timestamp::millis);
@@ -120,7 +120,7 @@ impl Speaker {
                 )));
             }
         }
-        let failed = self.producer.context().take();
+        let failed = self.producer.context().take_failure();
         failed.map_or(Ok(()), |(error, topic)| Err(told(&format!("writing to topic `{topic}`"), &error)))
     }
 }

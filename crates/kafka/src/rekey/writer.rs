@@ -13,7 +13,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::delivery::{Failures, is_fenced};
+use crate::delivery::{Deliveries, UNTAGGED, is_fenced};
 use crate::error::{answer, code_of, told, unavailable};
 use crate::limits::{COMMIT_MAX, COMMIT_STEP, OPEN_MAX, SEND_MAX};
 
@@ -55,13 +55,13 @@ impl From<PortError> for Trouble {
 
 pub(super) struct Writer {
     id: String,
-    inner: BaseProducer<Failures>,
+    inner: BaseProducer<Deliveries>,
 }
 
 impl Writer {
     /// Fences every earlier writer under this id and waits until what it had open has ended.
     pub(super) fn open(config: &Config, id: &str) -> Result<Self, Trouble> {
-        let inner = BaseProducer::from_config_and_context(&config.producer(Some(id))?, Failures::default())
+        let inner = BaseProducer::from_config_and_context(&config.producer(Some(id))?, Deliveries::default())
             .map_err(|error| told("kafka configuration", &error))?;
         let writer = Self { id: id.to_owned(), inner };
         let deadline = Deadline::after(OPEN_MAX);
@@ -96,7 +96,7 @@ impl Writer {
         let deadline = Deadline::after(SEND_MAX);
         let doing = || format!("writing to topic `{target}`");
         for copy in copies {
-            let mut next = BaseRecord::<[u8], [u8]>::to(target).partition(copy.lane);
+            let mut next = BaseRecord::<[u8], [u8], usize>::with_opaque_to(target, UNTAGGED).partition(copy.lane);
             next.key = copy.key.as_deref();
             next.payload = copy.value.as_deref();
             next.timestamp = copy.time;
@@ -116,7 +116,7 @@ impl Writer {
                 return Err(Trouble::Again(unavailable(format!("{}: no answer for {seconds} s", doing()))));
             }
         }
-        let failed = self.inner.context().take();
+        let failed = self.inner.context().take_failure();
         failed.map_or(Ok(()), |(error, _)| Err(self.trouble(&error, &doing())))
     }
 

@@ -4,7 +4,6 @@
 //! same bytes are produced again; a fatal error ends the lane. The queue is drained in steps of a millisecond before
 //! rdkafka's own flush is called, which would wait 100 ms each time.
 
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -12,16 +11,15 @@ use base::Timestamp;
 use engine::ports::{LaneId, Message as Sent, PortError, Tier};
 use events::Header;
 use rdkafka::TopicPartitionList;
-use rdkafka::client::ClientContext;
-use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::{Header as Named, Message, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext, PurgeConfig};
+use rdkafka::message::{Header as Named, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
 
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::delivery::is_fenced;
+use crate::delivery::{Deliveries, UNTAGGED, is_fenced};
 use crate::error::{Result, answer, code_of, told, unavailable};
 use crate::group::Member;
 use crate::limits::{ABORT_PAUSE, ABORTS_MAX, COMMIT_MAX, COMMIT_STEP, OPEN_MAX, SEND_MAX};
@@ -52,49 +50,6 @@ impl<'a> Outgoing<'a> {
     }
 }
 
-/// What the broker reported about records of the present attempt.
-#[derive(Debug, Default)]
-struct Reports {
-    failed: Option<(KafkaError, String)>,
-    /// (index of the record, offset) of parts of panes.
-    offsets: Vec<(usize, i64)>,
-}
-
-#[derive(Debug, Default)]
-struct ProducerReports(Mutex<Reports>);
-
-impl ProducerReports {
-    fn take(&self) -> Reports {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl ClientContext for ProducerReports {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        crate::admin::log(level, facility, text);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "kafka producer");
-    }
-}
-
-impl ProducerContext for ProducerReports {
-    /// One more than the index of a part of a pane; 0 for records whose offset nobody asks for.
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, opaque: usize) {
-        let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match result {
-            Ok(message) if opaque > 0 => reports.offsets.push((opaque - 1, message.offset())),
-            Ok(_) => {}
-            Err((error, message)) => {
-                reports.failed.get_or_insert_with(|| (error.clone(), message.topic().to_owned()));
-            }
-        }
-    }
-}
-
 /// What to do after a step failed.
 enum Verdict {
     /// The same step again.
@@ -120,7 +75,7 @@ type Attempt = std::result::Result<(), Failed>;
 /// The producer of one lane.
 pub(crate) struct Producer {
     lane: LaneId,
-    inner: BaseProducer<ProducerReports>,
+    inner: BaseProducer<Deliveries>,
 }
 
 /// Where the panes of a committed transaction stand.
@@ -130,7 +85,7 @@ impl Producer {
     /// Builds the lane's producer and fences all former ones.
     pub(crate) fn open(config: &Config, lane: LaneId) -> Result<Self> {
         let id = format!("{}-lane-{lane}", config.prefix);
-        let inner = BaseProducer::from_config_and_context(&config.producer(Some(&id))?, ProducerReports::default())
+        let inner = BaseProducer::from_config_and_context(&config.producer(Some(&id))?, Deliveries::default())
             .map_err(|error| told("kafka configuration", &error))?;
         let producer = Self { lane, inner };
         let deadline = Deadline::after(OPEN_MAX);
@@ -205,8 +160,8 @@ impl Producer {
     fn send_all(&self, records: &[Outgoing<'_>]) -> Result<Attempt> {
         let deadline = Deadline::after(SEND_MAX);
         for (index, record) in records.iter().enumerate() {
-            let opaque = if record.pane.is_some() { index + 1 } else { 0 };
-            let mut next = BaseRecord::<[u8], [u8], usize>::with_opaque_to(record.topic, opaque);
+            let tag = if record.pane.is_some() { index + 1 } else { UNTAGGED };
+            let mut next = BaseRecord::<[u8], [u8], usize>::with_opaque_to(record.topic, tag);
             next.partition = record.partition;
             next.key = record.key;
             next.payload = record.value;
@@ -230,7 +185,7 @@ impl Producer {
                 return self.failed(KafkaError::MessageProduction(Code::MessageTimedOut), "writing records".to_owned());
             }
         }
-        let failed = self.inner.context().0.lock().unwrap_or_else(PoisonError::into_inner).failed.take();
+        let failed = self.inner.context().take_failure();
         failed.map_or(Ok(Ok(())), |(error, topic)| self.failed(error, format!("writing to topic `{topic}`")))
     }
 
