@@ -258,6 +258,11 @@ impl Reader {
             || feed.confirmed.is_some_and(|ends| ends.eof >= target || ends.fetched >= target)
     }
 
+    /// What was last confirmed of a partition, for the log.
+    pub(crate) fn ends(&self, key: Key) -> Option<Ends> {
+        self.feeds.get(&key)?.confirmed
+    }
+
     /// Offsets between what was handed out and the high watermark.
     pub(crate) fn lag(&self, key: Key) -> Option<u64> {
         if self.end(key).is_some() {

@@ -40,9 +40,10 @@ impl Restorer {
         &self,
         topic: &str,
         partition: i32,
-        each: impl FnMut(&BorrowedMessage<'_>) -> Result<()>,
+        mut each: impl FnMut(&BorrowedMessage<'_>) -> Result<()>,
     ) -> Result<()> {
         let (low, high) = self.admin.watermarks(topic, partition)?;
+        tracing::debug!(topic, partition, low, high, "restoring");
         if low == high {
             return Ok(());
         }
@@ -52,7 +53,12 @@ impl Restorer {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (index, partition);
         reader.add(key, None)?;
-        let read = drain(&mut reader, key, high, each).map_err(|stalled| match stalled {
+        let mut records = 0_u64;
+        let counted = |message: &BorrowedMessage<'_>| {
+            records += 1;
+            each(message)
+        };
+        let read = drain(&mut reader, key, high, counted).map_err(|stalled| match stalled {
             Stalled::Error(error) => error,
             Stalled::Silent => unavailable(format!(
                 "topic `{topic}` partition {partition}: {} s without a record on the way to offset {high}; check that \
@@ -60,6 +66,7 @@ impl Restorer {
                 READ_STALL_MAX.as_secs()
             )),
         });
+        tracing::debug!(topic, partition, records, at = ?reader.ends(key), "restored");
         reader.remove(key)?;
         read
     }
