@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::lane::Lane;
 use crate::limits::STEP_ROWS_MAX;
 use crate::plan::Relation;
+use crate::window::coalesced;
 
 /// One relation's part of the step.
 #[derive(Debug)]
@@ -53,7 +54,10 @@ impl Lane {
 
     fn aggregate_step(&mut self, input: usize) -> Result<()> {
         let step = &mut self.open[input];
-        let rows = std::mem::take(&mut step.rows);
+        if step.rows.is_empty() {
+            return Ok(());
+        }
+        let rows = coalesced(std::mem::take(&mut step.rows))?;
         for (early, group) in step.early.iter_mut().zip(&self.plans.inputs[input].groups) {
             let states = self.plans.groups[*group].partial(rows.clone())?;
             if states.num_rows() > 0 {

@@ -133,12 +133,12 @@ impl Program {
         let mut whole = true;
         let mut named: Vec<HashSet<String>> = vec![HashSet::new(); self.relations.len()];
         for (group, (window, relation)) in self.spec.windows.iter().zip(&self.relations).enumerate() {
-            let columns = columns_named(&window.sql, &window.relation, &self.relation_schema(*relation));
+            let columns = named_columns(window, &self.relation_schema(*relation));
             whole &= keep(columns.map(|columns| named[group] = columns));
         }
         let inputs = self.inputs(&named);
         let mut groups = Vec::new();
-        // A window that names nothing has been complained of.
+        // A window that could not be planned has been complained of, and names nothing.
         for (group, window) in self.spec.windows.iter().enumerate().filter(|(group, _)| !named[*group].is_empty()) {
             let input = inputs.iter().find(|input| input.groups.contains(&group))?;
             let schema = self.relation_schema(input.relation).project(&input.columns);
@@ -220,6 +220,20 @@ impl Program {
     pub fn relation_columns(&self, name: &str) -> Option<SchemaRef> {
         let place = self.spec.windows.iter().position(|window| window.relation == name)?;
         Some(self.relation_schema(self.relations[place]))
+    }
+}
+
+/// The columns of its relation that a window reads, its keys among them.
+fn named_columns(window: &WindowSpec, schema: &SchemaRef) -> Result<HashSet<String>> {
+    let columns = columns_named(&window.sql, &window.relation, schema)?;
+    match window.keys.iter().find(|key| !columns.contains(*key)) {
+        None => Ok(columns),
+        Some(key) => Err(Error::Sql {
+            file: window.sql.file.clone(),
+            line: 1,
+            problem: format!("the key `{key}` is not read from `{}`", window.relation),
+            hint: Some(format!("begin with SELECT {} and end with GROUP BY the same", window.keys.join(", "))),
+        }),
     }
 }
 

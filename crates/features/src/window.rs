@@ -78,7 +78,7 @@ impl WindowPlans {
 
     /// Rows to a pane of states, sorted by key.
     pub(crate) fn partial(&self, rows: Vec<RecordBatch>) -> Result<RecordBatch> {
-        self.rows.put(coalesced(rows)?);
+        self.rows.put(rows);
         sort_by_keys(&self.partial.run()?, self.key_count)
     }
 
