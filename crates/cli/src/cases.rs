@@ -25,8 +25,9 @@ pub(crate) struct Case {
     pub(crate) opened: Timestamp,
     pub(crate) last: Timestamp,
     pub(crate) severity: &'static str,
-    /// The highest score told.
+    /// The highest score told, and the threshold of that day.
     pub(crate) score: f64,
+    pub(crate) threshold: f64,
     pub(crate) title: String,
     pub(crate) reasons: Vec<String>,
     /// How many findings it has.
@@ -49,7 +50,7 @@ pub(crate) fn cases<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<Vec<Cas
                 case.findings += 1;
                 case.last = case.last.max(view.tick_end);
                 if view.activity != Activity::Closed && view.score >= case.score {
-                    case.score = view.score;
+                    (case.score, case.threshold) = (view.score, view.open_score);
                     (case.title, case.reasons) = (view.title, view.sentences);
                     case.severity = view.severity.caption();
                 }
@@ -70,6 +71,7 @@ fn begun(view: FindingView) -> Case {
         last: view.tick_end,
         severity: view.severity.caption(),
         score: view.score,
+        threshold: view.open_score,
         title: view.title,
         reasons: view.sentences,
         findings: 1,
@@ -102,7 +104,8 @@ pub(crate) fn table(cases: &[Case], plain: bool) -> String {
             shown_time(case.opened),
             short(&case.user),
             case.severity.to_owned(),
-            format!("{:.2}", case.score),
+            // A score below the threshold opened nothing: beside a grave rule it would only confuse.
+            if case.score < case.threshold { "rule".to_owned() } else { format!("{:.2}", case.score) },
             why,
         ];
         if with_truth {

@@ -3,6 +3,7 @@
 //! Read next: `cases.rs`, which puts findings together.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -111,7 +112,7 @@ impl Played<'_> {
         if outcome.cases.is_empty() {
             line("no case was found: try another --seed or more --days");
         } else {
-            line(table(&outcome.cases, plain));
+            line(table(&outcome.cases, plain || !std::io::stdout().is_terminal()));
         }
         line("");
         line(format!(
