@@ -60,7 +60,11 @@ fn write_training(out: &mut String, model: &Model) -> fmt::Result {
     writeln!(out, "| forest | {trees} trees, {nodes} nodes, up to {} levels |", model.forest().levels())?;
     let (leaf_min, seed) = (config.leaf_min, config.seed);
     writeln!(out, "| settings | leaves of {leaf_min} rows or more, levels up to {}, seed {seed} |", config.depth_max)?;
-    writeln!(out, "| weight of positives | {:.2}, taken back by the calibration |", header.positive_weight)?;
+    writeln!(
+        out,
+        "| weight of positives | {:.2}, taken back by the calibration; an incident counts as the square root of its rows |",
+        header.positive_weight
+    )?;
     let platt = model.calibration();
     writeln!(out, "| calibration | Platt: slope {:.4}, intercept {:.4} |\n", platt.slope, platt.intercept)
 }
