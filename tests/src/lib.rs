@@ -6,4 +6,5 @@
 pub mod binary;
 pub mod broker;
 pub mod played;
+pub mod side_doors;
 pub mod tools;

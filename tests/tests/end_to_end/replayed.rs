@@ -7,6 +7,7 @@ use std::path::Path;
 
 use base::{Millis, Timestamp};
 use chartwarden_tests::binary::run;
+use chartwarden_tests::side_doors::leak;
 use engine::invariants::conservation;
 
 use crate::stage::{LANES, Stage, settle, wait_until};
@@ -74,6 +75,10 @@ fn live_equals_the_replay_of_its_archive() {
         let same = letters.iter().filter(|letter| letter.value.as_deref() == Some(value)).count();
         assert_eq!(same, LANES as usize, "garbage goes on as it came, once for each lane");
     }
+
+    // What a member says of records it cannot use names nobody.
+    let ids = ["somebody", "with-order", "without-order", "late-patient", "other-patient"].map(str::to_owned);
+    assert_eq!(leak(member.process.log().as_bytes(), &ids.into()), None, "{}", member.process.log());
 
     // The archive without what is to be computed again.
     let live = stage.findings();

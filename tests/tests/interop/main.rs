@@ -6,3 +6,4 @@ mod ledger_go;
 mod ledger_offline;
 mod metrics;
 mod ocsf;
+mod side_doors;

@@ -80,6 +80,27 @@ fn every_problem_of_the_settings_is_reported_at_once_with_its_place() {
 }
 
 #[test]
+fn a_window_that_makes_its_key_up_is_refused() {
+    let edits = [
+        ("windows/auth.sql", "user_key,", "'everybody' AS user_key,"),
+        ("windows/auth.sql", "GROUP BY user_key", "GROUP BY 1"),
+    ];
+    let problems = problems_of("key", &edits);
+    assert!(problems.contains("the key `user_key` is not read from `auth`"), "{problems}");
+}
+
+#[test]
+fn the_cards_are_those_of_the_models() {
+    for (model, card) in [
+        ("pair", expect_test::expect_file!["../../../../pipelines/insider-breach/model/PAIR.md"]),
+        ("user", expect_test::expect_file!["../../../../pipelines/insider-breach/model/USER.md"]),
+    ] {
+        let bytes = std::fs::read(shipped().join(format!("model/{model}.cwmodel"))).unwrap();
+        card.assert_eq(&risk::card(&Model::from_bytes(&bytes).unwrap()));
+    }
+}
+
+#[test]
 fn what_cannot_be_seen_is_named() {
     let file = "pipeline.toml";
     let edits = [
