@@ -71,11 +71,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether fewer panes were read than the journal counts.
-    pub(crate) fn is_missing_pane(&self) -> bool {
-        matches!(self, Self::Features(features::Error::MissingPane { .. }))
-    }
-
     /// What to do about it.
     pub fn kind(&self) -> Kind {
         match self {

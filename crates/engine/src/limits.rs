@@ -30,9 +30,6 @@ pub const REFERENCE_POLL: Millis = Millis::seconds(1);
 pub const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 /// How often it is opened again without having committed anything; then the process ends and says why.
 pub const REOPENS_MAX: u32 = 30;
-/// How often a lane whose panes do not add up is opened again before a pane is called missing.
-pub const MISSING_MAX: u32 = 5;
 
 const _: () = assert!(AHEAD_RESUME.0 < AHEAD_MAX.0);
 const _: () = assert!(OPEN_ROWS_HOLD < features::limits::OPEN_ROWS_MAX);
-const _: () = assert!(MISSING_MAX < REOPENS_MAX);

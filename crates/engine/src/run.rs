@@ -16,8 +16,8 @@ use crate::crew::Crew;
 use crate::error::{Error, Result};
 use crate::idle::Quiet;
 use crate::limits::{
-    AHEAD_MAX, AHEAD_RESUME, COMMIT_BUDGET, DEAD_LETTERS_MAX, DEAD_LETTERS_WAIT, MISSING_MAX, OPEN_ROWS_HOLD,
-    POLL_WAIT, REFERENCE_POLL, REOPEN_PAUSE, REOPENS_MAX,
+    AHEAD_MAX, AHEAD_RESUME, COMMIT_BUDGET, DEAD_LETTERS_MAX, DEAD_LETTERS_WAIT, OPEN_ROWS_HOLD, POLL_WAIT,
+    REFERENCE_POLL, REOPEN_PAUSE, REOPENS_MAX,
 };
 use crate::metrics::{Metrics, Stage};
 use crate::ports::{Flow, LaneId, PortError, ReferenceFeed, Source, Wake};
@@ -152,11 +152,6 @@ impl<'a> Engine<'a> {
                 Ok(())
             }
             Err(Error::Port(error)) => self.lost(lane, error),
-            // A broker that has just come back was seen to hand out less than was committed; a pane that stays away is
-            // missing.
-            Err(error) if error.is_missing_pane() && self.troubled.get(&lane).is_none_or(|t| t.times < MISSING_MAX) => {
-                self.lost(lane, PortError::Unavailable(error.to_string()))
-            }
             Err(error) => Err(error),
         }
     }

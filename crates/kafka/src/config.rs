@@ -224,11 +224,23 @@ impl Config {
         Ok(client)
     }
 
+    /// The same, of what is not committed as well.
+    pub(crate) fn uncommitted_reader(&self) -> Result<ClientConfig> {
+        let mut client = self.waited_reader()?;
+        client.set("isolation.level", "read_uncommitted");
+        Ok(client)
+    }
+
     fn consumer(&self, mut client: ClientConfig) -> ClientConfig {
         client.set("group.id", &self.group);
         client.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
         client.set("isolation.level", "read_committed").set("enable.partition.eof", "true");
         client
+    }
+
+    /// A consumer that reads nothing: asked for an end, it answers with that of committed data.
+    pub(crate) fn asker(&self) -> Result<ClientConfig> {
+        self.reader(0, "error")
     }
 
     /// The producer of one lane's transactions, or a plain idempotent one.

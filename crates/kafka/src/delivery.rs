@@ -9,6 +9,7 @@ use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerContext};
 
 use crate::error::code_of;
+use crate::stable::Written;
 
 /// Reports since they were last asked for.
 #[derive(Debug, Default)]
@@ -17,6 +18,18 @@ pub(crate) struct Reports {
     pub(crate) failed: Option<(KafkaError, String)>,
     /// (tag less one, offset) of delivered records that were tagged.
     pub(crate) offsets: Vec<(usize, i64)>,
+    /// The last delivered record of each partition.
+    pub(crate) written: Vec<Written>,
+}
+
+impl Reports {
+    fn delivered(&mut self, topic: &str, partition: i32, offset: i64) {
+        let here = |written: &&mut Written| written.place.1 == partition && written.place.0 == topic;
+        match self.written.iter_mut().find(here) {
+            Some(written) => written.offset = written.offset.max(offset),
+            None => self.written.push(Written { place: (topic.to_owned(), partition), offset }),
+        }
+    }
 }
 
 /// Receives them.
@@ -52,8 +65,12 @@ impl ProducerContext for Deliveries {
     fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
         let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match result {
-            Ok(message) if tag != UNTAGGED => reports.offsets.push((tag - 1, message.offset())),
-            Ok(_) => {}
+            Ok(message) => {
+                reports.delivered(message.topic(), message.partition(), message.offset());
+                if tag != UNTAGGED {
+                    reports.offsets.push((tag - 1, message.offset()));
+                }
+            }
             Err((error, message)) => {
                 reports.failed.get_or_insert_with(|| (error.clone(), message.topic().to_owned()));
             }

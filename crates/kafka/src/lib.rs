@@ -23,6 +23,7 @@ mod restore;
 mod signal;
 mod source;
 mod speaker;
+mod stable;
 mod store;
 mod topics;
 

@@ -53,6 +53,16 @@ pub(crate) const OPEN_MAX: Duration = Duration::from_secs(90);
 pub(crate) const COMMIT_MAX: Duration = Duration::from_secs(120);
 /// One wait of many within [`COMMIT_MAX`].
 pub(crate) const COMMIT_STEP: Duration = Duration::from_secs(5);
+/// How often a client asks for the leaders anew before it takes an answer of a former one for its own.
+pub(crate) const REFRESHES_MAX: u32 = 5;
+/// How long a broker that answers may take until a committed transaction can be read; beyond it, it hangs.
+pub(crate) const STABLE_MAX: Duration = Duration::from_secs(2);
+/// Offsets before the end of a partition among which a transaction that hangs elsewhere is looked for.
+pub(crate) const SWEEP_TAIL: i64 = 20_000;
+/// First pause between two looks whether it is; doubled each time.
+pub(crate) const STABLE_PAUSE: Duration = Duration::from_millis(2);
+/// The longest of them.
+pub(crate) const STABLE_PAUSE_MAX: Duration = Duration::from_millis(500);
 /// How often an aborted transaction's bytes are produced again.
 pub(crate) const ABORTS_MAX: u32 = 5;
 /// Pause before an aborted transaction's bytes are produced again.

@@ -27,6 +27,7 @@ use rdkafka::{Offset as Position, TopicPartitionList};
 use crate::error::{Result, code_of, corrupt, passing, told, unavailable};
 use crate::limits::{CLIENT_EVENTS_MAX, REQUEST_MAX, STATISTICS_MIN};
 use crate::signal::Signal;
+use crate::stable::is_broom;
 
 /// What the library last reported about a partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -218,6 +219,9 @@ impl Reader {
                 Some(Ok(message)) => {
                     if feed.next.is_some_and(|next| message.offset() < next) {
                         continue; // fetched for an earlier start of the same partition
+                    }
+                    if is_broom(&message) {
+                        continue;
                     }
                     each(&message)?;
                     feed.next = Some(message.offset() + 1);

@@ -14,6 +14,7 @@
 //! | with offsets sent, commit not asked for | nothing | the same |
 //! | while the commit is asked for | all or nothing | the next process waits for its end before it asks for offsets |
 //! | after the commit | all | offsets stand behind it; nothing is read again |
+//! | the broker, before the commit's markers stand | nothing | the next opening aborts it (see `stable.rs`); read again |
 //! | stopped, and continued after another took over | nothing more | its producer is fenced; it ends |
 //!
 //! In between, any error drops everything in memory and opens anew: the offsets tell what was done. A value and its
@@ -30,7 +31,7 @@ use std::time::Duration;
 
 use base::{Millis, Timestamp};
 use events::{Offset, Record};
-use rdkafka::consumer::Consumer;
+use rdkafka::consumer::{Consumer, ConsumerGroupMetadata};
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset as Position, TopicPartitionList};
@@ -187,8 +188,27 @@ impl<'a> Session<'a> {
             still: Vec::new(),
             looked: Stopwatch::start(),
         };
+        session.sweep()?;
         session.take_up()?;
         Ok(session)
+    }
+
+    /// Ends what a former writer's last transaction left hanging, before the offsets it may have moved are asked for.
+    fn sweep(&self) -> std::result::Result<(), Trouble> {
+        let lanes = i32::try_from(self.lanes).unwrap_or(i32::MAX);
+        let target: Vec<_> = (0..lanes).map(|lane| (self.options.target.clone(), lane)).collect();
+        let mut unmoved = TopicPartitionList::new();
+        for source in &self.options.sources {
+            unmoved
+                .add_partition_offset(source, 0, Position::Offset(0))
+                .map_err(|error| told("source offsets", &error))?;
+        }
+        self.writer.sweep(&self.admin, &target, &unmoved, &self.group_metadata()?)
+    }
+
+    fn group_metadata(&self) -> Result<ConsumerGroupMetadata> {
+        let group = self.reader.client().group_metadata();
+        group.ok_or_else(|| unavailable("the library gave no metadata for the group"))
     }
 
     /// Starts reading every source partition that is not being read yet.
@@ -308,7 +328,7 @@ impl<'a> Session<'a> {
                 bytes = 0;
                 *healthy = true;
             } else if batch.is_empty() && (stopping || over) {
-                return Ok(());
+                return self.writer.prove();
             } else if !arrived {
                 self.reader.sleep(if batch.is_empty() { SLEEP_MAX } else { REKEY_LINGER });
             }
@@ -350,7 +370,7 @@ impl<'a> Session<'a> {
         (0..self.keys.len()).map(|part| self.ended(part) && idle(part)).collect()
     }
 
-    fn commit(&self, batch: &[(usize, Keyed)], version: &str) -> std::result::Result<(), Trouble> {
+    fn commit(&mut self, batch: &[(usize, Keyed)], version: &str) -> std::result::Result<(), Trouble> {
         let mut next: BTreeMap<usize, i64> = BTreeMap::new();
         for (part, copy) in batch {
             next.insert(*part, copy.offset + 1);
@@ -365,8 +385,7 @@ impl<'a> Session<'a> {
                 element.set_metadata(metadata(self.align.newest(part), version));
             }
         }
-        let group = self.reader.client().group_metadata();
-        let group = group.ok_or_else(|| unavailable("the library gave no metadata for the group"))?;
+        let group = self.group_metadata()?;
         let copies = batch.iter().map(|(_, copy)| copy);
         self.writer.write(&self.options.target, copies, &positions, &group)
     }

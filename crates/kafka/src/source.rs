@@ -21,6 +21,7 @@ use crate::limits::{INPUT_STATISTICS_MS, POLL_BYTES_MAX, POLL_RECORDS_MAX, POLL_
 use crate::reader::{Key, Reader, with_record};
 use crate::restore::Restorer;
 use crate::signal::Signal;
+use crate::stable::Stable;
 use crate::store::{Outside, Store};
 
 /// Input topics of a pipeline, read in lanes by one member of a consumer group.
@@ -28,6 +29,7 @@ pub struct KafkaSource {
     config: Config,
     admin: Arc<Admin>,
     member: Arc<Member>,
+    stable: Arc<Stable>,
     reader: Reader,
     signal: Signal,
     lane_count: u32,
@@ -63,6 +65,7 @@ impl KafkaSource {
             config: config.clone(),
             admin,
             member,
+            stable: Arc::new(Stable::new(config)?),
             reader,
             signal,
             lane_count,
@@ -201,8 +204,12 @@ impl Source for KafkaSource {
         }
         let restorer = self.restorer()?;
         let open = Arc::new(AtomicBool::new(true));
-        let outside =
-            Outside { admin: Arc::clone(&self.admin), member: Arc::clone(&self.member), open: Arc::clone(&open) };
+        let outside = Outside {
+            admin: Arc::clone(&self.admin),
+            member: Arc::clone(&self.member),
+            stable: Arc::clone(&self.stable),
+            open: Arc::clone(&open),
+        };
         let store = Store::open(&self.config, lane, outside, restorer)?;
         self.open.insert(lane, open);
         Ok(Box::new(store))

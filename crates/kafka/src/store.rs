@@ -2,11 +2,14 @@
 //!
 //! The lane's transactional id fences: opening a store makes the broker abort what a former owner had open and refuse
 //! its commit. Crash table of `commit`: before the commit marker nothing is visible, the next owner's `open` aborts
-//! it and the lane resumes from the record before; after it everything is, the offsets included.
-//! Read next: `store/producer.rs` (how a transaction is tried until its end is known), `store/letters.rs`.
+//! it and the lane resumes from the record before; after it everything is, the offsets included; where the broker lost
+//! markers, it is found before anything follows, and the transaction is made whole or undone.
+//! Read next: `store/producer.rs` (how a transaction is tried until its end is known), `stable.rs` (how it is seen that
+//! it has ended), `store/letters.rs`.
 
 mod letters;
 mod producer;
+mod sweep;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use base::Timestamp;
 use engine::ports::{LaneId, LaneStore, PortError, StoredPane, Tier, Transaction};
+use events::Offset;
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::message::Message;
 use rdkafka::{Offset as Position, TopicPartitionList};
@@ -24,7 +28,12 @@ use crate::error::{Result, code_of, told, unavailable};
 use crate::group::Member;
 use crate::panes::{Joiner, Span, split};
 use crate::restore::Restorer;
-use producer::{Outgoing, Producer};
+use crate::stable::{Place, Stable, Written};
+use producer::{Committed, Outgoing, Producer};
+use sweep::Hanging;
+
+/// The key under which the head holds the stamp of the last transaction; the engine never sees it.
+const STAMP: &[u8] = b"transaction";
 
 /// What a store shares with the source that opened it.
 pub(crate) struct Outside {
@@ -32,6 +41,8 @@ pub(crate) struct Outside {
     pub(crate) admin: Arc<Admin>,
     /// Where the group metadata of transactions comes from.
     pub(crate) member: Arc<Member>,
+    /// How far readers get.
+    pub(crate) stable: Arc<Stable>,
     /// False once the lane has been revoked or opened anew.
     pub(crate) open: Arc<AtomicBool>,
 }
@@ -50,15 +61,19 @@ pub(crate) struct Store {
     spans: BTreeMap<Tier, BTreeMap<Timestamp, Span>>,
     /// Records of a tier below this offset have been deleted.
     trimmed: BTreeMap<Tier, i64>,
+    /// Of the last committed transaction; known once the head has been read.
+    number: Option<u64>,
+    /// What the last transaction wrote, until it has been seen to be readable.
+    unproven: Vec<Written>,
     /// A commit whose end is unknown, or a fatal error: nothing more may be sent.
     broken: bool,
 }
 
 impl Store {
-    /// Fences whoever had the lane and waits until its open transaction has ended.
+    /// Fences whoever had the lane, waits until its open transaction has ended, and ends what hangs.
     pub(crate) fn open(config: &Config, lane: LaneId, outside: Outside, restorer: Restorer) -> Result<Self> {
         let producer = Producer::open(config, lane)?;
-        Ok(Self {
+        let store = Self {
             lane,
             partition: i32::try_from(lane.0).unwrap_or(i32::MAX),
             topics: config.topics(),
@@ -68,8 +83,60 @@ impl Store {
             restorer: Some(restorer),
             spans: BTreeMap::new(),
             trimmed: BTreeMap::new(),
+            number: None,
+            unproven: Vec::new(),
             broken: false,
-        })
+        };
+        store.sweep()?;
+        Ok(store)
+    }
+
+    /// Ends what a former transaction left hanging (see `sweep.rs`).
+    fn sweep(&self) -> Result<()> {
+        let Outside { admin, stable, .. } = &self.outside;
+        let own = self.own_places();
+        let mut shared = Vec::new();
+        for topic in [&self.config.findings_topic, &self.config.dead_letter_topic] {
+            let partitions = i32::try_from(admin.partitions_of(topic)?).unwrap_or(i32::MAX);
+            shared.extend((0..partitions).map(|partition| (topic.clone(), partition)));
+        }
+        let Some(Hanging { places, number, committed }) =
+            sweep::look(&self.config, &self.outside, self.lane, &own, &shared)?
+        else {
+            return Ok(());
+        };
+        tracing::warn!(lane = %self.lane, number, committed, ?places, "a former transaction hangs: ending it");
+        let stamp = sweep::stamp(self.lane, number.unwrap_or(0));
+        let records = places.iter().map(|place| {
+            let mut broom = Outgoing::broom(place);
+            broom.headers.push(sweep::header(&stamp));
+            broom
+        });
+        self.producer.sweep(&records.collect::<Vec<_>>(), committed)?;
+        stable.swept(admin, &own)
+    }
+
+    /// Partitions that only this lane's producer writes to.
+    fn own_places(&self) -> Vec<Place> {
+        let Topics { head, journal, panes, results, shared } = &self.topics;
+        let topics = [head, journal, results, shared].into_iter().chain(panes);
+        topics.map(|topic| (topic.clone(), self.partition)).collect()
+    }
+
+    /// Waits until what the last transaction wrote can be read.
+    fn prove(&mut self) -> Result<()> {
+        self.ended(&self.unproven).inspect_err(|_| self.broken = true)?;
+        self.unproven.clear();
+        Ok(())
+    }
+
+    /// Waits until a transaction has ended wherever only this lane writes: elsewhere, what others have open would be
+    /// waited for.
+    fn ended(&self, written: &[Written]) -> Result<()> {
+        let own = self.own_places();
+        let written: Vec<_> = written.iter().filter(|written| own.contains(&written.place)).cloned().collect();
+        let waited = self.outside.stable.wait(&written);
+        waited.map_err(|error| unavailable(format!("lane {}: {error}; open the lane again", self.lane)))
     }
 
     fn check_usable(&self) -> Result<()> {
@@ -93,7 +160,12 @@ impl Store {
 
     /// Every record of a transaction with its destination. Records that keep a lane's state go to its partition; what
     /// people read is spread by key.
-    fn outgoing<'a>(&'a self, transaction: &'a Transaction, panes: &'a [PaneRecord<'a>]) -> Vec<Outgoing<'a>> {
+    fn outgoing<'a>(
+        &'a self,
+        transaction: &'a Transaction,
+        stamp: &'a [u8],
+        panes: &'a [PaneRecord<'a>],
+    ) -> Vec<Outgoing<'a>> {
         let own = Some(self.partition);
         let mut out = Vec::new();
         for finding in &transaction.findings {
@@ -123,28 +195,23 @@ impl Store {
                 pane: Some((pane.tier, pane.end)),
             });
         }
-        for (key, value) in &transaction.head {
-            let (key, value) = (Some(key.as_slice()), value.as_deref());
-            out.push(Outgoing {
-                topic: &self.topics.head,
-                partition: own,
-                key,
-                value,
-                headers: Vec::new(),
-                pane: None,
-            });
+        let head = transaction.head.iter().map(|(key, value)| (key.as_slice(), value.as_deref()));
+        for (key, value) in head.chain([(STAMP, Some(stamp))]) {
+            let (topic, key) = (&self.topics.head, Some(key));
+            out.push(Outgoing { topic, partition: own, key, value, headers: Vec::new(), pane: None });
         }
         for record in &transaction.journal {
             out.push(Outgoing::message(&self.topics.journal, own, record));
         }
+        out.iter_mut().for_each(|record| record.headers.push(sweep::header(stamp)));
         out
     }
 
-    fn positions(&self, transaction: &Transaction) -> Result<TopicPartitionList> {
+    fn positions(&self, positions: &[Offset]) -> Result<TopicPartitionList> {
         let topics = &self.config.input_topics;
-        assert_eq!(transaction.positions.len(), topics.len(), "a commit has one position per input topic");
+        assert_eq!(positions.len(), topics.len(), "a commit has one position per input topic");
         let mut list = TopicPartitionList::new();
-        for (topic, position) in topics.iter().zip(&transaction.positions) {
+        for (topic, position) in topics.iter().zip(positions) {
             list.add_partition_offset(topic, self.partition, Position::Offset(position.0)).map_err(|error| {
                 told(&format!("lane {}: position {position} of topic `{topic}`", self.lane), &error)
             })?;
@@ -188,6 +255,8 @@ impl LaneStore for Store {
             };
             Ok(())
         })?;
+        let stamp = head.remove(STAMP);
+        self.number = Some(stamp.and_then(|stamp| sweep::number_in(&stamp, self.lane)).unwrap_or(0));
         Ok(head)
     }
 
@@ -204,18 +273,29 @@ impl LaneStore for Store {
 
     fn commit(&mut self, transaction: Transaction) -> Result<()> {
         self.check_usable()?;
+        self.prove()?;
+        if self.number.is_none() {
+            self.head()?;
+        }
+        let number = self.number.unwrap_or(0) + 1;
         self.restorer = None;
         let panes = pane_records(&transaction.panes)?;
-        let positions = self.positions(&transaction)?;
-        let outgoing = self.outgoing(&transaction, &panes);
-        match self.producer.commit(&outgoing, &positions, &self.outside.member) {
-            Ok(spans) => {
-                for (tier, end, span) in spans {
-                    // Only a tier that was read is known wholly, and only then may it be trimmed.
-                    if let Some(known) = self.spans.get_mut(&tier) {
+        let positions = self.positions(&transaction.positions)?;
+        let stamp = sweep::stamp(self.lane, number);
+        let outgoing = self.outgoing(&transaction, &stamp, &panes);
+        match self.producer.commit(&outgoing, &positions, &self.outside.member, |written| self.ended(written)) {
+            Ok(Committed { panes, written }) => {
+                for (tier, end, span) in panes {
+                    // Only a tier that is known wholly may be trimmed. Of a record that was sent twice the broker may
+                    // not say where it stands.
+                    if span.first < 0 || span.last < 0 {
+                        self.spans.remove(&tier);
+                    } else if let Some(known) = self.spans.get_mut(&tier) {
                         known.insert(end, span);
                     }
                 }
+                self.unproven = written;
+                self.number = Some(number);
                 Ok(())
             }
             Err(error) => {
@@ -227,6 +307,8 @@ impl LaneStore for Store {
 
     fn trim(&mut self, tier: Tier, first: Timestamp) -> Result<()> {
         self.check_usable()?;
+        // Until the transaction that needs them no more can be read, it may still come to nothing.
+        self.prove()?;
         let Some(cut) = self.cut(tier, first).filter(|cut| *cut > self.trimmed.get(&tier).copied().unwrap_or(0)) else {
             return Ok(());
         };

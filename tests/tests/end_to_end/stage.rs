@@ -24,8 +24,8 @@ use tempfile::TempDir;
 pub(crate) const LANES: u32 = 3;
 /// Looks, 100 ms apart, within which lanes must have read and computed everything.
 const LOOKS_MAX: u32 = 3_000;
-/// Looks that must say the same before nothing more is expected.
-const QUIET_LOOKS: u32 = 15;
+/// Looks that must say the same before nothing more is expected: longer than a lane waits for what hangs.
+const QUIET_LOOKS: u32 = 40;
 
 pub(crate) struct Stage {
     pub(crate) broker: Broker,

@@ -11,11 +11,13 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
+use crate::admin::Admin;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::delivery::{Deliveries, UNTAGGED, is_fenced};
 use crate::error::{answer, code_of, told, unavailable};
 use crate::limits::{COMMIT_MAX, COMMIT_STEP, OPEN_MAX, SEND_MAX};
+use crate::stable::{Place, Stable, Written};
 
 /// A record on its way to the target topic.
 pub(super) struct Keyed {
@@ -30,6 +32,11 @@ pub(super) struct Keyed {
 }
 
 impl Keyed {
+    /// A record that is written to be aborted.
+    fn broom(lane: i32) -> Self {
+        Self { lane, offset: 0, key: None, value: None, headers: None, time: None, outcome: "" }
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.key.as_ref().map_or(0, Vec::len) + self.value.as_ref().map_or(0, Vec::len)
     }
@@ -56,6 +63,9 @@ impl From<PortError> for Trouble {
 pub(super) struct Writer {
     id: String,
     inner: BaseProducer<Deliveries>,
+    stable: Stable,
+    /// What the last transaction wrote, until it has been seen to be readable.
+    unproven: Vec<Written>,
 }
 
 impl Writer {
@@ -63,33 +73,72 @@ impl Writer {
     pub(super) fn open(config: &Config, id: &str) -> Result<Self, Trouble> {
         let inner = BaseProducer::from_config_and_context(&config.producer(Some(id))?, Deliveries::default())
             .map_err(|error| told("kafka configuration", &error))?;
-        let writer = Self { id: id.to_owned(), inner };
+        let writer = Self { id: id.to_owned(), inner, stable: Stable::new(config)?, unproven: Vec::new() };
         let deadline = Deadline::after(OPEN_MAX);
         writer.repeat(deadline, "taking over", || writer.inner.init_transactions(COMMIT_STEP))?;
         Ok(writer)
     }
 
+    /// Aborts what a former transaction left hanging, in every partition of the target and among the offsets (see
+    /// `stable.rs`).
+    pub(super) fn sweep(
+        &self,
+        admin: &Admin,
+        target: &[Place],
+        positions: &TopicPartitionList,
+        group: &ConsumerGroupMetadata,
+    ) -> Result<(), Trouble> {
+        let Some((topic, _)) = self.stable.hanging(admin, target)?.into_iter().next() else { return Ok(()) };
+        tracing::warn!(topic, "a former transaction hangs: aborting it");
+        let brooms: Vec<Keyed> = target.iter().map(|(_, lane)| Keyed::broom(*lane)).collect();
+        let deadline = Deadline::after(COMMIT_MAX);
+        let written = self.transact(&topic, brooms.iter(), positions, group, deadline);
+        self.repeat(deadline, "aborting", || self.inner.abort_transaction(COMMIT_STEP))?;
+        written?;
+        Ok(self.stable.swept(admin, target)?)
+    }
+
     /// Writes the copies and the source offsets behind them as one transaction.
     pub(super) fn write<'c>(
-        &self,
+        &mut self,
         target: &str,
         copies: impl Iterator<Item = &'c Keyed>,
         positions: &TopicPartitionList,
         group: &ConsumerGroupMetadata,
     ) -> Result<(), Trouble> {
+        self.prove()?;
         let deadline = Deadline::after(COMMIT_MAX);
-        self.inner.begin_transaction().map_err(|error| self.trouble(&error, "beginning a transaction"))?;
-        let ended = self.send_all(target, copies).and_then(|()| {
-            self.repeat(deadline, "sending offsets", || {
-                self.inner.send_offsets_to_transaction(positions, group, COMMIT_STEP)
-            })?;
-            self.repeat(deadline, "committing", || self.inner.commit_transaction(COMMIT_STEP))
-        });
+        let ended = self
+            .transact(target, copies, positions, group, deadline)
+            .and_then(|()| self.repeat(deadline, "committing", || self.inner.commit_transaction(COMMIT_STEP)));
         if ended.is_err() {
             // Frees what readers wait for. If it fails as well, the next writer's opening does it.
             drop(self.inner.abort_transaction(COMMIT_STEP));
         }
+        self.unproven = self.inner.context().take().written;
         ended
+    }
+
+    /// Waits until what the last transaction wrote can be read.
+    pub(super) fn prove(&mut self) -> Result<(), Trouble> {
+        self.stable.wait(&self.unproven)?;
+        self.unproven.clear();
+        Ok(())
+    }
+
+    /// One transaction from its beginning to where it can be committed.
+    fn transact<'c>(
+        &self,
+        target: &str,
+        copies: impl Iterator<Item = &'c Keyed>,
+        positions: &TopicPartitionList,
+        group: &ConsumerGroupMetadata,
+        deadline: Deadline,
+    ) -> Result<(), Trouble> {
+        self.inner.begin_transaction().map_err(|error| self.trouble(&error, "beginning a transaction"))?;
+        self.send_all(target, copies)?;
+        let send = || self.inner.send_offsets_to_transaction(positions, group, COMMIT_STEP);
+        self.repeat(deadline, "sending offsets", send)
     }
 
     fn send_all<'c>(&self, target: &str, copies: impl Iterator<Item = &'c Keyed>) -> Result<(), Trouble> {

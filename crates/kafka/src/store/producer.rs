@@ -12,18 +12,18 @@ use engine::ports::{LaneId, Message as Sent, PortError, Tier};
 use events::Header;
 use rdkafka::TopicPartitionList;
 use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header as Named, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
 
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::delivery::{Deliveries, UNTAGGED, is_fenced};
+use crate::delivery::{Deliveries, Reports, UNTAGGED, is_fenced};
 use crate::error::{Result, answer, code_of, told, unavailable};
 use crate::group::Member;
 use crate::limits::{ABORT_PAUSE, ABORTS_MAX, COMMIT_MAX, COMMIT_STEP, OPEN_MAX, SEND_MAX};
 use crate::panes::Span;
+use crate::stable::{BROOM, Place, Written};
 
 /// A record on its way out.
 pub(crate) struct Outgoing<'a> {
@@ -47,6 +47,11 @@ impl<'a> Outgoing<'a> {
         let (key, value, headers) =
             (Some(message.key.as_slice()), Some(message.value.as_slice()), message.headers.clone());
         Self { topic, partition, key, value, headers, pane: None }
+    }
+
+    /// A record that is written only so that a marker follows it.
+    pub(crate) fn broom((topic, partition): &'a Place) -> Self {
+        Self { topic, partition: Some(*partition), key: Some(BROOM), value: None, headers: Vec::new(), pane: None }
     }
 }
 
@@ -78,8 +83,13 @@ pub(crate) struct Producer {
     inner: BaseProducer<Deliveries>,
 }
 
-/// Where the panes of a committed transaction stand.
-pub(crate) type Placed = Vec<(Tier, Timestamp, Span)>;
+/// What a committed transaction left on the broker.
+pub(crate) struct Committed {
+    /// Where each pane stands.
+    pub(crate) panes: Vec<(Tier, Timestamp, Span)>,
+    /// Its last record in each partition.
+    pub(crate) written: Vec<Written>,
+}
 
 impl Producer {
     /// Builds the lane's producer and fences all former ones.
@@ -106,21 +116,30 @@ impl Producer {
         }
     }
 
-    /// Commits records and positions as one transaction.
+    /// Commits records and positions as one transaction. `ended` waits until an aborted one has ended everywhere.
     pub(crate) fn commit(
         &self,
         records: &[Outgoing<'_>],
         positions: &TopicPartitionList,
         member: &Member,
-    ) -> Result<Placed> {
+        ended: impl Fn(&[Written]) -> Result<()>,
+    ) -> Result<Committed> {
         let deadline = Deadline::after(COMMIT_MAX);
         let mut aborts = 0;
         loop {
             // The newer group protocol counts a member's epochs up while it keeps its lanes.
             let metadata = member.metadata()?;
-            drop(self.inner.context().take());
-            let Err(failed) = self.attempt(records, positions, &metadata, deadline)? else {
-                return Ok(placed(records, self.inner.context().take().offsets));
+            let mut done = self.write(records, deadline)?;
+            if done.is_ok() {
+                let send = || self.inner.send_offsets_to_transaction(positions, &metadata, COMMIT_STEP);
+                done = self.repeat(deadline, "sending offsets", send)?;
+            }
+            if done.is_ok() {
+                done = self.repeat(deadline, "committing", || self.inner.commit_transaction(COMMIT_STEP))?;
+            }
+            let Err(failed) = done else {
+                let Reports { offsets, written, .. } = self.inner.context().take();
+                return Ok(Committed { panes: placed(records, offsets), written });
             };
             self.abort(deadline)?;
             aborts += 1;
@@ -131,30 +150,31 @@ impl Producer {
             let error = answer(&failed.error);
             tracing::warn!(lane = %self.lane, aborts, error, "{}: transaction aborted; producing it again", failed.doing);
             thread::sleep(ABORT_PAUSE);
+            ended(&self.inner.context().take().written)?;
         }
     }
 
-    /// One transaction from begin to commit.
-    fn attempt(
-        &self,
-        records: &[Outgoing<'_>],
-        positions: &TopicPartitionList,
-        metadata: &ConsumerGroupMetadata,
-        deadline: Deadline,
-    ) -> Result<Attempt> {
-        self.inner.begin_transaction().map_err(|error| self.over(&error, "beginning a transaction"))?;
-        let mut done = self.send_all(records)?;
-        if done.is_ok() {
-            done = self.drain(deadline)?;
-        }
-        if done.is_ok() {
-            let send = || self.inner.send_offsets_to_transaction(positions, metadata, COMMIT_STEP);
-            done = self.repeat(deadline, "sending offsets", send)?;
-        }
-        if done.is_ok() {
+    /// A transaction without positions, committed or aborted: what hangs where it writes ends with it.
+    pub(crate) fn sweep(&self, records: &[Outgoing<'_>], commit: bool) -> Result<()> {
+        let deadline = Deadline::after(COMMIT_MAX);
+        let mut done = self.write(records, deadline)?;
+        if commit && done.is_ok() {
             done = self.repeat(deadline, "committing", || self.inner.commit_transaction(COMMIT_STEP))?;
         }
-        Ok(done)
+        if !commit || done.is_err() {
+            self.abort(deadline)?;
+        }
+        done.map_err(|failed| told(&format!("lane {}: {}", self.lane, failed.doing), &failed.error))
+    }
+
+    /// Begins a transaction and writes its records.
+    fn write(&self, records: &[Outgoing<'_>], deadline: Deadline) -> Result<Attempt> {
+        drop(self.inner.context().take());
+        self.inner.begin_transaction().map_err(|error| self.over(&error, "beginning a transaction"))?;
+        match self.send_all(records)? {
+            Ok(()) => self.drain(deadline),
+            failed => Ok(failed),
+        }
     }
 
     fn send_all(&self, records: &[Outgoing<'_>]) -> Result<Attempt> {
@@ -284,9 +304,9 @@ fn owned(headers: &[Header]) -> Option<OwnedHeaders> {
     Some(headers.iter().fold(empty, |all, (key, value)| all.insert(Named { key, value: value.as_deref() })))
 }
 
-fn placed(records: &[Outgoing<'_>], mut offsets: Vec<(usize, i64)>) -> Placed {
+fn placed(records: &[Outgoing<'_>], mut offsets: Vec<(usize, i64)>) -> Vec<(Tier, Timestamp, Span)> {
     offsets.sort_unstable();
-    let mut placed: Placed = Vec::new();
+    let mut placed: Vec<(Tier, Timestamp, Span)> = Vec::new();
     for (index, offset) in offsets {
         let Some((tier, end)) = records[index].pane else { continue };
         match placed.last_mut() {

@@ -1,0 +1,167 @@
+//! Whether what a producer committed can be read, and what hangs when one is opened.
+//!
+//! A broker answers a commit before its markers stand in the partitions. If the coordinator restarts in between, and a
+//! partition has no leader at that moment, it takes the partition for a deleted one and counts the transaction as
+//! complete without that marker (seen on Apache Kafka 4.4 with one broker: `TransactionMarkerChannelManager` asks
+//! `KRaftMetadataCache.getPartitionLeaderEndpoint`, which has no answer then). The records hang: no reader of committed
+//! data sees them or anything behind them, and the next marker of the same producer decides over them, in each
+//! partition by itself. Two rules make such a transaction whole or nothing:
+//!
+//! - none begins before the one before it has ended in every partition that only this producer writes to;
+//! - what hangs when a producer is opened is ended in every partition at once, before anything else is written. What of
+//!   it was seen decides how: `store/sweep.rs` looks for it, `rekey/writer.rs` takes it that nothing was.
+
+use std::time::Duration;
+
+use engine::ports::PortError;
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::{Offset as Position, TopicPartitionList};
+
+use crate::admin::{Admin, Quiet};
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::error::{Result, code_of, told, unavailable};
+use crate::limits::{
+    CLIENT_EVENTS_MAX, COMMIT_MAX, REFRESHES_MAX, REQUEST_MAX, STABLE_MAX, STABLE_PAUSE, STABLE_PAUSE_MAX,
+};
+use crate::reader::headers;
+
+/// A partition of a topic.
+pub(crate) type Place = (String, i32);
+
+/// The last record of a transaction in one partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub(crate) place: Place,
+    pub(crate) offset: i64,
+}
+
+/// Asks how far readers of committed data get.
+pub(crate) struct Stable {
+    client: BaseConsumer<Quiet>,
+}
+
+impl ConsumerContext for Quiet {}
+
+/// Which transaction of which lane a record belongs to: `<lane>/<number>`.
+pub(crate) const TRANSACTION: &str = "chartwarden-transaction";
+
+/// The key of a record that is written only so that a marker follows it. It has no value.
+pub(crate) const BROOM: &[u8] = b"broom";
+
+/// Whether a record was written only so that a marker follows it: readers pass it over.
+pub(crate) fn is_broom(message: &BorrowedMessage<'_>) -> bool {
+    let ours = || headers(message).iter().any(|(name, _)| name == TRANSACTION);
+    message.payload().is_none() && message.key() == Some(BROOM) && ours()
+}
+
+impl Stable {
+    /// Builds the client; nothing is asked yet.
+    pub(crate) fn new(config: &Config) -> Result<Self> {
+        let client = BaseConsumer::from_config_and_context(&config.asker()?, Quiet)
+            .map_err(|error| told("kafka configuration", &error))?;
+        Ok(Self { client })
+    }
+
+    /// Waits until all of `written` can be read: its transaction has ended in each of the partitions.
+    pub(crate) fn wait(&self, written: &[Written]) -> Result<()> {
+        let places: Vec<Place> = written.iter().map(|written| written.place.clone()).collect();
+        let (deadline, mut patience) = (Deadline::after(COMMIT_MAX), Deadline::after(STABLE_MAX));
+        let mut pause = STABLE_PAUSE;
+        loop {
+            match self.ends(&places) {
+                // A broker that is coming back says nothing about what hangs.
+                Err(PortError::Unavailable(_)) if !deadline.passed() => patience = Deadline::after(STABLE_MAX),
+                Err(error) => return Err(error),
+                Ok(ends) => {
+                    let open = written.iter().zip(ends).find(|(written, end)| *end <= written.offset);
+                    let Some((Written { place: (topic, partition), offset }, end)) = open else { return Ok(()) };
+                    if patience.passed() {
+                        return Err(unavailable(format!(
+                            "topic `{topic}` partition {partition}: a transaction that the broker called ended has not \
+                             ended there after {} s: readers get to offset {end}, it reaches to {offset}",
+                            STABLE_MAX.as_secs()
+                        )));
+                    }
+                }
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(STABLE_PAUSE_MAX);
+        }
+    }
+
+    /// Those of the places where records hang. Only a producer that alone writes there, and has nothing open, may ask.
+    pub(crate) fn hanging(&self, admin: &Admin, places: &[Place]) -> Result<Vec<Place>> {
+        let mut hanging = Vec::new();
+        for (place, stable) in places.iter().zip(self.ends(places)?) {
+            if stable < admin.watermarks(&place.0, place.1)?.1 {
+                hanging.push(place.clone());
+            }
+        }
+        Ok(hanging)
+    }
+
+    /// An error where records still hang after a sweep.
+    pub(crate) fn swept(&self, admin: &Admin, places: &[Place]) -> Result<()> {
+        self.hanging(admin, places)?.into_iter().next().map_or(Ok(()), |(topic, partition)| {
+            Err(unavailable(format!(
+                "topic `{topic}` partition {partition}: a transaction of a foreign producer hangs; find it with Kafka's \
+                 `kafka-transactions.sh find-hanging`, and end it with `kafka-transactions.sh abort`"
+            )))
+        })
+    }
+
+    /// The last stable offset of each place: everything below it has ended.
+    pub(crate) fn ends(&self, places: &[Place]) -> Result<Vec<i64>> {
+        // Nobody else looks at what the client has to say.
+        for _ in 0..CLIENT_EVENTS_MAX {
+            if self.client.poll(Duration::ZERO).is_none() {
+                break;
+            }
+        }
+        let mut refreshed = 0;
+        loop {
+            let ((topic, partition), error) = match self.ask(places) {
+                Ok(ends) => return Ok(ends),
+                Err(unanswered) => unanswered,
+            };
+            let doing = format!("topic `{topic}` partition {partition}: asking for its stable end");
+            if !is_of_former_leader(&error) || refreshed == REFRESHES_MAX {
+                return Err(told(&doing, &error));
+            }
+            // The library goes on with the leader it knew before a broker came back.
+            refreshed += 1;
+            self.client.fetch_metadata(Some(topic), REQUEST_MAX).map_err(|error| told(&doing, &error))?;
+        }
+    }
+
+    fn ask<'p>(&self, places: &'p [Place]) -> std::result::Result<Vec<i64>, (&'p Place, KafkaError)> {
+        let Some(first) = places.first() else { return Ok(Vec::new()) };
+        let mut list = TopicPartitionList::new();
+        for place in places {
+            list.add_partition_offset(&place.0, place.1, Position::End).map_err(|error| (place, error))?;
+        }
+        // The time of "the end" is the number that stands for it as an offset.
+        let found = self.client.offsets_for_times(list, REQUEST_MAX).map_err(|error| (first, error))?;
+        let end = |place: &'p Place| {
+            let none = || KafkaError::OffsetFetch(Code::NoOffset);
+            let element = found.find_partition(&place.0, place.1).ok_or_else(|| (place, none()))?;
+            element.error().map_err(|error| (place, error))?;
+            let Position::Offset(offset) = element.offset() else { return Err((place, none())) };
+            Ok(offset)
+        };
+        places.iter().map(end).collect()
+    }
+}
+
+fn is_of_former_leader(error: &KafkaError) -> bool {
+    matches!(
+        code_of(error),
+        Some(
+            Code::FencedLeaderEpoch | Code::UnknownLeaderEpoch | Code::NotLeaderForPartition | Code::LeaderNotAvailable
+        )
+    )
+}

@@ -1,0 +1,127 @@
+//! How a transaction that hangs must end, told by what readers have seen of it.
+//!
+//! Every record carries its lane and the number of its transaction as a header; the number stands in the head as well.
+//! If any record with the number of what hangs can be read somewhere, its commit marker was written there: the rest is
+//! committed. If none can, it was aborted, or it was committed and nobody has seen it: the rest is aborted, and the lane
+//! does it again. A record is written to each partition where it hangs (a broom), so that the marker of the sweep's own
+//! transaction gets there; dying in the middle of it leaves what the next sweep understands.
+
+use events::Header;
+use rdkafka::message::BorrowedMessage;
+
+use engine::ports::LaneId;
+
+use super::Outside;
+use crate::config::Config;
+use crate::error::{Result, unavailable};
+use crate::limits::{READ_STALL_MAX, SWEEP_TAIL};
+use crate::reader::{Reader, headers};
+use crate::restore::{Stalled, drain};
+use crate::signal::Signal;
+use crate::stable::{Place, TRANSACTION};
+
+/// What hangs, and how it must end.
+pub(super) struct Hanging {
+    /// Where.
+    pub(super) places: Vec<Place>,
+    /// Its number; absent if its records do not say.
+    pub(super) number: Option<u64>,
+    /// Whether it is to be committed.
+    pub(super) committed: bool,
+}
+
+/// What every record of a lane's transaction carries, and the head holds.
+pub(super) fn stamp(lane: LaneId, number: u64) -> Vec<u8> {
+    format!("{lane}/{number}").into_bytes()
+}
+
+/// A stamp as a header.
+pub(super) fn header(stamp: &[u8]) -> Header {
+    (TRANSACTION.to_owned(), Some(stamp.to_vec()))
+}
+
+/// The number in a stamp of the lane.
+pub(super) fn number_in(stamp: &[u8], lane: LaneId) -> Option<u64> {
+    let (of, number) = std::str::from_utf8(stamp).ok()?.split_once('/')?;
+    (of == lane.to_string()).then(|| number.parse().ok())?
+}
+
+fn number_of(message: &BorrowedMessage<'_>, lane: LaneId) -> Option<u64> {
+    let stamp = headers(message).into_iter().find(|(name, _)| name == TRANSACTION)?.1?;
+    number_in(&stamp, lane)
+}
+
+/// What hangs of a lane's former transactions, among partitions that only it writes to and those it shares.
+pub(super) fn look(
+    config: &Config,
+    outside: &Outside,
+    lane: LaneId,
+    own: &[Place],
+    shared: &[Place],
+) -> Result<Option<Hanging>> {
+    let Outside { admin, stable, .. } = outside;
+    let mut places = stable.hanging(admin, own)?;
+    if places.is_empty() {
+        return Ok(None);
+    }
+    let all = [own, shared].concat();
+    let ends = stable.ends(&all)?;
+    let mut number = None;
+    let mut everything = Tail::new(all.iter(), &config.uncommitted_reader()?)?;
+    for (place, end) in all.iter().zip(&ends) {
+        let high = admin.watermarks(&place.0, place.1)?.1;
+        everything.read(place, *end, high, |message| {
+            let found = number_of(message, lane);
+            number = number.max(found);
+            if found.is_some() && !places.contains(place) {
+                places.push(place.clone());
+            }
+        })?;
+    }
+    let mut committed = false;
+    let mut readable = Tail::new(all.iter(), &config.waited_reader()?)?;
+    for (place, end) in all.iter().zip(&ends) {
+        let low = admin.watermarks(&place.0, place.1)?.0;
+        readable.read(place, low.max(end - SWEEP_TAIL), *end, |message| {
+            committed |= number.is_some() && number_of(message, lane) == number;
+        })?;
+    }
+    Ok(Some(Hanging { places, number, committed }))
+}
+
+/// Reads ends of partitions, one after the other.
+struct Tail {
+    reader: Reader,
+    topics: Vec<String>,
+}
+
+impl Tail {
+    fn new<'a>(places: impl Iterator<Item = &'a Place>, client: &rdkafka::ClientConfig) -> Result<Self> {
+        let mut topics: Vec<String> = places.map(|(topic, _)| topic.clone()).collect();
+        topics.sort_unstable();
+        topics.dedup();
+        Ok(Self { reader: Reader::new(client, topics.clone(), Signal::default())?, topics })
+    }
+
+    fn read(&mut self, place: &Place, from: i64, to: i64, mut each: impl FnMut(&BorrowedMessage<'_>)) -> Result<()> {
+        let Some(topic) = self.topics.iter().position(|topic| *topic == place.0).filter(|_| from < to) else {
+            return Ok(());
+        };
+        let key = (topic, place.1);
+        self.reader.add(key, Some(from))?;
+        let drained = drain(&mut self.reader, key, to, |message| {
+            each(message);
+            Ok(())
+        });
+        self.reader.remove(key)?;
+        drained.map_err(|stalled| match stalled {
+            Stalled::Error(error) => error,
+            Stalled::Silent => unavailable(format!(
+                "topic `{}` partition {}: {} s without a record on the way to offset {to}",
+                place.0,
+                place.1,
+                READ_STALL_MAX.as_secs()
+            )),
+        })
+    }
+}
