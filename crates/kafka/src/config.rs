@@ -238,11 +238,6 @@ impl Config {
         client
     }
 
-    /// A consumer that reads nothing: asked for an end, it answers with that of committed data.
-    pub(crate) fn asker(&self) -> Result<ClientConfig> {
-        self.reader(0, "error")
-    }
-
     /// The producer of one lane's transactions, or a plain idempotent one.
     pub(crate) fn producer(&self, transactional_id: Option<&str>) -> Result<ClientConfig> {
         let mut client = self.client(&[&OF_MEMBERS, &OF_CONSUMERS])?;

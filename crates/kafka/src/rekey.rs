@@ -203,7 +203,7 @@ impl<'a> Session<'a> {
                 .add_partition_offset(source, 0, Position::Offset(0))
                 .map_err(|error| told("source offsets", &error))?;
         }
-        self.writer.sweep(&self.admin, &target, &unmoved, &self.group_metadata()?)
+        self.writer.sweep(&target, &unmoved, &self.group_metadata()?)
     }
 
     fn group_metadata(&self) -> Result<ConsumerGroupMetadata> {

@@ -7,20 +7,20 @@
 //! data sees them or anything behind them, and the next marker of the same producer decides over them, in each
 //! partition by itself. Two rules make such a transaction whole or nothing:
 //!
-//! - none begins before the one before it has ended in every partition that only this producer writes to;
+//! - none begins before the one before it has ended in every partition it wrote to;
 //! - what hangs when a producer is opened is ended in every partition at once, before anything else is written. What of
 //!   it was seen decides how: `store/sweep.rs` looks for it, `rekey/writer.rs` takes it that nothing was.
 
 use std::time::Duration;
 
 use engine::ports::PortError;
-use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset as Position, TopicPartitionList};
 
-use crate::admin::{Admin, Quiet};
+use crate::admin::Quiet;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Result, code_of, told, unavailable};
@@ -39,9 +39,10 @@ pub(crate) struct Written {
     pub(crate) offset: i64,
 }
 
-/// Asks how far readers of committed data get.
+/// Asks how far readers get: those of committed data, and those of everything.
 pub(crate) struct Stable {
-    client: BaseConsumer<Quiet>,
+    committed: BaseConsumer<Quiet>,
+    everything: BaseConsumer<Quiet>,
 }
 
 impl ConsumerContext for Quiet {}
@@ -59,11 +60,14 @@ pub(crate) fn is_broom(message: &BorrowedMessage<'_>) -> bool {
 }
 
 impl Stable {
-    /// Builds the client; nothing is asked yet.
+    /// Builds the clients; nothing is asked yet.
     pub(crate) fn new(config: &Config) -> Result<Self> {
-        let client = BaseConsumer::from_config_and_context(&config.asker()?, Quiet)
-            .map_err(|error| told("kafka configuration", &error))?;
-        Ok(Self { client })
+        let client = |of: &ClientConfig| {
+            BaseConsumer::from_config_and_context(of, Quiet).map_err(|error| told("kafka configuration", &error))
+        };
+        let mut asker = config.reader(0, "error")?;
+        let committed = client(&asker)?;
+        Ok(Self { committed, everything: client(asker.set("isolation.level", "read_uncommitted"))? })
     }
 
     /// Waits until all of `written` can be read: its transaction has ended in each of the partitions.
@@ -81,8 +85,8 @@ impl Stable {
                     let Some((Written { place: (topic, partition), offset }, end)) = open else { return Ok(()) };
                     if patience.passed() {
                         return Err(unavailable(format!(
-                            "topic `{topic}` partition {partition}: a transaction that the broker called ended has not \
-                             ended there after {} s: readers get to offset {end}, it reaches to {offset}",
+                            "topic `{topic}` partition {partition}: what was committed cannot be read after {} s: readers \
+                             get to offset {end}, it reaches to {offset}",
                             STABLE_MAX.as_secs()
                         )));
                     }
@@ -93,20 +97,18 @@ impl Stable {
         }
     }
 
-    /// Those of the places where records hang. Only a producer that alone writes there, and has nothing open, may ask.
-    pub(crate) fn hanging(&self, admin: &Admin, places: &[Place]) -> Result<Vec<Place>> {
-        let mut hanging = Vec::new();
-        for (place, stable) in places.iter().zip(self.ends(places)?) {
-            if stable < admin.watermarks(&place.0, place.1)?.1 {
-                hanging.push(place.clone());
-            }
-        }
-        Ok(hanging)
+    /// Those of the places where something has not ended: for a producer that has nothing open and writes there alone,
+    /// what hangs.
+    pub(crate) fn open_places(&self, places: &[Place]) -> Result<Vec<Place>> {
+        let committed = self.ends(places)?;
+        let everything = ends(&self.everything, places)?;
+        let open = places.iter().zip(committed.iter().zip(everything)).filter(|(_, (stable, high))| *stable < high);
+        Ok(open.map(|(place, _)| place.clone()).collect())
     }
 
     /// An error where records still hang after a sweep.
-    pub(crate) fn swept(&self, admin: &Admin, places: &[Place]) -> Result<()> {
-        self.hanging(admin, places)?.into_iter().next().map_or(Ok(()), |(topic, partition)| {
+    pub(crate) fn swept(&self, places: &[Place]) -> Result<()> {
+        self.open_places(places)?.into_iter().next().map_or(Ok(()), |(topic, partition)| {
             Err(unavailable(format!(
                 "topic `{topic}` partition {partition}: a transaction of a foreign producer hangs; find it with Kafka's \
                  `kafka-transactions.sh find-hanging`, and end it with `kafka-transactions.sh abort`"
@@ -116,45 +118,53 @@ impl Stable {
 
     /// The last stable offset of each place: everything below it has ended.
     pub(crate) fn ends(&self, places: &[Place]) -> Result<Vec<i64>> {
-        // Nobody else looks at what the client has to say.
-        for _ in 0..CLIENT_EVENTS_MAX {
-            if self.client.poll(Duration::ZERO).is_none() {
-                break;
-            }
-        }
-        let mut refreshed = 0;
-        loop {
-            let ((topic, partition), error) = match self.ask(places) {
-                Ok(ends) => return Ok(ends),
-                Err(unanswered) => unanswered,
-            };
-            let doing = format!("topic `{topic}` partition {partition}: asking for its stable end");
-            if !is_of_former_leader(&error) || refreshed == REFRESHES_MAX {
-                return Err(told(&doing, &error));
-            }
-            // The library goes on with the leader it knew before a broker came back.
-            refreshed += 1;
-            self.client.fetch_metadata(Some(topic), REQUEST_MAX).map_err(|error| told(&doing, &error))?;
-        }
+        ends(&self.committed, places)
     }
+}
 
-    fn ask<'p>(&self, places: &'p [Place]) -> std::result::Result<Vec<i64>, (&'p Place, KafkaError)> {
-        let Some(first) = places.first() else { return Ok(Vec::new()) };
-        let mut list = TopicPartitionList::new();
-        for place in places {
-            list.add_partition_offset(&place.0, place.1, Position::End).map_err(|error| (place, error))?;
+fn ends(client: &BaseConsumer<Quiet>, places: &[Place]) -> Result<Vec<i64>> {
+    // Nobody else looks at what the client has to say.
+    for _ in 0..CLIENT_EVENTS_MAX {
+        if client.poll(Duration::ZERO).is_none() {
+            break;
         }
-        // The time of "the end" is the number that stands for it as an offset.
-        let found = self.client.offsets_for_times(list, REQUEST_MAX).map_err(|error| (first, error))?;
-        let end = |place: &'p Place| {
-            let none = || KafkaError::OffsetFetch(Code::NoOffset);
-            let element = found.find_partition(&place.0, place.1).ok_or_else(|| (place, none()))?;
-            element.error().map_err(|error| (place, error))?;
-            let Position::Offset(offset) = element.offset() else { return Err((place, none())) };
-            Ok(offset)
-        };
-        places.iter().map(end).collect()
     }
+    let mut refreshed = 0;
+    loop {
+        let ((topic, partition), error) = match ask(client, places) {
+            Ok(ends) => return Ok(ends),
+            Err(unanswered) => unanswered,
+        };
+        let doing = format!("topic `{topic}` partition {partition}: asking for its end");
+        if !is_of_former_leader(&error) || refreshed == REFRESHES_MAX {
+            return Err(told(&doing, &error));
+        }
+        // The library goes on with the leader it knew before a broker came back.
+        refreshed += 1;
+        client.fetch_metadata(Some(topic), REQUEST_MAX).map_err(|error| told(&doing, &error))?;
+    }
+}
+
+/// One question about all of the places; the one that was not answered comes with the error.
+fn ask<'p>(
+    client: &BaseConsumer<Quiet>,
+    places: &'p [Place],
+) -> std::result::Result<Vec<i64>, (&'p Place, KafkaError)> {
+    let Some(first) = places.first() else { return Ok(Vec::new()) };
+    let mut list = TopicPartitionList::new();
+    for place in places {
+        list.add_partition_offset(&place.0, place.1, Position::End).map_err(|error| (place, error))?;
+    }
+    // The time of "the end" is the number that stands for it as an offset.
+    let found = client.offsets_for_times(list, REQUEST_MAX).map_err(|error| (first, error))?;
+    let end = |place: &'p Place| {
+        let none = || KafkaError::OffsetFetch(Code::NoOffset);
+        let element = found.find_partition(&place.0, place.1).ok_or_else(|| (place, none()))?;
+        element.error().map_err(|error| (place, error))?;
+        let Position::Offset(offset) = element.offset() else { return Err((place, none())) };
+        Ok(offset)
+    };
+    places.iter().map(end).collect()
 }
 
 fn is_of_former_leader(error: &KafkaError) -> bool {

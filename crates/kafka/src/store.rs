@@ -113,7 +113,7 @@ impl Store {
             broom
         });
         self.producer.sweep(&records.collect::<Vec<_>>(), committed)?;
-        stable.swept(admin, &own)
+        stable.swept(&own)
     }
 
     /// Partitions that only this lane's producer writes to.
@@ -130,12 +130,9 @@ impl Store {
         Ok(())
     }
 
-    /// Waits until a transaction has ended wherever only this lane writes: elsewhere, what others have open would be
-    /// waited for.
+    /// Waits until a transaction has ended wherever it wrote.
     fn ended(&self, written: &[Written]) -> Result<()> {
-        let own = self.own_places();
-        let written: Vec<_> = written.iter().filter(|written| own.contains(&written.place)).cloned().collect();
-        let waited = self.outside.stable.wait(&written);
+        let waited = self.outside.stable.wait(written);
         waited.map_err(|error| unavailable(format!("lane {}: {error}; open the lane again", self.lane)))
     }
 

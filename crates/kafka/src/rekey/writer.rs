@@ -11,7 +11,6 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
-use crate::admin::Admin;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::delivery::{Deliveries, UNTAGGED, is_fenced};
@@ -83,19 +82,18 @@ impl Writer {
     /// `stable.rs`).
     pub(super) fn sweep(
         &self,
-        admin: &Admin,
         target: &[Place],
         positions: &TopicPartitionList,
         group: &ConsumerGroupMetadata,
     ) -> Result<(), Trouble> {
-        let Some((topic, _)) = self.stable.hanging(admin, target)?.into_iter().next() else { return Ok(()) };
+        let Some((topic, _)) = self.stable.open_places(target)?.into_iter().next() else { return Ok(()) };
         tracing::warn!(topic, "a former transaction hangs: aborting it");
         let brooms: Vec<Keyed> = target.iter().map(|(_, lane)| Keyed::broom(*lane)).collect();
         let deadline = Deadline::after(COMMIT_MAX);
         let written = self.transact(&topic, brooms.iter(), positions, group, deadline);
         self.repeat(deadline, "aborting", || self.inner.abort_transaction(COMMIT_STEP))?;
         written?;
-        Ok(self.stable.swept(admin, target)?)
+        Ok(self.stable.swept(target)?)
     }
 
     /// Writes the copies and the source offsets behind them as one transaction.

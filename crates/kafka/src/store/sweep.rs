@@ -60,23 +60,27 @@ pub(super) fn look(
     shared: &[Place],
 ) -> Result<Option<Hanging>> {
     let Outside { admin, stable, .. } = outside;
-    let mut places = stable.hanging(admin, own)?;
-    if places.is_empty() {
+    let all = [own, shared].concat();
+    let open = stable.open_places(&all)?;
+    if open.is_empty() {
         return Ok(None);
     }
-    let all = [own, shared].concat();
     let ends = stable.ends(&all)?;
-    let mut number = None;
-    let mut everything = Tail::new(all.iter(), &config.uncommitted_reader()?)?;
-    for (place, end) in all.iter().zip(&ends) {
+    let (mut places, mut number) = (Vec::new(), None);
+    let mut everything = Tail::new(open.iter(), &config.uncommitted_reader()?)?;
+    for (place, end) in all.iter().zip(&ends).filter(|(place, _)| open.contains(place)) {
+        // Where others write as well, what they have open is theirs.
+        let mut ours = own.contains(place);
         let high = admin.watermarks(&place.0, place.1)?.1;
         everything.read(place, *end, high, |message| {
             let found = number_of(message, lane);
             number = number.max(found);
-            if found.is_some() && !places.contains(place) {
-                places.push(place.clone());
-            }
+            ours |= found.is_some();
         })?;
+        places.extend(ours.then(|| place.clone()));
+    }
+    if places.is_empty() {
+        return Ok(None);
     }
     let mut committed = false;
     let mut readable = Tail::new(all.iter(), &config.waited_reader()?)?;
