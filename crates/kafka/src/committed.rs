@@ -8,10 +8,10 @@ use rdkafka::consumer::Consumer;
 use rdkafka::message::Message;
 
 use crate::config::Config;
-use crate::error::{Result, corrupt, told, unavailable};
-use crate::limits::{READ_STALL_MAX, REQUEST_MAX};
+use crate::error::{Result, corrupt, told};
+use crate::limits::REQUEST_MAX;
 use crate::reader::{Reader, headers};
-use crate::restore::{Stalled, drain};
+use crate::restore::drain;
 use crate::signal::Signal;
 
 /// A record that a consumer of committed data sees.
@@ -72,13 +72,6 @@ pub fn read_committed_from(config: &Config, topic: &str, from: &BTreeMap<u32, i6
                 headers: headers(message),
             });
             Ok(())
-        })
-        .map_err(|stalled| match stalled {
-            Stalled::Error(error) => error,
-            Stalled::Silent => unavailable(format!(
-                "topic `{topic}` partition {partition}: {} s without a record on the way to offset {end}",
-                READ_STALL_MAX.as_secs()
-            )),
         })?;
         reader.remove(key)?;
     }

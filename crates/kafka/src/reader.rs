@@ -171,6 +171,11 @@ impl Reader {
         Ok(())
     }
 
+    /// The topic of a partition.
+    pub(crate) fn topic(&self, key: Key) -> &str {
+        &self.topics[key.0]
+    }
+
     /// The partitions being read.
     pub(crate) fn keys(&self) -> impl Iterator<Item = Key> + '_ {
         self.feeds.keys().copied()

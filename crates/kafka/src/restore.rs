@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Result, unavailable};
 use crate::limits::{READ_STALL_MAX, SLEEP_MAX};
-use crate::reader::Reader;
+use crate::reader::{Key, Reader};
 use crate::signal::Signal;
 
 /// One client for the restores of all lanes of a process; it is let go when no lane is restoring.
@@ -58,41 +58,20 @@ impl Restorer {
             records += 1;
             each(message)
         };
-        let read = drain(&mut reader, key, high, counted).map_err(|stalled| match stalled {
-            Stalled::Error(error) => error,
-            Stalled::Silent => unavailable(format!(
-                "topic `{topic}` partition {partition}: {} s without a record on the way to offset {high}; check that \
-                 its leader is up and that no foreign producer holds a transaction open there",
-                READ_STALL_MAX.as_secs()
-            )),
-        });
+        let read = drain(&mut reader, key, high, counted);
         tracing::debug!(topic, partition, records, at = ?reader.ends(key), "restored");
         reader.remove(key)?;
         read
     }
 }
 
-/// Why a partition was not read to its target.
-pub(crate) enum Stalled {
-    /// Nothing came for too long.
-    Silent,
-    /// An error.
-    Error(engine::ports::PortError),
-}
-
-impl From<engine::ports::PortError> for Stalled {
-    fn from(error: engine::ports::PortError) -> Self {
-        Self::Error(error)
-    }
-}
-
 /// Reads one partition until everything below `target` has been handed out.
 pub(crate) fn drain(
     reader: &mut Reader,
-    key: (usize, i32),
+    key: Key,
     target: i64,
     mut each: impl FnMut(&BorrowedMessage<'_>) -> Result<()>,
-) -> std::result::Result<(), Stalled> {
+) -> Result<()> {
     let mut deadline = Deadline::after(READ_STALL_MAX);
     loop {
         reader.serve()?;
@@ -103,7 +82,13 @@ pub(crate) fn drain(
         if taken.records > 0 {
             deadline = Deadline::after(READ_STALL_MAX);
         } else if deadline.passed() {
-            return Err(Stalled::Silent);
+            return Err(unavailable(format!(
+                "topic `{}` partition {}: {} s without a record on the way to offset {target}; check that its leader is \
+                 up and that no foreign producer holds a transaction open there",
+                reader.topic(key),
+                key.1,
+                READ_STALL_MAX.as_secs()
+            )));
         } else {
             reader.sleep(SLEEP_MAX);
         }

@@ -13,10 +13,10 @@ use engine::ports::LaneId;
 
 use super::Outside;
 use crate::config::Config;
-use crate::error::{Result, unavailable};
-use crate::limits::{READ_STALL_MAX, SWEEP_TAIL};
+use crate::error::Result;
+use crate::limits::SWEEP_TAIL;
 use crate::reader::{Reader, headers};
-use crate::restore::{Stalled, drain};
+use crate::restore::drain;
 use crate::signal::Signal;
 use crate::stable::{Place, TRANSACTION};
 
@@ -118,14 +118,6 @@ impl Tail {
             Ok(())
         });
         self.reader.remove(key)?;
-        drained.map_err(|stalled| match stalled {
-            Stalled::Error(error) => error,
-            Stalled::Silent => unavailable(format!(
-                "topic `{}` partition {}: {} s without a record on the way to offset {to}",
-                place.0,
-                place.1,
-                READ_STALL_MAX.as_secs()
-            )),
-        })
+        drained
     }
 }
