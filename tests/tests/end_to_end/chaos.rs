@@ -9,7 +9,7 @@ use engine::invariants::conservation;
 
 use crate::stage::{LANES, Member, Stage, settle, try_settle, wait_until};
 
-/// Kills of one chaos run, unless `CHARTWARDEN_CHAOS_KILLS` says otherwise.
+/// Kills of one round; `CHARTWARDEN_CHAOS_ROUNDS` asks for more rounds, `CHARTWARDEN_CHAOS_SEED` for other moments.
 const KILLS: u32 = 12;
 
 /// Kills of the run that archives and seals beside it.
@@ -94,13 +94,18 @@ fn number(name: &str, otherwise: u64) -> u64 {
 #[test]
 fn kills_at_any_moment_leave_the_bytes_of_a_clean_run() {
     let seed = number("CHARTWARDEN_CHAOS_SEED", 7);
-    let kills = number("CHARTWARDEN_CHAOS_KILLS", u64::from(KILLS));
-    say(&format!("seed {seed}, {kills} kills"));
+    for round in 0..number("CHARTWARDEN_CHAOS_ROUNDS", 1) {
+        kill_and_compare(seed + round);
+    }
+}
+
+/// One run of an input, killed again and again until little is left of it.
+fn kill_and_compare(seed: u64) {
     let stage = stage();
     let mut moments = Moments(seed);
     let (mut at_work, mut between_findings) = (0, 0);
     let findings = clean().values().flatten().filter(|(key, _)| key.starts_with("findings/")).count();
-    for kill in 0..kills {
+    for kill in 0..KILLS {
         let mut member = stage.start("killed", None);
         // One in three dies before it has joined or while it takes lanes up, the others at work: a commit is under way
         // most of the time.
@@ -110,7 +115,7 @@ fn kills_at_any_moment_leave_the_bytes_of_a_clean_run() {
             at_work += u32::from(works(&member));
             std::thread::sleep(moments.next(300));
         }
-        assert!(member.process.ended().is_none(), "it ended by itself:\n{}", member.log());
+        assert!(member.process.ended().is_none(), "seed {seed}: it ended by itself:\n{}", member.log());
         member.process.kill();
         let told = stage.committed("risk.findings.v1").len();
         between_findings += u32::from((1..findings).contains(&told));
@@ -118,9 +123,9 @@ fn kills_at_any_moment_leave_the_bytes_of_a_clean_run() {
     let mut member = stage.start("killed", None);
     settle(&mut [&mut member]);
     member.stop();
-    assert!(u64::from(at_work) >= kills / 3, "only {at_work} of {kills} kills met a member at work");
-    assert!(between_findings > 0, "no kill fell between the first finding and the last");
-    check(&stage, &format!("{kills} kills, {at_work} at work, {between_findings} between findings, seed {seed}"));
+    assert!(at_work >= KILLS / 3, "seed {seed}: only {at_work} of {KILLS} kills met a member at work");
+    assert!(between_findings > 0, "seed {seed}: no kill fell between the first finding and the last");
+    check(&stage, &format!("{KILLS} kills, {at_work} at work, {between_findings} between findings, seed {seed}"));
 }
 
 #[test]
