@@ -18,7 +18,7 @@ pub(crate) struct Reports {
     pub(crate) failed: Option<(KafkaError, String)>,
     /// (tag less one, offset) of delivered records that were tagged.
     pub(crate) offsets: Vec<(usize, i64)>,
-    /// The last delivered record of each partition.
+    /// The last of them in each partition.
     pub(crate) written: Vec<Written>,
 }
 
@@ -63,16 +63,16 @@ impl ProducerContext for Deliveries {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
-        let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let reports = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match result {
-            Ok(message) => {
+            Ok(message) if tag != UNTAGGED => {
+                let mut reports = reports();
                 reports.delivered(message.topic(), message.partition(), message.offset());
-                if tag != UNTAGGED {
-                    reports.offsets.push((tag - 1, message.offset()));
-                }
+                reports.offsets.push((tag - 1, message.offset()));
             }
+            Ok(_) => {}
             Err((error, message)) => {
-                reports.failed.get_or_insert_with(|| (error.clone(), message.topic().to_owned()));
+                reports().failed.get_or_insert_with(|| (error.clone(), message.topic().to_owned()));
             }
         }
     }

@@ -13,7 +13,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::delivery::{Deliveries, UNTAGGED, is_fenced};
+use crate::delivery::{Deliveries, is_fenced};
 use crate::error::{answer, code_of, told, unavailable};
 use crate::limits::{COMMIT_MAX, COMMIT_STEP, OPEN_MAX, SEND_MAX};
 use crate::stable::{Place, Stable, Written};
@@ -142,8 +142,8 @@ impl Writer {
     fn send_all<'c>(&self, target: &str, copies: impl Iterator<Item = &'c Keyed>) -> Result<(), Trouble> {
         let deadline = Deadline::after(SEND_MAX);
         let doing = || format!("writing to topic `{target}`");
-        for copy in copies {
-            let mut next = BaseRecord::<[u8], [u8], usize>::with_opaque_to(target, UNTAGGED).partition(copy.lane);
+        for (index, copy) in copies.enumerate() {
+            let mut next = BaseRecord::<[u8], [u8], usize>::with_opaque_to(target, index + 1).partition(copy.lane);
             next.key = copy.key.as_deref();
             next.payload = copy.value.as_deref();
             next.timestamp = copy.time;

@@ -18,7 +18,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
 
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::delivery::{Deliveries, Reports, UNTAGGED, is_fenced};
+use crate::delivery::{Deliveries, Reports, is_fenced};
 use crate::error::{Result, answer, code_of, told, unavailable};
 use crate::group::Member;
 use crate::limits::{ABORT_PAUSE, ABORTS_MAX, COMMIT_MAX, COMMIT_STEP, OPEN_MAX, SEND_MAX};
@@ -180,8 +180,7 @@ impl Producer {
     fn send_all(&self, records: &[Outgoing<'_>]) -> Result<Attempt> {
         let deadline = Deadline::after(SEND_MAX);
         for (index, record) in records.iter().enumerate() {
-            let tag = if record.pane.is_some() { index + 1 } else { UNTAGGED };
-            let mut next = BaseRecord::<[u8], [u8], usize>::with_opaque_to(record.topic, tag);
+            let mut next = BaseRecord::<[u8], [u8], usize>::with_opaque_to(record.topic, index + 1);
             next.partition = record.partition;
             next.key = record.key;
             next.payload = record.value;
