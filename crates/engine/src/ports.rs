@@ -206,8 +206,9 @@ pub trait LaneStore: Send {
     /// The stored panes of a tier whose end is at or after `first`, in order of their ends.
     fn panes(&mut self, tier: Tier, first: Timestamp) -> Result<Vec<StoredPane>, PortError>;
 
-    /// Commits a transaction: on `Ok` it is durable as a whole. `Unavailable` has been retried within and leaves the
-    /// outcome unknown: the lane must be opened again. `Fenced` is final.
+    /// Commits a transaction: on `Ok` the store calls it committed. One that readers have not seen may still come to
+    /// nothing, as a whole, if the store dies: the next commit then answers `Unavailable`, and opening the lane again
+    /// tells where it stands. `Unavailable` has been retried within and leaves the outcome unknown. `Fenced` is final.
     fn commit(&mut self, transaction: Transaction) -> Result<(), PortError>;
 
     /// Deletes stored panes that end before `first`, all of which a committed journal record no longer needs.

@@ -1,7 +1,7 @@
 //! Reads one partition of a state topic from its beginning to the high watermark.
 //!
-//! The watermark is asked for *after* the lane's former owner was fenced: by then the last stable offset has caught
-//! up with it, because only one lane writes to the partition, so a reader of committed data gets there.
+//! The watermark is asked for *after* the lane's former owner was fenced and what hung was swept: by then the last stable
+//! offset has caught up with it, because only one lane writes to the partition, so a reader of committed data gets there.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
