@@ -10,7 +10,7 @@ use base::Timestamp;
 use chartwarden_tests::broker::Broker;
 use engine::ports::{LaneId, LaneStore, PortError, Source, Tier, Transaction};
 use events::{Offset, TopicId};
-use kafka::{KafkaSource, Speaker, read_committed};
+use kafka::{Config, KafkaSource, Speaker, read_committed};
 
 use crate::support::{holding, numbered, numbers, pane, pipeline, poll_until, speak, values};
 
@@ -48,7 +48,7 @@ fn a_zombie_is_fenced_and_nothing_of_it_is_visible() {
     let mut store = old.open(LANE).unwrap();
     store.commit(numbered(1)).unwrap();
     // Another group stands for a process that took the lane over while this one was stalled and noticed nothing.
-    let other = kafka::Config { group: "zombie.other".to_owned(), ..config.clone() };
+    let other = Config { group: "zombie.other".to_owned(), ..config.clone() };
     let mut new = holding(&other, 1);
     let mut taken = new.open(LANE).unwrap();
     assert!(matches!(store.commit(numbered(666)), Err(PortError::Fenced(LANE))));
@@ -60,12 +60,17 @@ fn a_zombie_is_fenced_and_nothing_of_it_is_visible() {
     }
 }
 
+/// A pipeline of one lane whose group does not expel a member that the broker's absence kept from heartbeats.
+fn patient(broker: &Broker, name: &str) -> Config {
+    let mut config = pipeline(broker.bootstrap(), name, 1);
+    config.properties.insert("session.timeout.ms".to_owned(), "45000".to_owned());
+    config
+}
+
 #[test]
 fn the_broker_dies_in_the_middle_of_commits_and_each_is_there_once() {
     let broker = Arc::new(Broker::start().unwrap());
-    let mut config = pipeline(broker.bootstrap(), "dies", 1);
-    // The group must not expel a member that the broker's absence kept from heartbeats.
-    config.properties.insert("session.timeout.ms".to_owned(), "45000".to_owned());
+    let config = patient(&broker, "dies");
     let mut source = holding(&config, 1);
     let mut store = source.open(LANE).unwrap();
     let (committed, back) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicBool::new(false)));
@@ -111,8 +116,7 @@ fn the_broker_dies_in_the_middle_of_commits_and_each_is_there_once() {
 #[test]
 fn a_broker_that_dies_right_after_a_commit_leaves_all_of_it_or_nothing() {
     let broker = Broker::start().unwrap();
-    let mut config = pipeline(broker.bootstrap(), "markers", 1);
-    config.properties.insert("session.timeout.ms".to_owned(), "45000".to_owned());
+    let config = patient(&broker, "markers");
     let mut source = holding(&config, 1);
     let mut store = source.open(LANE).unwrap();
     let (mut whole, mut small) = (Vec::new(), Vec::new());
@@ -162,6 +166,38 @@ fn opened(source: &mut KafkaSource) -> Box<dyn LaneStore> {
         }
     }
     panic!("the lane could not be opened for 30 s");
+}
+
+#[test]
+fn nothing_follows_a_commit_that_cannot_be_read_and_a_foreign_transaction_is_named() {
+    let config = pipeline(Broker::shared().bootstrap(), "unread", 1);
+    let mut source = holding(&config, 1);
+    let mut store = source.open(LANE).unwrap();
+    // To readers a foreign transaction that stands before ours is as one of ours that hangs.
+    let foreign = Speaker::transactional(&config, "unread.foreign").unwrap();
+    foreign.begin().unwrap();
+    foreign.send("unread.results", Some(0), b"foreign", Some(b"0"), &[], None).unwrap();
+    foreign.flush().unwrap();
+    store.commit(numbered(1)).unwrap();
+    let told = |answer: Result<(), PortError>| match answer {
+        Err(PortError::Unavailable(text)) => text,
+        other => panic!("{other:?}"),
+    };
+    let text = told(store.commit(numbered(2)));
+    assert!(text.contains("`unread.results` partition 0") && text.contains("open the lane again"), "{text}");
+    told(store.trim(Tier::Minute, Timestamp::MIN));
+    let text = told(source.open(LANE).map(drop));
+    assert!(text.contains("`unread.results` partition 0") && text.contains("kafka-transactions.sh"), "{text}");
+    foreign.end(false).unwrap();
+    let mut store = opened(&mut source);
+    assert_eq!(reached(&mut *store), 1);
+    store.commit(numbered(2)).unwrap();
+    drop(opened(&mut source));
+    for topic in ["unread.results", "unread.journal", "unread.findings"] {
+        let mut found = numbers(&config, topic);
+        found.sort_unstable();
+        assert_eq!(found, [1, 2], "{topic}");
+    }
 }
 
 #[test]
@@ -217,8 +253,7 @@ fn a_resume_offset_that_was_deleted_or_never_was_is_corrupt() {
 #[test]
 fn a_source_reads_on_when_its_broker_comes_back() {
     let broker = Broker::start().unwrap();
-    let mut config = pipeline(broker.bootstrap(), "back", 1);
-    config.properties.insert("session.timeout.ms".to_owned(), "45000".to_owned());
+    let config = patient(&broker, "back");
     let mut source = holding(&config, 1);
     speak(&config, "back.access", 0, ["before".to_owned()]);
     source.start(LANE, &[Offset(0), Offset(0)]).unwrap();
