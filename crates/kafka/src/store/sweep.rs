@@ -2,10 +2,12 @@
 //!
 //! Every record carries its lane and the number of its transaction as a header; the number stands in the head as well.
 //! If any record with the number of what hangs can be read somewhere, its commit marker was written there: the rest is
-//! committed. (One that can be read only behind what another lane has open on a shared topic is not seen.) If none can, it was aborted, or it was committed and nobody has seen it: the rest is aborted, and the lane
-//! does it again. A record is written to each partition where it hangs (a broom), so that the marker of the sweep's own
-//! transaction gets there. Dying in the middle of a sweep that aborts costs nothing: the next one aborts as well. Dying
-//! in the middle of one that commits does: fencing it aborts the rest, and where that took panes the lane refuses.
+//! committed. (One that can be read only behind what another lane has open on a shared topic is not seen.) If none can,
+//! it was aborted, or it was committed and nobody has seen it: the rest is aborted, and the lane does it again.
+//!
+//! A record is written to each partition where it hangs (a broom), so that the marker of the sweep's own transaction
+//! gets there. Dying in the middle of a sweep that aborts costs nothing: the next one aborts as well. Dying in the
+//! middle of one that commits does: fencing it aborts the rest, and where that took panes the lane refuses.
 
 use events::Header;
 use rdkafka::message::BorrowedMessage;
