@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read as _;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -58,15 +59,24 @@ pub fn run(arguments: &[&str]) -> Ended {
 /// The binary running beside the test; killed when dropped.
 pub struct Process {
     child: Child,
+    /// Writes down what it prints, so that no limit on its files concerns that.
+    scribe: Child,
     log: PathBuf,
 }
 
 impl Process {
     /// Starts it; what it prints goes to `log`, behind what stands there.
     pub fn start(arguments: &[&str], log: &Path) -> Self {
-        let open = || File::options().create(true).append(true).open(log);
-        let (out, err) = open().and_then(|out| Ok((out, open()?))).unwrap_or_else(|e| panic!("{}: {e}", log.display()));
-        let child = Command::new(chartwarden())
+        let file = File::options().create(true).append(true).open(log);
+        let file = file.unwrap_or_else(|error| panic!("{}: {error}", log.display()));
+        let scribe = Command::new("cat").stdin(Stdio::piped()).stdout(file).spawn();
+        let mut scribe = scribe.unwrap_or_else(|error| panic!("starting cat: {error}"));
+        let out = scribe.stdin.take().map(OwnedFd::from).unwrap_or_else(|| panic!("cat has no standard input"));
+        let err = out.try_clone().unwrap_or_else(|error| panic!("standard error: {error}"));
+        // A file that may not grow is to answer with an error, as a full disk does, and not with a signal.
+        let child = Command::new("sh")
+            .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
+            .arg(chartwarden())
             .args(arguments)
             .env_remove("KAFKA_BOOTSTRAP")
             .stdin(Stdio::null())
@@ -74,13 +84,21 @@ impl Process {
             .stderr(err)
             .spawn()
             .unwrap_or_else(|error| panic!("starting chartwarden: {error}"));
-        Self { child, log: log.to_path_buf() }
+        Self { child, scribe, log: log.to_path_buf() }
     }
 
     /// Sends a signal, as in `-STOP`.
     pub fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         assert!(sent.is_ok_and(|status| status.success()), "kill {signal}");
+    }
+
+    /// How large a file may become by its writing, from now on.
+    pub fn file_bytes_max(&self, bytes: Option<u64>) {
+        let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        let (pid, fsize) = (self.child.id().to_string(), format!("--fsize={limit}:unlimited"));
+        let set = Command::new("prlimit").args(["--pid", &pid, &fsize]).status();
+        assert!(set.is_ok_and(|status| status.success()), "prlimit {fsize}");
     }
 
     /// Kills it where it stands.
@@ -91,7 +109,11 @@ impl Process {
 
     /// Whether it has ended by itself, and how.
     pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().unwrap_or_else(|error| panic!("asking for chartwarden: {error}"))
+        let ended = self.child.try_wait().unwrap_or_else(|error| panic!("asking for chartwarden: {error}"));
+        if ended.is_some() {
+            let _ = self.scribe.wait();
+        }
+        ended
     }
 
     /// Waits for its end, at most two minutes.
@@ -120,5 +142,6 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = self.scribe.wait();
     }
 }

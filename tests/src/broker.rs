@@ -3,9 +3,11 @@
 //! It needs Java 17 and Maven, which copies the broker's jars into a cache directory the first time. With
 //! `KAFKA_BOOTSTRAP` set, [`Broker::shared`] uses that cluster instead. A small shell watches a pipe to this process
 //! and kills the broker when the pipe closes, so none outlives its tests, however they end.
-//! Read next: `broker/setup.rs` for jars and settings.
+//! A second way in, [`Broker::wired`], leads through a network that a test can make slow, silent or cut.
+//! Read next: `broker/setup.rs` for jars and settings, `broker/wire.rs` for the network.
 
 mod setup;
+mod wire;
 
 use std::fs::{self, File};
 use std::net::TcpStream;
@@ -16,6 +18,8 @@ use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
+pub use wire::Network;
+use wire::Wire;
 
 /// How often, 100 ms apart, a starting broker is asked whether it listens: recovery after a kill takes a while on a
 /// busy machine.
@@ -35,6 +39,7 @@ struct Own {
     /// Holds the pipe that keeps the broker alive; closed on drop.
     _watch: Watch,
     port: u16,
+    wire: Wire,
     folder: TempDir,
     jars: PathBuf,
 }
@@ -71,6 +76,22 @@ impl Broker {
         &self.bootstrap
     }
 
+    /// `host:port` of the way in that leads through the network of [`Self::network`].
+    ///
+    /// # Panics
+    /// If the broker is not ours.
+    pub fn wired(&self) -> String {
+        format!("127.0.0.1:{}", self.own().unwrap_or_else(|error| panic!("{error}")).wire.port)
+    }
+
+    /// What becomes of bytes on the wired way.
+    ///
+    /// # Panics
+    /// If the broker is not ours.
+    pub fn network(&self, network: Network) {
+        self.own().unwrap_or_else(|error| panic!("{error}")).wire.set(network);
+    }
+
     /// Ends it cleanly and waits for that. Clients see lost connections.
     pub fn stop(&self) -> Result<(), String> {
         self.own()?.end("-TERM")
@@ -87,7 +108,7 @@ impl Broker {
     }
 
     fn own(&self) -> Result<&Own, String> {
-        self.own.as_ref().ok_or_else(|| format!("the broker at {} is not ours to stop", self.bootstrap))
+        self.own.as_ref().ok_or_else(|| format!("the broker at {} is not ours to disturb", self.bootstrap))
     }
 }
 
@@ -97,10 +118,10 @@ impl Own {
             .prefix("chartwarden-kafka-")
             .tempdir()
             .map_err(|error| format!("a temporary directory for the broker: {error}"))?;
-        let port = setup::configure(folder.path())?;
+        let (port, wire) = setup::configure(folder.path())?;
         setup::format(folder.path(), jars)?;
         let watch = Watch::start(folder.path())?;
-        let own = Self { java: Mutex::default(), _watch: watch, port, folder, jars: jars.to_owned() };
+        let own = Self { java: Mutex::default(), _watch: watch, port, wire, folder, jars: jars.to_owned() };
         own.launch()?;
         Ok(own)
     }

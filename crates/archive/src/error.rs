@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use base::Kind;
 use engine::ports::{LaneId, PortError};
+use parquet::errors::ParquetError;
 
 /// Errors of the archive.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +108,17 @@ impl Error {
 
     pub(crate) fn disk<'p>(path: &'p Path, doing: &'static str) -> impl Fn(std::io::Error) -> Self + 'p {
         move |source| Self::Disk { path: path.to_path_buf(), doing, source }
+    }
+
+    /// What the Parquet library could not do: for a reason of the disk, or of the file.
+    pub(crate) fn parquet<'p>(path: &'p Path, doing: &'static str) -> impl Fn(ParquetError) -> Self + Copy + 'p {
+        move |error| {
+            let ParquetError::External(source) = error else { return Self::file(path, error) };
+            match source.downcast::<std::io::Error>() {
+                Ok(source) => Self::Disk { path: path.to_path_buf(), doing, source: *source },
+                Err(other) => Self::file(path, other),
+            }
+        }
     }
 
     pub(crate) fn file(path: &Path, problem: impl std::fmt::Display) -> Self {

@@ -39,7 +39,7 @@ impl RecordFile {
         let file = File::create(&temporary).map_err(Error::disk(&temporary, "creating it"))?;
         let properties = table::properties(path, &table::Footer::default())?;
         let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))
-            .map_err(|error| Error::file(path, error))?;
+            .map_err(Error::parquet(path, "writing it"))?;
         Ok(Self {
             path: path.to_path_buf(),
             temporary,
@@ -72,13 +72,13 @@ impl RecordFile {
             vec![Arc::new(self.times.finish()), Arc::new(self.keys.finish()), Arc::new(self.values.finish())];
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns);
         let batch = batch.map_err(|error| Error::file(&self.path, error))?;
-        self.writer.write(&batch).map_err(|error| Error::file(&self.path, error))
+        self.writer.write(&batch).map_err(Error::parquet(&self.path, "writing it"))
     }
 
     /// Completes the file.
     pub fn finish(mut self) -> Result<()> {
         self.write()?;
-        let file = self.writer.into_inner().map_err(|error| Error::file(&self.path, error))?;
+        let file = self.writer.into_inner().map_err(Error::parquet(&self.path, "writing it"))?;
         file.sync_all().map_err(Error::disk(&self.temporary, "flushing it to the disk"))?;
         fs::rename(&self.temporary, &self.path).map_err(Error::disk(&self.path, "giving it its name"))
     }

@@ -41,7 +41,7 @@ pub(crate) fn write(path: &Path, schema: &SchemaRef, batches: &[RecordBatch], fo
     let temporary: PathBuf = folder.join(name);
     let file = File::create(&temporary).map_err(Error::disk(&temporary, "creating it"))?;
     let properties = properties(path, footer)?;
-    let parquet = |error: parquet::errors::ParquetError| Error::file(path, error);
+    let parquet = Error::parquet(path, "writing it");
     let mut writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties)).map_err(parquet)?;
     for batch in batches {
         writer.write(batch).map_err(parquet)?;
@@ -75,7 +75,7 @@ pub(crate) struct Table {
 /// Reads a file.
 pub(crate) fn read(path: &Path) -> Result<Table> {
     let file = File::open(path).map_err(Error::disk(path, "opening it"))?;
-    let parquet = |error: parquet::errors::ParquetError| Error::file(path, error);
+    let parquet = Error::parquet(path, "reading it");
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet)?.with_batch_size(ROW_GROUP_ROWS);
     let reader = builder.build().map_err(parquet)?;
     let batches = reader.collect::<std::result::Result<_, _>>().map_err(|error| Error::file(path, error))?;
@@ -85,7 +85,7 @@ pub(crate) fn read(path: &Path) -> Result<Table> {
 /// Reads the key-values of a file's footer.
 pub(crate) fn footer(path: &Path) -> Result<Footer> {
     let file = File::open(path).map_err(Error::disk(path, "opening it"))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| Error::file(path, error))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(Error::parquet(path, "reading it"))?;
     let pairs = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
     Ok(pairs.into_iter().map(|pair| (pair.key, pair.value.unwrap_or_default())).collect())
 }

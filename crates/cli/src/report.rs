@@ -101,16 +101,8 @@ fn told(error: &anyhow::Error) -> String {
     }
     let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
     let (at, hint) = failure.map_or((None, None), |failure| (failure.at.clone(), failure.hint.clone()));
-    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-    let mut what = causes[0].clone();
-    for cause in &causes[1..] {
-        // Many error types repeat their source in their own text.
-        if !what.contains(cause.as_str()) {
-            what = format!("{what}: {cause}");
-        }
-    }
     let hint = hint.or_else(|| usual_hint(kind(error)).map(str::to_owned));
-    let mut text = format!("error: {what}");
+    let mut text = format!("error: {}", what(error));
     if let Some(at) = at {
         text.push_str(&format!("\n   at: {at}"));
     }
@@ -118,6 +110,20 @@ fn told(error: &anyhow::Error) -> String {
         text.push_str(&format!("\n hint: {hint}"));
     }
     text
+}
+
+/// What failed and why, as one sentence.
+pub(crate) fn what(error: &anyhow::Error) -> String {
+    let mut what = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        // Many error types repeat their source in their own text.
+        if what.is_empty() {
+            what = cause;
+        } else if !what.contains(cause.as_str()) {
+            what = format!("{what}: {cause}");
+        }
+    }
+    what
 }
 
 fn usual_hint(kind: Kind) -> Option<&'static str> {
@@ -138,7 +144,8 @@ fn problems(error: &anyhow::Error) -> Option<&engine::Problems> {
     })
 }
 
-fn kind(error: &anyhow::Error) -> Kind {
+/// What to do about an error.
+pub(crate) fn kind(error: &anyhow::Error) -> Kind {
     error.chain().find_map(kind_of).unwrap_or(Kind::Bug)
 }
 

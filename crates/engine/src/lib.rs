@@ -20,7 +20,7 @@ mod worker;
 
 pub use error::{Error, Result};
 pub use features::{Counts, Decision, Disposition, JournalRecord, Walked, Walker};
-pub use metrics::Metrics;
+pub use metrics::{Metrics, Sink};
 pub use progress::{LaneProgress, Progress, Snapshot};
 pub use run::Engine;
 pub use spec::{ENGINE, Input, ModelUse, Models, PipelineSpec, Problem, Problems};

@@ -33,6 +33,27 @@ impl Stage {
     }
 }
 
+/// What is written beside the main path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sink {
+    /// Parquet files.
+    Archive,
+    /// The ledger and its receipts.
+    Ledger,
+}
+
+impl Sink {
+    const ALL: [Self; 2] = [Self::Archive, Self::Ledger];
+
+    /// As in labels and texts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Archive => "archive",
+            Self::Ledger => "ledger",
+        }
+    }
+}
+
 /// The metrics of one process.
 pub struct Metrics {
     registry: Registry,
@@ -65,6 +86,8 @@ pub struct Metrics {
     ledger_entries: IntCounter,
     ledger_last: IntGauge,
     ledger_failures: IntCounter,
+    archived: IntGaugeVec,
+    sink_failures: IntCounterVec,
     key_age: IntGauge,
     rekeyed: IntCounterVec,
     rekey_lag: IntGaugeVec,
@@ -123,6 +146,12 @@ impl Metrics {
         for model_in_use in [&spec.models().pair, &spec.models().user].into_iter().flatten() {
             model.with_label_values(&[model_in_use.name(), &model_in_use.digest().short()]).set(1);
         }
+        let sink_failures = counter(
+            "sink_failures_total",
+            "Failures of what is written beside detection; it is tried again.",
+            &["sink"],
+        )?;
+        Sink::ALL.iter().for_each(|sink| sink_failures.with_label_values(&[sink.name()]).reset());
         Ok(Self {
             received: counter("events_received_total", "Events read and accepted.", &["topic", "format"])?,
             rejected: counter("events_rejected_total", "Events that could not be used, by reason.", &["reason"])?,
@@ -165,6 +194,12 @@ impl Metrics {
                 "ledger_verify_failures_total",
                 "Receipts that did not verify right after sealing.",
             )?,
+            archived: gauge(
+                "archive_last_tick_timestamp_seconds",
+                "End of the newest tick in the archive; files of a lane end once a day at the latest.",
+                &["lane"],
+            )?,
+            sink_failures,
             key_age: single("pseudonym_key_age_seconds", "Age of the pseudonym key file.")?,
             rekeyed: counter("rekey_records_total", "Records that `rekey` copied, by whose they are.", &["outcome"])?,
             rekey_lag: gauge("rekey_lag_records", "Records that `rekey` has not copied yet.", &["topic"])?,
@@ -211,6 +246,18 @@ impl Metrics {
     /// A receipt did not verify right after its finding was sealed.
     pub fn ledger_failure(&self) {
         self.ledger_failures.inc();
+    }
+
+    /// The newest tick of a lane in the archive.
+    pub fn archived(&self, lane: LaneId, tick_end: Option<Timestamp>) {
+        if let Some(end) = tick_end {
+            self.archived.with_label_values(&[&lane.to_string()]).set(end.millis() / 1_000);
+        }
+    }
+
+    /// Archive or ledger failed.
+    pub fn sink_failure(&self, sink: Sink) {
+        self.sink_failures.with_label_values(&[sink.name()]).inc();
     }
 
     /// How old the pseudonym key is.

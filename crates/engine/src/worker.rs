@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::invariants;
 use crate::judge::{Judge, recorded};
 use crate::limits::{TRANSACTION_BYTES_MAX, TRANSACTION_TICKS_MAX};
-use crate::ports::{DeadLetter, LaneId, LaneStore, Message, StoredPane, Transaction};
+use crate::ports::{DeadLetter, LaneId, LaneStore, Message, PortError, StoredPane, Transaction};
 use crate::spec::PipelineSpec;
 
 /// Head key of the newest journal record.
@@ -102,9 +102,16 @@ impl Worker {
             }
             Some(record) => {
                 same_definitions(id, &record.digests, spec)?;
-                let panes = stored_panes(store.as_mut(), record)?;
                 let facts = with_prefix(&head, FACTS).collect();
-                Lane::restore(program, config, record, &panes, &facts)?
+                let restored = stored_panes(store.as_mut(), record)
+                    .and_then(|panes| Ok(Lane::restore(program, config, record, &panes, &facts)?));
+                match restored {
+                    // Whoever was stopped while it read has read of two times; what is stored is whole.
+                    Err(_) if store.head()?.get(JOURNAL) != head.get(JOURNAL) => {
+                        return Err(PortError::Fenced(id).into());
+                    }
+                    restored => restored?,
+                }
             }
         };
         for (user, case) in with_prefix(&head, CASE) {

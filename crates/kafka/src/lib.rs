@@ -25,6 +25,7 @@ mod source;
 mod speaker;
 mod stable;
 mod store;
+mod tail;
 mod topics;
 
 pub use committed::{CommittedRecord, read_committed, read_committed_from};

@@ -14,14 +14,16 @@
 //! | with offsets sent, commit not asked for | nothing | the same |
 //! | while the commit is asked for | all or nothing | the next process waits for its end before it asks for offsets |
 //! | after the commit | all | offsets stand behind it; nothing is read again |
-//! | the broker, before the commit's markers stand | nothing | the next opening aborts it (see `stable.rs`); read again |
+//! | the broker, before the commit's markers stand | a part or nothing | the next opening makes it whole, or undoes it (see `stable.rs`) |
 //! | stopped, and continued after another took over | nothing more | its producer is fenced; it ends |
 //!
 //! In between, any error drops everything in memory and opens anew: the offsets tell what was done. A value and its
-//! headers are passed on byte for byte, with the source's time; only the key changes. Order is kept within each source
-//! partition. Read next: `rekey/align.rs` (who may go next), `rekey/writer.rs` (a transaction).
+//! headers are passed on byte for byte, with the source's time; the key changes, and a header is added that names the
+//! transaction. Order is kept within each source partition. Read next: `rekey/align.rs` (who may go next),
+//! `rekey/writer.rs` (a transaction), `rekey/sweep.rs` (how one that hangs ends).
 
 mod align;
+mod sweep;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -49,6 +51,7 @@ use crate::reader::{Key, Reader};
 use crate::signal::Signal;
 use crate::speaker::partition_of;
 use align::Alignment;
+use sweep::{Hanging, Stamp};
 use writer::{Keyed, Trouble, Writer};
 
 /// What is copied, where to, and how.
@@ -197,13 +200,18 @@ impl<'a> Session<'a> {
     fn sweep(&self) -> std::result::Result<(), Trouble> {
         let lanes = i32::try_from(self.lanes).unwrap_or(i32::MAX);
         let target: Vec<_> = (0..lanes).map(|lane| (self.options.target.clone(), lane)).collect();
-        let mut unmoved = TopicPartitionList::new();
-        for source in &self.options.sources {
-            unmoved
-                .add_partition_offset(source, 0, Position::Offset(0))
-                .map_err(|error| told("source offsets", &error))?;
+        let mut sources = TopicPartitionList::new();
+        for topic in &self.options.sources {
+            for partition in 0..i32::try_from(self.admin.partitions_of(topic)?).unwrap_or(i32::MAX) {
+                sources.add_partition(topic, partition);
+            }
         }
-        self.writer.sweep(&target, &unmoved, &self.group_metadata()?)
+        let stable = self.writer.stable();
+        let Some(hanging) = sweep::look(self.config, &self.admin, stable, &target, &sources)? else { return Ok(()) };
+        let Hanging { places, offsets, committed } = &hanging;
+        tracing::warn!(committed, ?places, offsets, "a former transaction hangs: ending it");
+        self.writer.sweep(&self.options.target, &hanging, &self.group_metadata()?)?;
+        Ok(stable.swept(&target)?)
     }
 
     fn group_metadata(&self) -> Result<ConsumerGroupMetadata> {
@@ -386,8 +394,11 @@ impl<'a> Session<'a> {
             }
         }
         let group = self.group_metadata()?;
+        let Some((part, first)) = batch.first() else { return Ok(()) };
+        let (topic, partition) = self.keys[*part];
+        let stamp = Stamp { topic: self.options.sources[topic].clone(), partition, offset: first.offset };
         let copies = batch.iter().map(|(_, copy)| copy);
-        self.writer.write(&self.options.target, copies, &positions, &group)
+        self.writer.write(&self.options.target, copies, &stamp, &positions, &group)
     }
 
     fn done(&self, batch: &[(usize, Keyed)]) -> Rekeyed {

@@ -9,7 +9,7 @@
 //!
 //! - none begins before the one before it has ended in every partition it wrote to;
 //! - what hangs when a producer is opened is ended in every partition at once, before anything else is written. What of
-//!   it was seen decides how: `store/sweep.rs` looks for it, `rekey/writer.rs` takes it that nothing was.
+//!   it was seen decides how: `store/sweep.rs` and `rekey/sweep.rs` look for it.
 
 use std::time::Duration;
 
@@ -47,8 +47,13 @@ pub(crate) struct Stable {
 
 impl ConsumerContext for Quiet {}
 
-/// Which transaction of which lane a record belongs to: `<lane>/<number>`.
+/// Which transaction a record belongs to: `<lane>/<number>`, or where the first of a copy's transaction came from.
 pub(crate) const TRANSACTION: &str = "chartwarden-transaction";
+
+/// What a record says of its transaction. It may pass on what it carried before; the last one is ours.
+pub(crate) fn stamp_of(message: &BorrowedMessage<'_>) -> Option<Vec<u8>> {
+    headers(message).into_iter().rfind(|(name, _)| name == TRANSACTION)?.1
+}
 
 /// The key of a record that is written only so that a marker follows it. It has no value.
 pub(crate) const BROOM: &[u8] = b"broom";
@@ -114,6 +119,26 @@ impl Stable {
                  `kafka-transactions.sh find-hanging`, and end it with `kafka-transactions.sh abort`"
             )))
         })
+    }
+
+    /// The group's offsets as they were last committed. What an open transaction is to move them to is not told.
+    pub(crate) fn offsets(&self, of: &TopicPartitionList) -> Result<TopicPartitionList> {
+        let doing = "asking for the group's offsets";
+        let found = self.everything.committed_offsets(of.clone(), REQUEST_MAX).map_err(|error| told(doing, &error))?;
+        let failed = found.elements().iter().find_map(|element| element.error().err());
+        failed.map_or(Ok(found), |error| Err(told(doing, &error)))
+    }
+
+    /// Whether an open transaction is to move one of the offsets. Silence is taken for one.
+    pub(crate) fn offsets_open(&self, of: &TopicPartitionList) -> Result<bool> {
+        let open =
+            |error: &KafkaError| matches!(code_of(error), Some(Code::UnstableOffsetCommit | Code::OperationTimedOut));
+        let found = match self.committed.committed_offsets(of.clone(), STABLE_MAX) {
+            Err(error) if open(&error) => return Ok(true),
+            Err(error) => return Err(told("asking for the group's offsets", &error)),
+            Ok(found) => found,
+        };
+        Ok(found.elements().iter().any(|element| element.error().is_err_and(|error| open(&error))))
     }
 
     /// The last stable offset of each place: everything below it has ended.

@@ -5,6 +5,8 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::wire::Wire;
+
 const POM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/kafka/pom.xml");
 /// The version in `kafka/pom.xml`; it names the cache directory.
 const VERSION: &str = "4.4.0";
@@ -39,22 +41,25 @@ pub(super) fn jars() -> Result<PathBuf, String> {
     }
 }
 
-/// Writes the broker's settings for two free ports and returns the clients' one.
-pub(super) fn configure(folder: &Path) -> Result<u16, String> {
-    let ports = || -> std::io::Result<(u16, u16)> {
-        let (clients, controller) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
-        Ok((clients.local_addr()?.port(), controller.local_addr()?.port()))
+/// Writes the broker's settings for free ports; returns the clients' one, and the wire to a second one.
+pub(super) fn configure(folder: &Path) -> Result<(u16, Wire), String> {
+    let free = || TcpListener::bind("127.0.0.1:0");
+    let ports = || -> std::io::Result<[u16; 3]> {
+        let taken = [free()?, free()?, free()?];
+        Ok([taken[0].local_addr()?.port(), taken[1].local_addr()?.port(), taken[2].local_addr()?.port()])
     };
-    let (port, controller) = ports().map_err(|error| format!("finding free ports: {error}"))?;
+    let [port, controller, wired] = ports().map_err(|error| format!("finding free ports: {error}"))?;
+    let wire = Wire::start(wired).map_err(|error| format!("listening for the broker: {error}"))?;
+    let outside = wire.port;
     let shown = folder.display();
     let settings = format!(
         "process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},WIRED://127.0.0.1:{wired},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},WIRED://127.0.0.1:{outside},CONTROLLER://127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,WIRED:PLAINTEXT
 log.dirs={shown}/logs
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
@@ -84,7 +89,7 @@ appender.file.layout.pattern=%d %p %c: %m%n
     fs::write(folder.join("server.properties"), settings)
         .and_then(|()| fs::write(folder.join("log4j2.properties"), logging))
         .map_err(|error| format!("{shown}: {error}"))?;
-    Ok(port)
+    Ok((port, wire))
 }
 
 /// Prepares an empty data directory.

@@ -105,8 +105,17 @@ impl Stage {
 
     /// Starts a consumer of the group; with `data` it archives and seals.
     pub(crate) fn start(&self, name: &str, data: Option<&str>) -> Member {
+        self.start_at(self.broker.bootstrap(), name, data)
+    }
+
+    /// Starts a consumer of the group that reaches the broker through the network of `broker`.
+    pub(crate) fn start_wired(&self, name: &str) -> Member {
+        self.start_at(&self.broker.wired(), name, None)
+    }
+
+    fn start_at(&self, bootstrap: &str, name: &str, data: Option<&str>) -> Member {
         let (pipeline, key) = (self.path("pipeline"), self.path("key"));
-        let mut arguments = vec!["run", &pipeline, "--bootstrap", self.broker.bootstrap(), "--keys", &key];
+        let mut arguments = vec!["run", &pipeline, "--bootstrap", bootstrap, "--keys", &key];
         arguments.extend(["--http", "127.0.0.1:0", "--instance-id", name]);
         let data = data.map(|data| self.path(data));
         if let Some(data) = &data {

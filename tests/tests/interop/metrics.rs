@@ -14,7 +14,7 @@ use chartwarden_tests::tools::{Prometheus, prometheus};
 
 /// The names that operators are told to expect. `chartwarden_events_rejected_total{reason}` is there from the first
 /// reject on, and a healthy house has none.
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 25] = [
     "chartwarden_events_received_total",
     "chartwarden_events_late_total",
     "chartwarden_events_duplicate_total",
@@ -31,6 +31,7 @@ const NAMES: [&str; 24] = [
     "chartwarden_ledger_entries_total",
     "chartwarden_ledger_last_anchor_timestamp_seconds",
     "chartwarden_ledger_verify_failures_total",
+    "chartwarden_sink_failures_total",
     "chartwarden_model_info",
     "chartwarden_build_info",
     "chartwarden_pseudonym_key_age_seconds",

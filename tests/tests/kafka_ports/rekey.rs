@@ -3,15 +3,23 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use base::{Clock as _, Seed, SystemClock};
+use base::{Clock as _, Millis, Seed, SystemClock};
 use chartwarden_tests::binary::{Ended, Process, run};
 use chartwarden_tests::broker::Broker;
-use kafka::{CommittedRecord, Config, Speaker, create_topic, partition_of, read_committed, topic_ends};
+use engine::ports::PortError;
+use events::Record;
+use kafka::{
+    Address, Addresser, CommittedRecord, Config, RekeyOptions, Rekeyed, Speaker, create_topic, partition_of,
+    read_committed, rekey, topic_ends,
+};
 use tempfile::TempDir;
 
 const LANES: u32 = 4;
+/// Kills of the broker under one copy.
+const BROKER_KILLS: u32 = 6;
 /// Looks, 20 ms apart, within which a process must have got somewhere.
 const LOOKS_MAX: u32 = 6_000;
 
@@ -122,10 +130,13 @@ fn access(user: &str, seconds: i64, id: u64) -> String {
 
 type Content = (Option<Vec<u8>>, Option<Vec<u8>>, Vec<events::Header>, base::Timestamp);
 
-/// What stands in each lane, apart by the source partition it came from, in order.
+/// What stands in each lane, apart by the source partition it came from, in order. The header that the copy adds is
+/// taken off.
 fn by_source(records: Vec<CommittedRecord>) -> BTreeMap<(u32, Vec<u8>), Vec<Content>> {
     let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for record in records {
+    for mut record in records {
+        let added = record.headers.pop().unwrap();
+        assert_eq!(added.0, "chartwarden-transaction");
         let from = record.headers[0].1.clone().unwrap();
         let content = (record.key, record.value, record.headers, record.time);
         found.entry((record.partition, from)).or_default().push(content);
@@ -218,6 +229,81 @@ fn id_of(value: &[u8]) -> u64 {
     let text = String::from_utf8(value.to_vec()).unwrap();
     let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap();
     digits(text.strip_prefix("no json, number ").unwrap_or_else(|| text.strip_prefix("{\"id\":\"").unwrap()))
+}
+
+/// Spreads records over the lanes, and has the broker killed some milliseconds after commits.
+struct Killer<'a> {
+    broker: &'a Broker,
+    commits: u32,
+    kills: u32,
+}
+
+impl Addresser for Killer<'_> {
+    fn refresh(&mut self) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    fn address(&mut self, _: &str, record: &Record<'_>) -> Address {
+        Address { key: record.value.map(<[u8]>::to_vec), time: Some(record.append_time), outcome: "copied" }
+    }
+
+    fn version(&self) -> String {
+        "none".to_owned()
+    }
+
+    fn before_commit(&mut self) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    fn committed(&mut self, _: &Rekeyed) {
+        self.commits += 1;
+        if self.commits.is_multiple_of(5) && self.kills < BROKER_KILLS {
+            // Markers are written within milliseconds: before, among and after them.
+            std::thread::sleep(Duration::from_millis(u64::from(self.kills)));
+            self.broker.kill().unwrap();
+            self.broker.restart().unwrap();
+            self.kills += 1;
+        }
+    }
+}
+
+#[test]
+fn a_broker_that_dies_right_after_a_commit_leaves_each_record_copied_once() {
+    let broker = Broker::start().unwrap();
+    let config = Config::new(broker.bootstrap(), "rekey.markers.group", "rekey.markers");
+    source(&config, "rekey.markers.raw", 2);
+    source(&config, "rekey.markers.copy", LANES);
+    let speaker = Speaker::connect(&config).unwrap();
+    let count = 6_000_u32;
+    for id in 0..count {
+        let value = id.to_string();
+        speaker.send("rekey.markers.raw", Some(id % 2), b"key", Some(value.as_bytes()), &[], None).unwrap();
+    }
+    speaker.flush().unwrap();
+    let options = RekeyOptions {
+        sources: vec!["rekey.markers.raw".to_owned()],
+        target: "rekey.markers.copy".to_owned(),
+        skew_max: Millis::hours(1),
+        idle_after: Duration::from_secs(1),
+        records_max: 100,
+        until_end: true,
+        skip_deleted: false,
+    };
+    let mut killer = Killer { broker: &broker, commits: 0, kills: 0 };
+    rekey(&config, &options, &mut killer, &AtomicBool::new(false)).unwrap();
+    assert_eq!(killer.kills, BROKER_KILLS);
+    let copy = read_committed(&config, "rekey.markers.copy").unwrap();
+    let mut lanes: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
+    let mut ids = Vec::new();
+    for record in copy {
+        let id: u32 = std::str::from_utf8(record.value.as_ref().unwrap()).unwrap().parse().unwrap();
+        lanes.entry((record.partition, id % 2)).or_default().push(id);
+        ids.push(id);
+    }
+    assert!(lanes.values().all(|ids| ids.is_sorted()), "a source partition lost its order");
+    ids.sort_unstable();
+    let differs = (0..count).zip(&ids).find(|(expected, found)| expected != *found);
+    assert_eq!((ids.len(), differs), (count as usize, None), "after {BROKER_KILLS} kills of the broker");
 }
 
 #[test]

@@ -1,32 +1,26 @@
 //! `chartwarden run`: a pipeline on a Kafka cluster, until it is told to stop.
 //!
 //! With `--data` (a flag for one process of the group) it also archives what all lanes commit, and seals findings.
-//! Neither holds a lane up. Read next: `engine::Engine`.
+//! Neither holds a lane up. Read next: `engine::Engine`, `run/beside.rs`.
+
+mod beside;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use base::{Clock as _, SystemClock};
-use engine::ports::LaneId;
+use base::SystemClock;
 use engine::{Engine, Metrics, ModelUse, PipelineSpec};
-use events::PseudonymKeys;
-use kafka::{Config, KafkaFollower, KafkaReferenceFeed, KafkaSource};
+use kafka::{Config, KafkaReferenceFeed, KafkaSource};
 
-use crate::anchor::{Anchor, Places};
+use crate::anchor::Places;
 use crate::cluster::Cluster;
-use crate::elapsed::Elapsed;
 use crate::http::{Server, Shown, serve};
 use crate::keys;
-use crate::report::{Answer, Failure, disk, note};
-
-/// How often findings are sealed.
-const SEAL_EVERY: Duration = Duration::from_secs(10);
-/// How long one wait may last, so that the end is noticed.
-const LOOK: Duration = Duration::from_millis(100);
+use crate::report::{Answer, Failure, note};
+use beside::Beside;
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -87,8 +81,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     std::thread::scope(|scope| {
         let http = scope.spawn(|| serve(Some(server), &shown, &served));
         let data = arguments.data.as_deref();
-        let archiver = data.map(|data| scope.spawn(|| beside.ended(beside.archive(&data.join("archive")))));
-        let sealer = data.map(|data| scope.spawn(|| beside.ended(beside.seal(data))));
+        let archiver = data.map(|data| scope.spawn(|| beside.archive(&data.join("archive"))));
+        let sealer = data.map(|data| scope.spawn(|| beside.seal(data)));
         let (metrics, progress) = (&shown.metrics, &shown.progress);
         let keys = Arc::clone(&pseudonyms);
         let mut engine = Engine::new(&spec, keys, &mut source, &mut feed, &SystemClock, metrics, progress);
@@ -121,53 +115,4 @@ fn check_topics(config: &Config) -> Result<()> {
 
 fn joined<T>(result: std::thread::Result<T>) -> T {
     result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
-
-/// What runs beside the main path with `--data`.
-struct Beside<'a> {
-    spec: &'a PipelineSpec,
-    config: &'a Config,
-    keys: &'a Arc<PseudonymKeys>,
-    shown: &'a Shown,
-    lanes: u32,
-    /// The engine has ended.
-    over: AtomicBool,
-}
-
-impl Beside<'_> {
-    /// An archive or a ledger that fails ends the process: a run that was asked to keep both must not go on without.
-    fn ended(&self, result: Result<()>) -> Result<()> {
-        if result.is_err() {
-            self.shown.stop.store(true, Ordering::Relaxed);
-        }
-        result
-    }
-
-    fn archive(&self, folder: &Path) -> Result<()> {
-        std::fs::create_dir_all(folder).map_err(|error| disk(folder, &error))?;
-        let lanes: Vec<LaneId> = (0..self.lanes).map(LaneId).collect();
-        let follower = Box::new(KafkaFollower::connect(self.config)?);
-        let mut archiver = archive::Archiver::new(folder, self.spec, Arc::clone(self.keys), follower, &lanes)?;
-        while !self.over.load(Ordering::Relaxed) {
-            archiver.step(LOOK)?;
-        }
-        Ok(archiver.finish()?)
-    }
-
-    fn seal(&self, data: &Path) -> Result<()> {
-        let mut anchor = Anchor::open(&Places::under(data), self.config)?;
-        loop {
-            let last = self.over.load(Ordering::Relaxed);
-            let stepped = anchor.step();
-            (0..std::mem::take(&mut anchor.failures)).for_each(|_| self.shown.metrics.ledger_failure());
-            self.shown.metrics.ledger(stepped?, SystemClock.now());
-            if last {
-                return Ok(());
-            }
-            let waited = Elapsed::start();
-            while waited.so_far() < SEAL_EVERY && !self.over.load(Ordering::Relaxed) {
-                std::thread::sleep(LOOK);
-            }
-        }
-    }
 }

@@ -16,6 +16,9 @@ use super::*;
 use crate::ports::{LaneStore, Message, ReferenceRecord, StoredPane, Tier, Transaction};
 use crate::spec::ModelUse;
 
+/// A commit in the middle of a run.
+const EARLY: u32 = 10;
+
 /// What a lane stored, surviving its owners.
 #[derive(Default)]
 struct Stored {
@@ -25,6 +28,8 @@ struct Stored {
     findings: Vec<Message>,
     journal: Vec<JournalRecord>,
     commits: u32,
+    /// The head as it was after the commit [`EARLY`].
+    early: BTreeMap<Vec<u8>, Vec<u8>>,
     /// What its last owner held, see [`Logs`].
     held: Vec<(usize, Millis)>,
 }
@@ -77,6 +82,9 @@ impl LaneStore for Store {
         stored.findings.extend(transaction.findings);
         let records = transaction.journal.iter().map(|message| serde_json::from_slice(&message.value).unwrap());
         stored.journal.extend(records);
+        if stored.commits == EARLY {
+            stored.early = stored.head.clone();
+        }
         if fault.is_some() { lost() } else { Ok(()) }
     }
 
@@ -290,6 +298,48 @@ fn kills_lost_answers_and_batch_sizes_leave_the_same_bytes() {
     }
     let last = |stored: &Stored| stored.journal.last().unwrap().counts.clone();
     assert_eq!(last(&clean), last(&broken));
+}
+
+/// What a former owner reads that was stopped after the head, and continued when another had gone on.
+struct Overtaken(Option<BTreeMap<Vec<u8>, Vec<u8>>>, Store);
+
+impl LaneStore for Overtaken {
+    fn head(&mut self) -> std::result::Result<BTreeMap<Vec<u8>, Vec<u8>>, PortError> {
+        self.0.take().map_or_else(|| self.1.head(), Ok)
+    }
+
+    fn panes(&mut self, tier: Tier, first: Timestamp) -> std::result::Result<Vec<StoredPane>, PortError> {
+        self.1.panes(tier, first)
+    }
+
+    fn commit(&mut self, transaction: Transaction) -> std::result::Result<(), PortError> {
+        self.1.commit(transaction)
+    }
+
+    fn trim(&mut self, tier: Tier, first: Timestamp) -> std::result::Result<(), PortError> {
+        self.1.trim(tier, first)
+    }
+}
+
+#[test]
+fn a_lane_that_went_on_elsewhere_while_it_was_read_is_lost_and_not_damaged() {
+    let world = world(3);
+    let stored = run(&world, &[500], &[]);
+    assert!(stored.commits > EARLY, "{} commits", stored.commits);
+    let early = stored.early.clone();
+    let stored = Arc::new(Mutex::new(stored));
+    let open = |head: Option<BTreeMap<_, _>>| {
+        let store = Overtaken(head, Store { stored: Arc::clone(&stored), faults: Vec::new() });
+        let start = [Offset(0); 2];
+        Worker::open(LaneId(0), &world.spec, &world.keys, Box::new(store), &start, Pins::default(), None).map(drop)
+    };
+    open(None).unwrap();
+    let told = open(Some(early)).unwrap_err();
+    assert!(matches!(told, Error::Port(PortError::Fenced(_))), "{told}");
+    // Where nobody has gone on, what does not fit is damage.
+    stored.lock().unwrap().panes.pop_first();
+    let told = open(None).unwrap_err();
+    assert!(matches!(told, Error::Features(_)), "{told}");
 }
 
 #[test]

@@ -4,19 +4,21 @@
 use std::time::Duration;
 
 use engine::ports::PortError;
-use rdkafka::TopicPartitionList;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::OwnedHeaders;
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::{Offset as Position, TopicPartitionList};
 
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::delivery::{Deliveries, is_fenced};
 use crate::error::{answer, code_of, told, unavailable};
 use crate::limits::{COMMIT_MAX, COMMIT_STEP, OPEN_MAX, SEND_MAX};
-use crate::stable::{Place, Stable, Written};
+use crate::stable::{BROOM, Stable, TRANSACTION, Written};
+
+use super::sweep::{Hanging, Stamp};
 
 /// A record on its way to the target topic.
 pub(super) struct Keyed {
@@ -31,9 +33,9 @@ pub(super) struct Keyed {
 }
 
 impl Keyed {
-    /// A record that is written to be aborted.
+    /// A record that is written only so that a marker follows it.
     fn broom(lane: i32) -> Self {
-        Self { lane, offset: 0, key: None, value: None, headers: None, time: None, outcome: "" }
+        Self { lane, offset: 0, key: Some(BROOM.to_vec()), value: None, headers: None, time: None, outcome: "" }
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -78,22 +80,25 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Aborts what a former transaction left hanging, in every partition of the target and among the offsets (see
-    /// `stable.rs`).
-    pub(super) fn sweep(
-        &self,
-        target: &[Place],
-        positions: &TopicPartitionList,
-        group: &ConsumerGroupMetadata,
-    ) -> Result<(), Trouble> {
-        let Some((topic, _)) = self.stable.open_places(target)?.into_iter().next() else { return Ok(()) };
-        tracing::warn!(topic, "a former transaction hangs: aborting it");
-        let brooms: Vec<Keyed> = target.iter().map(|(_, lane)| Keyed::broom(*lane)).collect();
+    /// Ends what a former transaction left hanging, in the lanes of the target and among the offsets of the group.
+    pub(super) fn sweep(&self, target: &str, hanging: &Hanging, group: &ConsumerGroupMetadata) -> Result<(), Trouble> {
+        let brooms: Vec<Keyed> = hanging.places.iter().map(|(_, lane)| Keyed::broom(*lane)).collect();
+        // An offset of the target itself: it moves none of the sources', and gets the marker to them.
+        let mut positions = TopicPartitionList::new();
+        if hanging.offsets {
+            let added = positions.add_partition_offset(target, 0, Position::Offset(0));
+            added.map_err(|error| told("target offset", &error))?;
+        }
+        let stamp = Stamp { topic: target.to_owned(), partition: 0, offset: 0 };
         let deadline = Deadline::after(COMMIT_MAX);
-        let written = self.transact(&topic, brooms.iter(), positions, group, deadline);
-        self.repeat(deadline, "aborting", || self.inner.abort_transaction(COMMIT_STEP))?;
-        written?;
-        Ok(self.stable.swept(target)?)
+        let mut ended = self.transact(target, brooms.iter(), &stamp, &positions, group, deadline);
+        if hanging.committed {
+            ended = ended.and_then(|()| self.commit(deadline));
+        }
+        if !hanging.committed || ended.is_err() {
+            self.repeat(deadline, "aborting", || self.inner.abort_transaction(COMMIT_STEP))?;
+        }
+        ended
     }
 
     /// Writes the copies and the source offsets behind them as one transaction.
@@ -101,20 +106,25 @@ impl Writer {
         &mut self,
         target: &str,
         copies: impl Iterator<Item = &'c Keyed>,
+        stamp: &Stamp,
         positions: &TopicPartitionList,
         group: &ConsumerGroupMetadata,
     ) -> Result<(), Trouble> {
         self.prove()?;
         let deadline = Deadline::after(COMMIT_MAX);
-        let ended = self
-            .transact(target, copies, positions, group, deadline)
-            .and_then(|()| self.repeat(deadline, "committing", || self.inner.commit_transaction(COMMIT_STEP)));
+        let ended =
+            self.transact(target, copies, stamp, positions, group, deadline).and_then(|()| self.commit(deadline));
         if ended.is_err() {
             // Frees what readers wait for. If it fails as well, the next writer's opening does it.
             drop(self.inner.abort_transaction(COMMIT_STEP));
         }
         self.unproven = self.inner.context().take().written;
         ended
+    }
+
+    /// How far readers get.
+    pub(super) fn stable(&self) -> &Stable {
+        &self.stable
     }
 
     /// Waits until what the last transaction wrote can be read.
@@ -124,22 +134,36 @@ impl Writer {
         Ok(())
     }
 
+    fn commit(&self, deadline: Deadline) -> Result<(), Trouble> {
+        self.repeat(deadline, "committing", || self.inner.commit_transaction(COMMIT_STEP))
+    }
+
     /// One transaction from its beginning to where it can be committed.
     fn transact<'c>(
         &self,
         target: &str,
         copies: impl Iterator<Item = &'c Keyed>,
+        stamp: &Stamp,
         positions: &TopicPartitionList,
         group: &ConsumerGroupMetadata,
         deadline: Deadline,
     ) -> Result<(), Trouble> {
         self.inner.begin_transaction().map_err(|error| self.trouble(&error, "beginning a transaction"))?;
-        self.send_all(target, copies)?;
+        self.send_all(target, copies, stamp)?;
+        if positions.count() == 0 {
+            return Ok(());
+        }
         let send = || self.inner.send_offsets_to_transaction(positions, group, COMMIT_STEP);
         self.repeat(deadline, "sending offsets", send)
     }
 
-    fn send_all<'c>(&self, target: &str, copies: impl Iterator<Item = &'c Keyed>) -> Result<(), Trouble> {
+    fn send_all<'c>(
+        &self,
+        target: &str,
+        copies: impl Iterator<Item = &'c Keyed>,
+        stamp: &Stamp,
+    ) -> Result<(), Trouble> {
+        let stamp = stamp.to_string();
         let deadline = Deadline::after(SEND_MAX);
         let doing = || format!("writing to topic `{target}`");
         for (index, copy) in copies.enumerate() {
@@ -147,7 +171,8 @@ impl Writer {
             next.key = copy.key.as_deref();
             next.payload = copy.value.as_deref();
             next.timestamp = copy.time;
-            next.headers.clone_from(&copy.headers);
+            let headers = copy.headers.clone().unwrap_or_default();
+            next.headers = Some(headers.insert(Header { key: TRANSACTION, value: Some(&stamp) }));
             while let Err((error, unsent)) = self.inner.send(next) {
                 if code_of(&error) != Some(Code::QueueFull) || deadline.passed() {
                     return Err(self.trouble(&error, &doing()));

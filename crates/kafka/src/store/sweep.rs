@@ -18,10 +18,8 @@ use super::Outside;
 use crate::config::Config;
 use crate::error::Result;
 use crate::limits::SWEEP_TAIL;
-use crate::reader::{Reader, headers};
-use crate::restore::drain;
-use crate::signal::Signal;
-use crate::stable::{Place, TRANSACTION};
+use crate::stable::{Place, TRANSACTION, stamp_of};
+use crate::tail::Tail;
 
 /// What hangs, and how it must end.
 pub(super) struct Hanging {
@@ -50,8 +48,7 @@ pub(super) fn number_in(stamp: &[u8], lane: LaneId) -> Option<u64> {
 }
 
 fn number_of(message: &BorrowedMessage<'_>, lane: LaneId) -> Option<u64> {
-    let stamp = headers(message).into_iter().find(|(name, _)| name == TRANSACTION)?.1?;
-    number_in(&stamp, lane)
+    number_in(&stamp_of(message)?, lane)
 }
 
 /// What hangs of a lane's former transactions, among partitions that only it writes to and those it shares.
@@ -94,33 +91,4 @@ pub(super) fn look(
         })?;
     }
     Ok(Some(Hanging { places, number, committed }))
-}
-
-/// Reads ends of partitions, one after the other.
-struct Tail {
-    reader: Reader,
-    topics: Vec<String>,
-}
-
-impl Tail {
-    fn new<'a>(places: impl Iterator<Item = &'a Place>, client: &rdkafka::ClientConfig) -> Result<Self> {
-        let mut topics: Vec<String> = places.map(|(topic, _)| topic.clone()).collect();
-        topics.sort_unstable();
-        topics.dedup();
-        Ok(Self { reader: Reader::new(client, topics.clone(), Signal::default())?, topics })
-    }
-
-    fn read(&mut self, place: &Place, from: i64, to: i64, mut each: impl FnMut(&BorrowedMessage<'_>)) -> Result<()> {
-        let Some(topic) = self.topics.iter().position(|topic| *topic == place.0).filter(|_| from < to) else {
-            return Ok(());
-        };
-        let key = (topic, place.1);
-        self.reader.add(key, Some(from))?;
-        let drained = drain(&mut self.reader, key, to, |message| {
-            each(message);
-            Ok(())
-        });
-        self.reader.remove(key)?;
-        drained
-    }
 }

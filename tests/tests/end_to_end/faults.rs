@@ -1,0 +1,179 @@
+//! Faults in an order nobody chose: members, the broker and the network between them fail, one after the other.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use chartwarden_tests::broker::Network;
+
+use crate::oracle::{Moments, check, clean, number, say, stage, works};
+use crate::stage::{Member, Stage, try_settle};
+
+/// Faults of one round; `CHARTWARDEN_CHAOS_ROUNDS` asks for more rounds, `CHARTWARDEN_CHAOS_SEED` for others.
+const FAULTS: u32 = 12;
+/// Longer than the session of a member.
+const PAST_SESSION: Duration = Duration::from_secs(8);
+/// Members that may be at work together.
+const MEMBERS_MAX: usize = 3;
+/// Names they may have; one that comes back under the name of one that died is taken for it.
+const NAMES: [&str; 4] = ["ann", "ben", "cat", "dan"];
+/// Times a member may find its world gone and be started again, as by any supervisor.
+const RESTARTS_MAX: u32 = 20;
+
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    KillMember,
+    /// Stopped past its session, and continued when another has its lanes.
+    StopMember,
+    LeaveMember,
+    JoinMember,
+    KillBroker,
+    RestartBroker,
+    CutNetwork,
+    /// Held past the session, then given on.
+    SilentNetwork,
+    SlowNetwork,
+}
+
+const ALL: [Fault; 9] = [
+    Fault::KillMember,
+    Fault::StopMember,
+    Fault::LeaveMember,
+    Fault::JoinMember,
+    Fault::KillBroker,
+    Fault::RestartBroker,
+    Fault::CutNetwork,
+    Fault::SilentNetwork,
+    Fault::SlowNetwork,
+];
+
+#[test]
+fn faults_in_any_order_leave_the_bytes_of_a_clean_run() {
+    let seed = number("CHARTWARDEN_CHAOS_SEED", 7);
+    for round in 0..number("CHARTWARDEN_CHAOS_ROUNDS", 1) {
+        Round::new(seed + round).play();
+    }
+}
+
+/// One run of an input, disturbed until little is left of it.
+struct Round {
+    seed: u64,
+    moments: Moments,
+    stage: Stage,
+    members: Vec<(&'static str, Member)>,
+    /// What has happened, after how many results, to be told with a difference.
+    told: Vec<(Fault, usize)>,
+    started: u32,
+    restarts: u32,
+}
+
+impl Round {
+    fn new(seed: u64) -> Self {
+        let (moments, stage) = (Moments(seed), stage());
+        Self { seed, moments, stage, members: Vec::new(), told: Vec::new(), started: 0, restarts: 0 }
+    }
+
+    fn play(mut self) {
+        let mut at_work = 0;
+        let all: usize = clean().values().map(Vec::len).sum();
+        for _ in 0..FAULTS {
+            self.tend();
+            self.members.iter().any(|(_, member)| works(member));
+            sleep(self.moments.next(700));
+            let done: usize = self.stage.results().values().map(Vec::len).sum();
+            at_work += u32::from(done < all);
+            let fault = ALL[self.moments.below(ALL.len() as u64) as usize];
+            self.told.push((fault, done));
+            self.strike(fault);
+        }
+        self.tend();
+        while try_settle(&mut self.members.iter_mut().map(|(_, member)| member).collect::<Vec<_>>()).is_err() {
+            self.tend();
+        }
+        self.members.iter_mut().for_each(|(_, member)| member.stop());
+        assert!(at_work >= FAULTS / 3, "{}: only {at_work} faults met a member at work", self.name());
+        check(&self.stage, &self.name());
+        say(&format!("{}: {} starts, {at_work} faults at work", self.name(), self.started));
+    }
+
+    fn name(&self) -> String {
+        format!("seed {}, {:?}", self.seed, self.told)
+    }
+
+    /// Starts again who ended because its world was gone, and sees that somebody is there.
+    fn tend(&mut self) {
+        for place in (0..self.members.len()).rev() {
+            if let Some(status) = self.members[place].1.process.ended() {
+                let (_, member) = self.members.swap_remove(place);
+                self.restarts += 1;
+                let healthy = status.code() == Some(3) && self.restarts <= RESTARTS_MAX;
+                assert!(healthy, "{}: {status} for the {}. time:\n{}", self.name(), self.restarts, member.log());
+            }
+        }
+        if self.members.is_empty() {
+            self.join();
+        }
+    }
+
+    fn join(&mut self) {
+        self.started += 1;
+        let free: Vec<_> =
+            NAMES.into_iter().filter(|name| self.members.iter().all(|(taken, _)| taken != name)).collect();
+        let name = free[self.moments.below(free.len() as u64) as usize];
+        self.members.push((name, self.stage.start_wired(name)));
+    }
+
+    fn any(&mut self) -> usize {
+        self.moments.below(self.members.len() as u64) as usize
+    }
+
+    fn leaves(&mut self) -> Member {
+        let place = self.any();
+        self.members.swap_remove(place).1
+    }
+
+    fn strike(&mut self, fault: Fault) {
+        match fault {
+            Fault::KillMember => self.leaves().process.kill(),
+            Fault::StopMember => {
+                let place = self.any();
+                self.members[place].1.process.signal("-STOP");
+                if self.members.len() < MEMBERS_MAX {
+                    self.join();
+                }
+                sleep(PAST_SESSION + self.moments.next(1_000));
+                self.members[place].1.process.signal("-CONT");
+            }
+            Fault::LeaveMember => {
+                let mut member = self.leaves();
+                // One that does not serve yet has nothing to finish, and ends by the signal.
+                if member.metrics().is_empty() {
+                    member.process.kill();
+                } else {
+                    member.stop();
+                }
+            }
+            Fault::JoinMember if self.members.len() < MEMBERS_MAX => self.join(),
+            Fault::JoinMember => {}
+            Fault::KillBroker => {
+                self.stage.broker.kill().unwrap();
+                self.stage.broker.restart().unwrap();
+            }
+            Fault::RestartBroker => {
+                self.stage.broker.stop().unwrap();
+                self.stage.broker.restart().unwrap();
+            }
+            Fault::CutNetwork => self.disturb(Network::Cut, Duration::ZERO, 3_000),
+            Fault::SilentNetwork => self.disturb(Network::Silent, PAST_SESSION, 2_000),
+            Fault::SlowNetwork => {
+                let delay = Duration::from_millis(20) + self.moments.next(150);
+                self.disturb(Network::Slow(delay), Duration::from_secs(2), 3_000);
+            }
+        }
+    }
+
+    fn disturb(&mut self, network: Network, least: Duration, more: u64) {
+        self.stage.broker.network(network);
+        sleep(least + self.moments.next(more));
+        self.stage.broker.network(Network::Sound);
+    }
+}

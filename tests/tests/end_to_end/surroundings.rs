@@ -1,0 +1,98 @@
+//! What fails around the product, and not in it: the disk it writes to, the producers it reads from.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use base::{Millis, Timestamp};
+use chartwarden_tests::binary::run;
+use kafka::{CommittedRecord, Speaker};
+
+use crate::oracle::{check, say, stage};
+use crate::stage::{Member, Stage, settle, wait_until};
+
+const ACCESS: &str = "ehr.access.v1";
+const AUTH: &str = "auth.events.v1";
+
+#[test]
+fn a_full_disk_stops_archive_and_ledger_and_nothing_else() {
+    let stage = stage();
+    stage.ledger("data");
+    let mut member = stage.start("full", Some("data"));
+    // No file can grow: to a process this is a disk without room, and needs no disk that is full.
+    member.process.file_bytes_max(Some(1));
+    settle(&mut [&mut member]);
+    check(&stage, "a full disk");
+    let failures = |sink: &str| metric(&member, &format!("chartwarden_sink_failures_total{{sink=\"{sink}\"}}"));
+    wait_until("archive and ledger have failed", || failures("archive") > 0.0 && failures("ledger") > 0.0);
+    let whole = |folder: &str, end: &str| {
+        let files = std::fs::read_dir(stage.path(folder)).into_iter().flatten();
+        files.filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().ends_with(end)).count()
+    };
+    assert_eq!(whole("data/receipts", ".tlog-proof"), 0, "receipts on a full disk");
+    member.process.file_bytes_max(None);
+    let live = stage.findings();
+    wait_until("the ledger catches up by itself", || whole("data/receipts", ".tlog-proof") == live.len());
+    member.stop();
+    stage.sealed_once("data", &live);
+    let (pipeline, archive, out) = (stage.path("pipeline"), stage.path("data/archive"), stage.path("replayed.ndjson"));
+    let verified = run(&["replay", &pipeline, "--archive", &archive, "--out", &out, "--verify"]).with(0);
+    assert!(verified.out.contains("equal to the byte"), "{}", verified.out);
+    say(&format!("{} findings sealed after a full disk, {}", live.len(), verified.out.trim()));
+}
+
+/// A producer's open transaction looks like silence to whoever reads committed data. It is none: what stands in it, and
+/// behind it, is not late when it comes.
+#[test]
+fn an_upstream_transaction_held_open_is_not_silence() {
+    let stage = Stage::new("2s");
+    let upstream = Speaker::transactional(&stage.config, "upstream").unwrap();
+    upstream.begin().unwrap();
+    let mut expected = Vec::new();
+    for lane in [0, 1] {
+        let (access, auth) = (newest(&stage, ACCESS, lane), newest(&stage, AUTH, lane));
+        let at = |time: Timestamp, record: &CommittedRecord, id: &str| {
+            let mut event: serde_json::Value = serde_json::from_slice(record.value.as_deref().unwrap()).unwrap();
+            (event["id"], event["time"]) = (id.into(), time.millis().into());
+            (record.key.clone().unwrap(), event.to_string(), time)
+        };
+        // Would the topic be taken for silent, the sign-in an hour later would close the tick of these two.
+        let (held, behind) = (at(access.time, &access, "held"), at(access.time + Millis(1), &access, "behind"));
+        let signed_in = at(access.time.max(auth.time) + Millis::hours(1), &auth, "signed-in");
+        let record = |(key, value, time): &(Vec<u8>, String, Timestamp)| (key.clone(), value.clone(), *time);
+        let (key, value, time) = record(&held);
+        upstream.send(ACCESS, Some(lane), &key, Some(value.as_bytes()), &[], Some(time)).unwrap();
+        upstream.flush().unwrap();
+        for (topic, (key, value, time)) in [(ACCESS, &behind), (AUTH, &signed_in)] {
+            stage.speak(topic, lane, &[(key, value.as_bytes(), time.millis())]);
+        }
+        expected.push(stage.committed(ACCESS).iter().filter(|record| record.partition == lane).count() as u64);
+    }
+    let mut member = stage.start("patient", None);
+    // The third lane is at its end and silent: its last ticks close. The others wait, three times as long.
+    let closed = |lane: u32| metric(&member, &format!("chartwarden_last_tick_timestamp_seconds{{lane=\"{lane}\"}}"));
+    let silent = newest(&stage, ACCESS, 2).time.max(newest(&stage, AUTH, 2).time);
+    wait_until("the silent lane closes its last tick", || {
+        closed(2) * 1_000.0 > (silent - Millis::minutes(6)).millis() as f64
+    });
+    sleep(Duration::from_secs(8));
+    let idle = |lane: u32| stage.journal().get(&lane).map_or(0, |record| record.topics[0].decisions.len());
+    assert_eq!((idle(0), idle(1)), (0, 0), "silence was declared over an open transaction");
+    upstream.end(true).unwrap();
+    settle(&mut [&mut member]);
+    member.stop();
+    let journal = stage.journal();
+    for (lane, before) in [0, 1].into_iter().zip(expected) {
+        let counts = &journal[&lane].counts[0];
+        // What could be read at first ended before the held record.
+        assert_eq!((counts.read, counts.late), (before + 2, 0), "lane {lane}: {counts:?}");
+    }
+}
+
+fn newest(stage: &Stage, topic: &str, lane: u32) -> CommittedRecord {
+    let records = stage.committed(topic).into_iter().filter(|record| record.partition == lane);
+    records.max_by_key(|record| record.time).unwrap_or_else(|| panic!("{topic} lane {lane} is empty"))
+}
+
+fn metric(member: &Member, name: &str) -> f64 {
+    member.metrics().get(name).copied().unwrap_or_default()
+}
