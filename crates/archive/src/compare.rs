@@ -1,4 +1,6 @@
 //! Whether a replay gives what the archive holds, byte for byte; where not, the first differing row of each tick.
+//!
+//! What was told before an upgrade was told under other definitions, and says nothing about these.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,11 +9,12 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::util::display::array_value_to_string;
 use base::Timestamp;
+use engine::Digests;
 use engine::ports::LaneId;
 
 use crate::error::Result;
 use crate::findings::{ArchivedFinding, read_findings};
-use crate::layout::{FEATURES, PAIR_FEATURES};
+use crate::layout::{FEATURES, PAIR_FEATURES, RunId};
 use crate::limits::DIFFERENCES_MAX;
 use crate::read;
 use crate::replay::lanes_of;
@@ -31,6 +34,8 @@ pub struct Report {
     pub scores: u64,
     /// Findings.
     pub findings: u64,
+    /// Runs of files that were told under other definitions, and are not compared.
+    pub foreign_runs: u64,
     /// Differences in all.
     pub difference_count: u64,
     /// The first of them, in sentences.
@@ -51,14 +56,19 @@ impl Report {
     }
 }
 
-/// Compares what a replay committed with the archive it came from; lanes that were not replayed are left out.
-pub fn compare(dir: &Path, captured: &Captured) -> Result<Report> {
+/// Compares what a replay under these definitions committed with the archive it came from; lanes that were not replayed
+/// are left out.
+pub fn compare(dir: &Path, captured: &Captured, now: &Digests) -> Result<Report> {
     let mut report = Report::default();
     let lanes: Vec<LaneId> = captured.lanes.keys().copied().collect();
+    let mut foreign: BTreeMap<LaneId, Foreign> = BTreeMap::new();
     for (lane, runs) in lanes_of(dir, Some(&lanes))? {
         let Some(replayed) = captured.lanes.get(&lane) else { continue };
+        let (elsewhere, runs) = Foreign::of(dir, runs, now)?;
+        report.foreign_runs += elsewhere.0.len() as u64;
         for stream in [PAIR_FEATURES, FEATURES] {
             let mut waiting = by_tick(replayed, stream)?;
+            waiting.retain(|end, _| !elsewhere.holds(*end));
             for run in &runs {
                 let Some(table) = read::stream(dir, run, stream)? else { continue };
                 for (end, batches) in split(&table.batches) {
@@ -70,10 +80,38 @@ pub fn compare(dir: &Path, captured: &Captured) -> Result<Report> {
                 report.differ(format!("{}: only the replay has rows", Place { lane, stream, end }));
             }
         }
+        foreign.insert(lane, elsewhere);
     }
-    let archived = read_findings(dir)?.into_iter().filter(|finding| lanes.contains(&finding.lane)).collect();
-    compare_findings(&mut report, archived, captured.findings());
+    let ours = |finding: &ArchivedFinding| foreign.get(&finding.lane).is_some_and(|f| !f.holds(finding.tick_end));
+    let archived = read_findings(dir)?.into_iter().filter(ours).collect();
+    compare_findings(&mut report, archived, captured.findings().into_iter().filter(ours).collect());
     Ok(report)
+}
+
+/// The spans of a lane's ticks that were told under other definitions: after the first time, up to the second.
+struct Foreign(Vec<(Timestamp, Timestamp)>);
+
+impl Foreign {
+    /// These spans, and the runs that are left.
+    fn of(dir: &Path, runs: Vec<RunId>, now: &Digests) -> Result<(Self, Vec<RunId>)> {
+        let (mut spans, mut ours) = (Vec::new(), Vec::new());
+        let mut before = Timestamp::MIN;
+        for run in runs {
+            let record = read::end_record(dir, &run)?;
+            let end = record.tick_end.unwrap_or(Timestamp::MIN);
+            if record.digests == *now {
+                ours.push(run);
+            } else {
+                spans.push((before, end));
+            }
+            before = end;
+        }
+        Ok((Self(spans), ours))
+    }
+
+    fn holds(&self, tick: Timestamp) -> bool {
+        self.0.iter().any(|(after, up_to)| *after < tick && tick <= *up_to)
+    }
 }
 
 #[derive(Clone, Copy)]

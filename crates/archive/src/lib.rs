@@ -31,5 +31,5 @@ pub use feed::ArchiveFeed;
 pub use findings::{ArchivedFinding, read_findings, write_findings};
 pub use recorded::{RecordedFeed, RecordedSource};
 pub use records::RecordFile;
-pub use replay::ReplaySource;
-pub use store::{Captured, CapturedLane};
+pub use replay::{ReplaySource, newest_records};
+pub use store::{Captured, CapturedLane, Keep};

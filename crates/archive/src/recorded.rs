@@ -19,7 +19,7 @@ use events::{DecodeOptions, Decoder, Offset, PseudonymKeys, Record, Records, Top
 
 use crate::error::{Error, Result};
 use crate::limits::{CHUNK_BYTES, CHUNK_ROWS, LINE_BYTES_MAX};
-use crate::store::{Captured, CapturingStore};
+use crate::store::{Captured, CapturingStore, Keep};
 
 /// The one lane of files.
 const LANE: LaneId = LaneId(0);
@@ -109,7 +109,7 @@ impl Source for RecordedSource {
     }
 
     fn open(&mut self, lane: LaneId) -> std::result::Result<Box<dyn LaneStore>, PortError> {
-        Ok(Box::new(CapturingStore { lane, captured: Arc::clone(&self.captured) }))
+        Ok(Box::new(CapturingStore { lane, captured: Arc::clone(&self.captured), keep: Keep::Results }))
     }
 
     fn log_start(&mut self, _lane: LaneId) -> std::result::Result<Vec<Offset>, PortError> {

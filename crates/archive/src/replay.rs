@@ -15,7 +15,7 @@ use events::{Decoded, Offset, TopicId};
 use crate::error::{Error, Result};
 use crate::layout::{self, RunId};
 use crate::read::{self, ReplayInput};
-use crate::store::{Captured, CapturingStore};
+use crate::store::{Captured, CapturingStore, Keep};
 
 /// A source that hands an archive over again.
 pub struct ReplaySource {
@@ -23,6 +23,7 @@ pub struct ReplaySource {
     inputs: Vec<ReplayInput>,
     lanes: BTreeMap<LaneId, LaneReplay>,
     captured: Arc<Mutex<Captured>>,
+    keep: Keep,
     assigned: bool,
     exhausted: bool,
 }
@@ -54,6 +55,15 @@ pub(crate) fn lanes_of(dir: &Path, lanes: Option<&[LaneId]>) -> Result<BTreeMap<
     Ok(found)
 }
 
+/// The newest journal record of each lane in an archive.
+pub fn newest_records(dir: &Path) -> Result<BTreeMap<LaneId, JournalRecord>> {
+    let newest = |(lane, runs): (LaneId, Vec<RunId>)| {
+        let record = runs.last().map(|run| read::end_record(dir, run)).transpose();
+        record.transpose().map(|record| Ok((lane, record?)))
+    };
+    lanes_of(dir, None)?.into_iter().filter_map(newest).collect()
+}
+
 impl ReplaySource {
     /// Opens an archive for a replay of the given lanes (all, if none are named). A gap in a lane's chain of files is
     /// an error that names it.
@@ -79,7 +89,13 @@ impl ReplaySource {
             opened.insert(lane, LaneReplay { runs, read: 0, start, queues, flows });
         }
         let (dir, captured) = (dir.to_path_buf(), Arc::default());
-        Ok(Self { dir, inputs, lanes: opened, captured, assigned: false, exhausted: false })
+        Ok(Self { dir, inputs, lanes: opened, captured, keep: Keep::default(), assigned: false, exhausted: false })
+    }
+
+    /// Keeps this of what the replay commits.
+    pub fn keeping(mut self, keep: Keep) -> Self {
+        self.keep = keep;
+        self
     }
 
     /// The lanes that are replayed.
@@ -150,7 +166,7 @@ impl Source for ReplaySource {
 
     fn open(&mut self, lane: LaneId) -> std::result::Result<Box<dyn LaneStore>, PortError> {
         self.lane(lane)?;
-        Ok(Box::new(CapturingStore { lane, captured: Arc::clone(&self.captured) }))
+        Ok(Box::new(CapturingStore { lane, captured: Arc::clone(&self.captured), keep: self.keep }))
     }
 
     fn log_start(&mut self, lane: LaneId) -> std::result::Result<Vec<Offset>, PortError> {

@@ -1,14 +1,25 @@
-//! What a replay commits: kept in memory, to be compared with the archive or written out.
+//! What a replay commits: kept in memory, to be compared with the archive, written out, or stored as a lane's new state.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base::Timestamp;
+use engine::State;
 use engine::ports::{LaneId, LaneStore, Message, PortError, StoredPane, Tier, Transaction};
 
 use crate::findings::{ArchivedFinding, finding_id};
 use crate::follow::result_key;
 use crate::layout::FINDINGS;
+
+/// What of a replay is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// What it told: results and journal.
+    #[default]
+    Results,
+    /// Where it got to: the state of each lane.
+    State,
+}
 
 /// Everything a replay committed.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +35,8 @@ pub struct CapturedLane {
     pub results: Vec<Message>,
     /// Journal records, oldest first, as JSON.
     pub journal: Vec<Vec<u8>>,
+    /// State, if that is kept.
+    pub state: State,
 }
 
 impl CapturedLane {
@@ -59,6 +72,7 @@ impl Captured {
 pub(crate) struct CapturingStore {
     pub(crate) lane: LaneId,
     pub(crate) captured: Arc<Mutex<Captured>>,
+    pub(crate) keep: Keep,
 }
 
 impl LaneStore for CapturingStore {
@@ -73,12 +87,19 @@ impl LaneStore for CapturingStore {
     fn commit(&mut self, transaction: Transaction) -> Result<(), PortError> {
         let mut captured = self.captured.lock().unwrap_or_else(PoisonError::into_inner);
         let lane = captured.lanes.entry(self.lane).or_default();
-        lane.results.extend(transaction.results);
-        lane.journal.extend(transaction.journal.into_iter().map(|message| message.value));
+        match self.keep {
+            Keep::State => lane.state.absorb(transaction),
+            Keep::Results => {
+                lane.results.extend(transaction.results);
+                lane.journal.extend(transaction.journal.into_iter().map(|message| message.value));
+            }
+        }
         Ok(())
     }
 
-    fn trim(&mut self, _tier: Tier, _first: Timestamp) -> Result<(), PortError> {
+    fn trim(&mut self, tier: Tier, first: Timestamp) -> Result<(), PortError> {
+        let mut captured = self.captured.lock().unwrap_or_else(PoisonError::into_inner);
+        captured.lanes.entry(self.lane).or_default().state.trim(tier, first);
         Ok(())
     }
 }

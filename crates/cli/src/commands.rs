@@ -15,3 +15,4 @@ pub(crate) mod run;
 pub(crate) mod simulate;
 pub(crate) mod topics;
 pub(crate) mod train;
+pub(crate) mod upgrade;

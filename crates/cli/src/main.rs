@@ -26,6 +26,7 @@ mod voice;
 
 use commands::{
     check, columns, demo, evaluate, explain, ledger as log, record, rekey, replay, run, simulate, topics, train,
+    upgrade,
 };
 
 /// Lanes are computed on threads that come and go, and panes outlive them: measured 2x faster than the system's.
@@ -59,6 +60,8 @@ enum Command {
     Topics(topics::Arguments),
     /// Write a copy of topics that is keyed by user, for a pipeline to read.
     Rekey(rekey::Arguments),
+    /// Let a changed pipeline go on where the former one stood.
+    Upgrade(upgrade::Arguments),
     /// Tell a finding in words.
     Explain(explain::Arguments),
     /// Check and show ledgers and receipts, offline.
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         Command::Columns(arguments) => columns::run(arguments),
         Command::Topics(arguments) => topics::run(arguments),
         Command::Rekey(arguments) => rekey::run(arguments),
+        Command::Upgrade(arguments) => upgrade::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Ledger(arguments) => log::run(arguments),
         Command::Simulate(arguments) => simulate::run(arguments),

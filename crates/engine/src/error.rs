@@ -29,7 +29,7 @@ pub enum Error {
     /// State stored under other definitions.
     #[error(
         "lane {lane}: its state was computed under another {what} ({stored}) than this pipeline has ({now}); \
-         start with a new `state_prefix`, or run the version that wrote it"
+         `chartwarden upgrade` computes it anew from the archive; or run the version that wrote it"
     )]
     OtherDefinitions {
         /// The lane.
@@ -40,6 +40,14 @@ pub enum Error {
         stored: String,
         /// What the pipeline says.
         now: String,
+    },
+    /// State that cannot be put in the place of what is stored.
+    #[error("lane {lane} cannot be renewed: {problem}")]
+    Renewal {
+        /// The lane.
+        lane: LaneId,
+        /// What does not fit.
+        problem: String,
     },
     /// The newest journal record cannot be read.
     #[error("lane {lane}: its head is damaged: {problem}")]
@@ -74,7 +82,7 @@ impl Error {
     /// What to do about it.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Pipeline(_) | Self::OtherDefinitions { .. } => Kind::Invalid,
+            Self::Pipeline(_) | Self::OtherDefinitions { .. } | Self::Renewal { .. } => Kind::Invalid,
             Self::Port(error) => error.kind(),
             Self::Features(error) => error.kind(),
             Self::Risk(error) => error.kind(),

@@ -1,6 +1,7 @@
 //! Scores, cases and evidence of one lane: what the models and rules say of a tick's rows.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, TimestampMillisecondArray};
@@ -48,6 +49,12 @@ impl Judge {
     /// Takes up a stored case.
     pub(crate) fn restore(&mut self, user: &str, case: &[u8]) -> Result<()> {
         Ok(self.cases.restore(user, case)?)
+    }
+
+    /// Goes on with these cases and no others.
+    pub(crate) fn carry(&mut self, cases: &BTreeMap<String, String>) -> Result<()> {
+        self.cases.clear();
+        cases.iter().try_for_each(|(user, case)| self.restore(user, case.as_bytes()))
     }
 
     pub(crate) fn open_cases(&self) -> usize {

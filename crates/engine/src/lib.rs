@@ -5,6 +5,7 @@
 
 mod crew;
 mod error;
+mod guide;
 mod idle;
 pub mod invariants;
 mod judge;
@@ -12,6 +13,7 @@ pub mod limits;
 mod metrics;
 pub mod ports;
 mod progress;
+mod rebuild;
 mod reference_rows;
 mod run;
 mod spec;
@@ -19,8 +21,9 @@ mod stopwatch;
 mod worker;
 
 pub use error::{Error, Result};
-pub use features::{Counts, Decision, Disposition, JournalRecord, Walked, Walker};
+pub use features::{Counts, Decision, Digests, Disposition, JournalRecord, Walked, Walker};
 pub use metrics::{Metrics, Sink};
 pub use progress::{LaneProgress, Progress, Snapshot};
+pub use rebuild::{Former, State};
 pub use run::Engine;
 pub use spec::{ENGINE, Input, ModelUse, Models, PipelineSpec, Problem, Problems};

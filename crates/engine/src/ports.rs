@@ -182,6 +182,8 @@ pub struct Transaction {
     pub journal: Vec<Message>,
     /// Next position to report for each input topic, in the order of [`TopicId`].
     pub positions: Vec<Offset>,
+    /// Panes stored before it count no more: the lane's state was computed anew.
+    pub renewed: bool,
 }
 
 impl Transaction {

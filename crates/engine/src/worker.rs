@@ -16,6 +16,7 @@ use findings::Step;
 use reference::{Pins, Reference};
 
 use crate::error::{Error, Result};
+use crate::guide::Guide;
 use crate::invariants;
 use crate::judge::{Judge, recorded};
 use crate::limits::{TRANSACTION_BYTES_MAX, TRANSACTION_TICKS_MAX};
@@ -23,11 +24,11 @@ use crate::ports::{DeadLetter, LaneId, LaneStore, Message, PortError, StoredPane
 use crate::spec::PipelineSpec;
 
 /// Head key of the newest journal record.
-const JOURNAL: &[u8] = b"journal";
+pub(crate) const JOURNAL: &[u8] = b"journal";
 /// Head key of the first tick a lane ever closed.
 const BORN: &[u8] = b"born";
 /// Prefix of head keys of case states.
-const CASE: &[u8] = b"case/";
+pub(crate) const CASE: &[u8] = b"case/";
 /// Prefix of head keys of last facts.
 const FACTS: &[u8] = b"facts/";
 
@@ -58,8 +59,8 @@ pub(crate) struct Worker {
     open_ticks: usize,
     last_record: Option<JournalRecord>,
     trimmed: BTreeMap<Tier, Timestamp>,
-    /// Records a replay must follow.
-    guide: Option<VecDeque<JournalRecord>>,
+    /// What a replay must follow.
+    guide: Option<Guide>,
     born: Option<Timestamp>,
     pub(crate) done: Done,
 }
@@ -76,11 +77,6 @@ impl Worker {
         genesis: Pins,
         guide: Option<Vec<JournalRecord>>,
     ) -> Result<Self> {
-        let config = LaneConfig {
-            topics: spec.inputs().iter().map(|input| (input.stream, input.lateness)).collect(),
-            digests: spec.digests().clone(),
-            epoch: 0,
-        };
         let mut judge = Judge::new(spec)?;
         let head = store.head()?;
         let damaged = |problem: String| Error::Head { lane: id, problem };
@@ -92,6 +88,11 @@ impl Worker {
             .get(JOURNAL)
             .map(|bytes| serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string())))
             .transpose()?;
+        let config = LaneConfig {
+            topics: spec.inputs().iter().map(|input| (input.stream, input.lateness)).collect(),
+            digests: spec.digests().clone(),
+            epoch: record.as_ref().map_or(0, |record| record.epoch),
+        };
         let lane = match &record {
             None => {
                 // Reading the empty tiers tells the store where they begin, so that it can trim them later.
@@ -133,11 +134,12 @@ impl Worker {
             open_ticks: 0,
             last_record: record,
             trimmed: BTreeMap::new(),
-            guide: guide.map(VecDeque::from),
+            guide: guide.map(|records| Guide::new(records, spec.digests().clone())),
             born: born.map(Timestamp::from_millis),
             done: Done::default(),
         };
-        worker.follow_guide_decisions();
+        worker.learn_decisions();
+        worker.take_over_cases()?;
         if worker.last_record.is_none() {
             // The genesis record: a crash after it leaves a lane that starts again from the same reference and logs.
             worker.take_journal(None)?;
@@ -146,12 +148,18 @@ impl Worker {
         Ok(worker)
     }
 
-    fn follow_guide_decisions(&mut self) {
-        for record in self.guide.iter().flatten() {
+    fn learn_decisions(&mut self) {
+        for record in self.guide.iter().flat_map(Guide::records) {
             for (topic, at) in (0u8..).zip(&record.topics) {
                 self.lane.learn_decisions(TopicId(topic), &at.decisions);
             }
         }
+    }
+
+    /// Where the journal says that cases were carried over, goes on with those.
+    fn take_over_cases(&mut self) -> Result<()> {
+        let carried = self.guide.as_mut().and_then(Guide::carried);
+        carried.map_or(Ok(()), |cases| self.judge.carry(&cases))
     }
 
     pub(crate) fn lane(&self) -> &Lane {
@@ -231,13 +239,15 @@ impl Worker {
     /// The next tick, if it can close: the lane's watermark has passed it and the reference is known up to it. `Err`
     /// names the time the reference must be known through.
     pub(crate) fn next_tick(&mut self, known_through: Timestamp) -> std::result::Result<Option<Timestamp>, Timestamp> {
-        // A replay ends with its journal, whatever its input would still close.
-        let guided = |guide: &VecDeque<JournalRecord>| guide.iter().any(|record| record.pins.is_some());
-        if !self.guide.as_ref().is_none_or(guided) {
-            return Ok(None);
-        }
         let timer = self.judge.next_close();
-        let Some(due) = self.lane.next_due(timer).filter(|due| *due <= self.lane.watermark()) else { return Ok(None) };
+        let due = match self.guide.as_ref().map(Guide::next) {
+            None => self.lane.next_due(timer),
+            // A replay ends with its journal, whatever its input would still close.
+            Some(None) => None,
+            Some(Some(next)) if next.foreign => self.lane.next_due(None).into_iter().chain(next.end).min(),
+            Some(Some(_)) => self.lane.next_due(timer),
+        };
+        let Some(due) = due.filter(|due| *due <= self.lane.watermark()) else { return Ok(None) };
         if self.guide.is_none() && due > known_through { Err(due) } else { Ok(Some(due)) }
     }
 
@@ -287,6 +297,7 @@ impl Worker {
             self.open.head.insert([FACTS, user.as_bytes()].concat(), Some(facts));
         }
         self.take_journal(Some(output.record))?;
+        self.take_over_cases()?;
         self.done.ticks += 1;
         self.open_ticks += 1;
         Ok(true)
@@ -295,16 +306,13 @@ impl Worker {
     /// The reference version of a tick: from the journal in a replay, else where the reference stands at its end.
     fn pins(&mut self, end: Timestamp, reference: &Reference) -> Result<Option<Pins>> {
         let Some(guide) = &mut self.guide else { return Ok(Some(reference.pin_at(end, self.lane.genesis()))) };
-        while guide.front().is_some_and(|record| record.pins.is_none()) {
-            guide.pop_front();
-        }
-        let Some(next) = guide.front() else { return Ok(None) };
-        if next.tick_end != Some(end) {
+        let Some(next) = guide.next() else { return Ok(None) };
+        if next.end != Some(end) {
             let named = |tick: Option<Timestamp>| tick.map_or("no tick".to_owned(), |tick| tick.millis().to_string());
-            let (journal, input) = (named(next.tick_end), named(Some(end)));
+            let (journal, input) = (named(next.end), named(Some(end)));
             return Err(Error::Journal { lane: self.id, journal, input });
         }
-        Ok(guide.pop_front().and_then(|record| record.pins))
+        Ok(guide.take())
     }
 
     fn record_rows(&mut self, stream: &str, end: Timestamp, rows: &RecordBatch, scores: Option<&[f64]>) -> Result<()> {
@@ -415,7 +423,8 @@ fn stored_panes(store: &mut dyn LaneStore, record: &JournalRecord) -> Result<Sto
     Ok(panes)
 }
 
-fn with_prefix<'a>(
+/// Head entries whose keys begin so, without that beginning.
+pub(crate) fn with_prefix<'a>(
     head: &'a BTreeMap<Vec<u8>, Vec<u8>>,
     prefix: &'static [u8],
 ) -> impl Iterator<Item = (String, Vec<u8>)> + 'a {

@@ -85,6 +85,10 @@ pub struct JournalRecord {
     pub digests: Digests,
     /// Raised by an upgrade.
     pub epoch: u32,
+    /// In the record of an upgrade, the cases that were open, by user: whoever takes the lane up or replays it goes on
+    /// with these and no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried: Option<BTreeMap<String, String>>,
 }
 
 /// Which panes of a tier are still needed.

@@ -400,6 +400,7 @@ impl Lane {
             tiers,
             digests: self.config.digests.clone(),
             epoch: self.config.epoch,
+            carried: None,
         }
     }
 

@@ -111,6 +111,11 @@ impl Cases {
         Ok(())
     }
 
+    /// Lets go of every open case without a word.
+    pub fn clear(&mut self) {
+        self.open.clear();
+    }
+
     /// When the first of the open cases will have been quiet for long enough, if nothing happens before.
     pub fn next_close(&self) -> Option<Timestamp> {
         let close_after = self.definitions.policy.close_after;

@@ -34,6 +34,9 @@ use sweep::Hanging;
 
 /// The key under which the head holds the stamp of the last transaction; the engine never sees it.
 const STAMP: &[u8] = b"transaction";
+/// The key under which the head holds the number of the transaction that renewed the lane's state, if one did: panes of
+/// earlier ones count no more.
+const RENEWED: &[u8] = b"renewed";
 
 /// What a store shares with the source that opened it.
 pub(crate) struct Outside {
@@ -63,6 +66,8 @@ pub(crate) struct Store {
     trimmed: BTreeMap<Tier, i64>,
     /// Of the last committed transaction; known once the head has been read.
     number: Option<u64>,
+    /// Of the transaction that renewed the state; known once the head has been read.
+    renewed: u64,
     /// What the last transaction wrote, until it has been seen to be readable.
     unproven: Vec<Written>,
     /// A commit whose end is unknown, or a fatal error: nothing more may be sent.
@@ -84,6 +89,7 @@ impl Store {
             spans: BTreeMap::new(),
             trimmed: BTreeMap::new(),
             number: None,
+            renewed: 0,
             unproven: Vec::new(),
             broken: false,
         };
@@ -193,7 +199,8 @@ impl Store {
             });
         }
         let head = transaction.head.iter().map(|(key, value)| (key.as_slice(), value.as_deref()));
-        for (key, value) in head.chain([(STAMP, Some(stamp))]) {
+        let renewed = transaction.renewed.then_some((RENEWED, Some(stamp)));
+        for (key, value) in head.chain([(STAMP, Some(stamp))]).chain(renewed) {
             let (topic, key) = (&self.topics.head, Some(key));
             out.push(Outgoing { topic, partition: own, key, value, headers: Vec::new(), pane: None });
         }
@@ -252,15 +259,26 @@ impl LaneStore for Store {
             };
             Ok(())
         })?;
-        let stamp = head.remove(STAMP);
-        self.number = Some(stamp.and_then(|stamp| sweep::number_in(&stamp, self.lane)).unwrap_or(0));
+        let mut number = |key: &[u8]| {
+            let stamp = head.remove(key);
+            stamp.and_then(|stamp| sweep::number_in(&stamp, self.lane)).unwrap_or(0)
+        };
+        (self.number, self.renewed) = (Some(number(STAMP)), number(RENEWED));
         Ok(head)
     }
 
     fn panes(&mut self, tier: Tier, first: Timestamp) -> Result<Vec<StoredPane>> {
+        // Which panes count stands in the head.
+        if self.number.is_none() {
+            self.head()?;
+        }
         let topic = self.topics.panes_of(tier);
         let mut joiner = Joiner::new(tier, first, format!("topic `{topic}` partition {}", self.partition));
+        let (lane, renewed) = (self.lane, self.renewed);
         self.restorer()?.read(topic, self.partition, |message| {
+            if renewed > 0 && sweep::number_of(message, lane).is_none_or(|number| number < renewed) {
+                return Ok(());
+            }
             joiner.push(message.offset(), message.key(), message.payload().unwrap_or_default())
         })?;
         let (panes, spans) = joiner.finish()?;
@@ -282,6 +300,10 @@ impl LaneStore for Store {
         let outgoing = self.outgoing(&transaction, &stamp, &panes);
         match self.producer.commit(&outgoing, &positions, &self.outside.member, |written| self.ended(written)) {
             Ok(Committed { panes, written }) => {
+                if transaction.renewed {
+                    self.renewed = number;
+                    self.spans = Tier::ALL.into_iter().map(|tier| (tier, BTreeMap::new())).collect();
+                }
                 for (tier, end, span) in panes {
                     // Only a tier that is known wholly may be trimmed. Of a record that was sent twice the broker may
                     // not say where it stands.

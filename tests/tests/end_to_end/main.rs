@@ -9,3 +9,4 @@ mod oracle;
 mod replayed;
 mod stage;
 mod surroundings;
+mod upgraded;

@@ -105,16 +105,21 @@ impl Stage {
 
     /// Starts a consumer of the group; with `data` it archives and seals.
     pub(crate) fn start(&self, name: &str, data: Option<&str>) -> Member {
-        self.start_at(self.broker.bootstrap(), name, data)
+        self.start_at(self.broker.bootstrap(), "pipeline", name, data)
+    }
+
+    /// The same under another pipeline of the stage.
+    pub(crate) fn start_under(&self, pipeline: &str, name: &str, data: Option<&str>) -> Member {
+        self.start_at(self.broker.bootstrap(), pipeline, name, data)
     }
 
     /// Starts a consumer of the group that reaches the broker through the network of `broker`.
     pub(crate) fn start_wired(&self, name: &str) -> Member {
-        self.start_at(&self.broker.wired(), name, None)
+        self.start_at(&self.broker.wired(), "pipeline", name, None)
     }
 
-    fn start_at(&self, bootstrap: &str, name: &str, data: Option<&str>) -> Member {
-        let (pipeline, key) = (self.path("pipeline"), self.path("key"));
+    fn start_at(&self, bootstrap: &str, pipeline: &str, name: &str, data: Option<&str>) -> Member {
+        let (pipeline, key) = (self.path(pipeline), self.path("key"));
         let mut arguments = vec!["run", &pipeline, "--bootstrap", bootstrap, "--keys", &key];
         arguments.extend(["--http", "127.0.0.1:0", "--instance-id", name]);
         let data = data.map(|data| self.path(data));
@@ -288,7 +293,8 @@ pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     panic!("not within a minute: {what}");
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies a folder with all that is in it.
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

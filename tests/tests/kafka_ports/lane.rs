@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use base::Timestamp;
 use chartwarden_tests::broker::Broker;
-use engine::ports::{LaneId, LaneStore, PortError, Source, Tier, Transaction};
+use engine::ports::{LaneId, LaneStore, PortError, Source, StoredPane, Tier, Transaction};
 use events::{Offset, TopicId};
-use kafka::{Config, KafkaSource, Speaker, read_committed};
+use kafka::{Config, KafkaSource, Speaker, read_committed, topic_ends};
 
 use crate::support::{holding, numbered, numbers, pane, pipeline, poll_until, speak, values};
 
@@ -222,6 +222,29 @@ fn trimmed_panes_are_gone_and_needed_ones_stay() {
     // Nothing needed any more: everything goes, and an emptied partition restores to nothing.
     store.trim(Tier::Minute, Timestamp::MAX).unwrap();
     assert_eq!(source.open(LANE).unwrap().panes(Tier::Minute, Timestamp::MIN).unwrap(), []);
+}
+
+#[test]
+fn a_renewed_state_counts_alone_also_before_the_former_panes_are_deleted() {
+    let config = pipeline(Broker::shared().bootstrap(), "renewed", 1);
+    let mut source = holding(&config, 1);
+    let mut store = source.open(LANE).unwrap();
+    (1..=5).for_each(|number| store.commit(numbered(number)).unwrap());
+    // Other bytes for one pane, and the others are no more.
+    let other = StoredPane { bytes: b"other".to_vec(), ..pane(4) };
+    let panes = vec![(Tier::Minute, other.clone())];
+    store.commit(Transaction { panes, renewed: true, ..numbered(6) }).unwrap();
+    // As after a crash right behind the commit.
+    let mut store = source.open(LANE).unwrap();
+    assert!(!store.head().unwrap().contains_key(b"renewed".as_slice()), "the engine does not see it");
+    assert_eq!(store.panes(Tier::Minute, Timestamp::MIN).unwrap(), [other.clone()]);
+    store.commit(numbered(7)).unwrap();
+    let mut store = source.open(LANE).unwrap();
+    assert_eq!(store.panes(Tier::Minute, Timestamp::MIN).unwrap(), [other.clone(), pane(7)]);
+    store.trim(Tier::Minute, other.end).unwrap();
+    let low = topic_ends(&config, "renewed.panes.minute").unwrap()[0].0.0;
+    assert!(low > 0, "the former panes are deleted");
+    assert_eq!(source.open(LANE).unwrap().panes(Tier::Minute, Timestamp::MIN).unwrap(), [other, pane(7)]);
 }
 
 #[test]

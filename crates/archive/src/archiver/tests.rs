@@ -119,7 +119,7 @@ fn an_archiver_that_stops_and_starts_anywhere_replays_like_one_that_did_not() {
         }
     }
     let replayed = replay(dir.path());
-    assert!(compare(dir.path(), &replayed).unwrap().is_equal());
+    assert!(compare(dir.path(), &replayed, WORLD.spec.digests()).unwrap().is_equal());
 }
 
 fn replay(dir: &Path) -> crate::Captured {
@@ -134,7 +134,7 @@ fn a_replay_gives_the_bytes_of_the_run() {
     let dir = tempfile::tempdir().unwrap();
     archive(dir.path(), 1_000, 40);
     let replayed = replay(dir.path());
-    let report = compare(dir.path(), &replayed).unwrap();
+    let report = compare(dir.path(), &replayed, WORLD.spec.digests()).unwrap();
     assert_eq!(report.differences, Vec::<String>::new());
     assert!(report.user_rows > 100 && report.pair_rows > 100 && report.scores > 100, "{report:?}");
     // The archive itself is not what the replay was compared with by mistake: the run's own messages are the same.
@@ -155,7 +155,7 @@ fn a_replay_gives_the_bytes_of_the_run() {
         value: br#"{"metadata":{"uid":"f1"}}"#.to_vec(),
         headers: Vec::new(),
     });
-    let report = compare(dir.path(), &other).unwrap();
+    let report = compare(dir.path(), &other, WORLD.spec.digests()).unwrap();
     assert_eq!(report.difference_count, 2, "{:?}", report.differences);
     assert!(report.differences[0].contains("only the archive has rows"), "{:?}", report.differences);
     assert!(report.differences[1].contains("only the replay has it (f1)"), "{:?}", report.differences);

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use archive::{ArchiveFeed, Captured, RecordedFeed, RecordedSource, ReplaySource};
+use archive::{ArchiveFeed, Captured, Keep, RecordedFeed, RecordedSource, ReplaySource};
 use base::{Digest, SystemClock, Timestamp};
-use engine::ports::{ReferenceFeed, Source};
+use engine::ports::{LaneId, ReferenceFeed, Source};
 use engine::{Engine, Metrics, ModelUse, PipelineSpec, Progress};
 use events::PseudonymKeys;
 use jiff::civil::DateTime;
@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let spec = PipelineSpec::load(&arguments.pipeline, ModelUse::Score)?;
     let (from, to) = span(arguments, &spec)?;
     let (captured, progress) = match (&arguments.archive, &arguments.events, &arguments.keys) {
-        (Some(archive), _, _) => again(archive, &spec)?,
+        (Some(archive), _, _) => again(archive, &spec, None, Keep::Results)?,
         (None, Some(events), Some(keys)) => first_time(events, keys, &spec)?,
         _ => return Err(Failure::invalid("nothing to replay").hint("name --archive, or --events and --keys").into()),
     };
@@ -76,7 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         ticks: snapshot.ticks,
         findings: told.len(),
         digest: Digest(Sha256::digest(&bytes).into()),
-        report: compared.map(|dir| archive::compare(dir, &captured)).transpose()?,
+        report: compared.map(|dir| archive::compare(dir, &captured, spec.digests())).transpose()?,
     };
     if arguments.json {
         line(replayed.json())
@@ -100,15 +100,24 @@ fn span(arguments: &Arguments, spec: &PipelineSpec) -> Result<(Timestamp, Timest
     Ok((from, to))
 }
 
-/// Under the journal of an archive.
-fn again(archive: &Path, spec: &PipelineSpec) -> Result<(Captured, Progress)> {
-    let mut source = ReplaySource::open(archive, spec, None)?;
+/// Computes lanes of an archive again (all, if none are named) under its journal.
+pub(super) fn again(
+    archive: &Path,
+    spec: &PipelineSpec,
+    lanes: Option<&[LaneId]>,
+    keep: Keep,
+) -> Result<(Captured, Progress)> {
+    let mut source = ReplaySource::open(archive, spec, lanes)?.keeping(keep);
     let mut feed = ArchiveFeed::open(archive)?;
     // Archived rows are pseudonyms already; no key is needed, and a made-up one decodes nothing.
     let id = feed.key_id().unwrap_or_else(|| "replay".to_owned());
-    let keys = Arc::new(PseudonymKeys::generate(&id, keys::random()?)?);
-    let progress = compute(spec, keys, &mut source, &mut feed)?;
+    let progress = compute(spec, stand_in(&id)?, &mut source, &mut feed)?;
     Ok((source.take_captured(), progress))
+}
+
+/// A key that nothing is decoded with.
+pub(super) fn stand_in(id: &str) -> Result<Arc<PseudonymKeys>> {
+    Ok(Arc::new(PseudonymKeys::generate(id, keys::random()?)?))
 }
 
 /// Without a journal.
@@ -150,7 +159,8 @@ impl Replayed {
         let report = self.report.as_ref().map(|report| {
             serde_json::json!({
                 "equal": report.is_equal(), "user_rows": report.user_rows, "pair_rows": report.pair_rows,
-                "scores": report.scores, "findings": report.findings, "difference_count": report.difference_count,
+                "scores": report.scores, "findings": report.findings, "foreign_runs": report.foreign_runs,
+                "difference_count": report.difference_count,
                 "differences": report.differences,
             })
         });
@@ -177,6 +187,9 @@ impl Replayed {
                 format!("{} differences", report.difference_count)
             }
         ));
+        if report.foreign_runs > 0 {
+            line(format!("not compared: {} runs told under other definitions, before an upgrade", report.foreign_runs));
+        }
         report.differences.iter().for_each(|difference| line(format!("  {difference}")));
     }
 }

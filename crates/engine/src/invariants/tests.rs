@@ -41,6 +41,7 @@ fn record(sequence: u64, tick: i64, position: i64, with_tick: bool) -> JournalRe
         tiers: BTreeMap::new(),
         digests: Digests { spec: digest, sql: digest, model: digest, engine: String::new() },
         epoch: 0,
+        carried: None,
     }
 }
 

@@ -343,6 +343,29 @@ fn a_lane_that_went_on_elsewhere_while_it_was_read_is_lost_and_not_damaged() {
 }
 
 #[test]
+fn a_state_that_stands_elsewhere_does_not_renew_a_lane() {
+    let world = world(3);
+    let stored = run(&world, &[500], &[]);
+    let former = |head: &BTreeMap<_, _>| crate::Former::read(LaneId(0), head.clone()).unwrap().unwrap();
+    let state = crate::State { head: stored.head.clone(), panes: stored.panes.clone() };
+    let (now, early) = (former(&stored.head), former(&stored.early));
+    assert!(now.is_of(&world.spec));
+    let renewed = now.renewed(&world.spec, &world.keys, state.clone()).unwrap();
+    let record: JournalRecord = serde_json::from_slice(&renewed.journal[0].value).unwrap();
+    assert_eq!((record.sequence, record.epoch), (now.record().sequence + 1, 1));
+    assert_eq!(record.topics, now.record().topics, "it reads on where the lane stood");
+    for (former, state) in [(&early, state), (&now, crate::State::default())] {
+        let told = former.renewed(&world.spec, &world.keys, state).unwrap_err();
+        assert!(matches!(told, Error::Renewal { .. }), "{told}");
+    }
+    // A pane less is noticed before anything is written.
+    let mut state = crate::State { head: stored.head, panes: stored.panes };
+    state.panes.pop_last();
+    let told = now.renewed(&world.spec, &world.keys, state).unwrap_err();
+    assert!(matches!(told, Error::Features(_)), "{told}");
+}
+
+#[test]
 fn what_runs_ahead_is_held_and_never_what_is_waited_for() {
     let mut world = world(3);
     // Sign-ins come one by one, so that accesses run ahead of them; at the end both are there.

@@ -152,6 +152,7 @@ fn transaction() -> Transaction {
         ]),
         journal: vec![message("60000", "j1")],
         positions: vec![Offset(4), Offset(2)],
+        renewed: false,
     }
 }
 

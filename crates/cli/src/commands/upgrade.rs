@@ -1,0 +1,162 @@
+//! `chartwarden upgrade`: a changed pipeline goes on where the former one stood.
+//!
+//! SQL, rules, models or the engine have changed, so the state of lanes has to be computed anew: from the archive, up to
+//! the newest journal record of each lane. Lanes are read, then computed without being held, then taken and renewed one
+//! by one; dying in between leaves each lane whole, under the former definitions or under these, and the same command
+//! goes on. Read next: `engine::Former`, which puts the new state together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use archive::Keep;
+use base::Timestamp;
+use engine::ports::{LaneId, Source, Tier, Wake};
+use engine::{Former, ModelUse, PipelineSpec, State};
+use kafka::{Config, KafkaSource};
+
+use super::replay::{again, stand_in};
+use crate::cluster::Cluster;
+use crate::elapsed::Elapsed;
+use crate::report::{Answer, Failure, line, note};
+use crate::view::grouped;
+
+/// How long lanes may stay with members of the group that are gone.
+const HOLD_MAX: Duration = Duration::from_secs(120);
+/// How long one wait for them lasts.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Arguments of `upgrade`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Folder of the changed pipeline.
+    pipeline: PathBuf,
+    #[command(flatten)]
+    cluster: Cluster,
+    /// The archive, complete up to where the former pipeline was stopped.
+    #[arg(long, value_name = "DIR")]
+    archive: PathBuf,
+    /// Compute and tell, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
+    let spec = PipelineSpec::load(&arguments.pipeline, ModelUse::Score)?;
+    let config = arguments.cluster.config(&spec)?;
+    let mut former = stored(&config)?;
+    former.retain(|_, former| !former.is_of(&spec));
+    if former.is_empty() {
+        line("nothing to do: every lane with state is of this pipeline");
+        return Ok(Answer::Yes);
+    }
+    let lanes: Vec<LaneId> = former.keys().copied().collect();
+    line(format!("{} under other definitions", told(&lanes)));
+    is_complete(&arguments.archive, &former)?;
+    let (mut captured, progress) = again(&arguments.archive, &spec, Some(&lanes), Keep::State)?;
+    let snapshot = progress.snapshot();
+    line(format!("computed anew: {} events, {} ticks", grouped(snapshot.events), grouped(snapshot.ticks)));
+    let mut states = lanes.iter().map(|lane| (*lane, captured.lanes.remove(lane).unwrap_or_default().state));
+    if arguments.dry_run {
+        states.try_for_each(|(lane, state)| renewal(&spec, &former[&lane], state).map(drop))?;
+        line("it fits; nothing was changed");
+        return Ok(Answer::Yes);
+    }
+    let mut source = hold(&config, &lanes)?;
+    states.try_for_each(|(lane, state)| renew(&mut source, &spec, lane, &former[&lane], state))?;
+    line(format!("{} of this pipeline now: start it with `chartwarden run`", told(&lanes)));
+    Ok(Answer::Yes)
+}
+
+fn told(lanes: &[LaneId]) -> String {
+    let names: Vec<_> = lanes.iter().map(ToString::to_string).collect();
+    if names.len() == 1 { format!("lane {} is", names[0]) } else { format!("lanes {} are", names.join(", ")) }
+}
+
+/// What every lane has stored, seen from outside.
+fn stored(config: &Config) -> Result<BTreeMap<LaneId, Former>> {
+    let mut heads: BTreeMap<LaneId, BTreeMap<Vec<u8>, Vec<u8>>> = BTreeMap::new();
+    for record in kafka::read_committed(config, &config.topics().head)? {
+        let (head, key) = (heads.entry(LaneId(record.partition)).or_default(), record.key.unwrap_or_default());
+        match record.value {
+            Some(value) => head.insert(key, value),
+            None => head.remove(&key),
+        };
+    }
+    let read = |(lane, head)| Ok(Former::read(lane, head)?.map(|former| (lane, former)));
+    heads.into_iter().filter_map(|entry| read(entry).transpose()).collect()
+}
+
+/// An error where the archive does not reach as far as a lane.
+fn is_complete(archive: &Path, former: &BTreeMap<LaneId, Former>) -> Result<()> {
+    let newest = archive::newest_records(archive)?;
+    for (lane, former) in former {
+        let (stored, archived) = (former.record().sequence, newest.get(lane).map(|record| record.sequence));
+        if archived != Some(stored) {
+            let archived = archived.map_or("nothing".to_owned(), |sequence| format!("journal record {sequence}"));
+            let what = format!("lane {lane} stands at journal record {stored}, its archive at {archived}");
+            let hint = "run the former pipeline with --data and stop it with SIGTERM: it archives what is left";
+            return Err(Failure::invalid(what).at(archive.display()).hint(hint).into());
+        }
+    }
+    Ok(())
+}
+
+/// Joins the group and waits until it holds the lanes: then nobody else does.
+fn hold(config: &Config, lanes: &[LaneId]) -> Result<KafkaSource> {
+    let mut source = KafkaSource::connect(config)?;
+    let (waited, mut told) = (Elapsed::start(), false);
+    let mut missing: BTreeSet<LaneId> = lanes.iter().copied().collect();
+    while !missing.is_empty() {
+        for wake in source.poll(LOOK)? {
+            match wake {
+                Wake::Assigned(given) => missing.retain(|lane| !given.contains(lane)),
+                Wake::Revoked(taken) => missing.extend(taken.into_iter().filter(|lane| lanes.contains(lane))),
+                Wake::Records { .. } | Wake::Decoded { .. } | Wake::Exhausted => {}
+            }
+        }
+        if waited.so_far() > HOLD_MAX {
+            let missing: Vec<_> = missing.into_iter().collect();
+            let what = format!("{} held by other members of the group `{}`", self::told(&missing), config.group);
+            return Err(Failure::unavailable(what).hint("stop every `chartwarden run` of this pipeline").into());
+        }
+        if !told && waited.so_far() > HOLD_MAX / 20 {
+            told = true;
+            note("waiting for the lanes: a member that was stopped is missed once its session has ended");
+        }
+    }
+    Ok(source)
+}
+
+fn renewal(spec: &PipelineSpec, former: &Former, state: State) -> Result<engine::ports::Transaction> {
+    Ok(former.renewed(spec, &stand_in("upgrade")?, state)?)
+}
+
+/// Puts the new state of one lane in the place of what it has stored.
+fn renew(source: &mut KafkaSource, spec: &PipelineSpec, lane: LaneId, expected: &Former, state: State) -> Result<()> {
+    let mut store = source.open(lane)?;
+    let found = Former::read(lane, store.head()?)?;
+    let Some(former) = found.filter(|found| found.record() == expected.record()) else {
+        let failure = Failure::invalid(format!("lane {lane} went on while its state was computed"));
+        return Err(failure.hint("stop every `chartwarden run` of this pipeline, and begin again").into());
+    };
+    let transaction = renewal(spec, &former, state)?;
+    let (panes, tick) = (transaction.panes.len(), former.record().tick_end);
+    let first: BTreeMap<Tier, Timestamp> = Tier::ALL
+        .into_iter()
+        .map(|tier| {
+            let of_tier = transaction.panes.iter().filter(|(at, _)| *at == tier).map(|(_, pane)| pane.end);
+            (tier, of_tier.min().unwrap_or(Timestamp::MAX))
+        })
+        .collect();
+    store.commit(transaction)?;
+    // Waits until the transaction can be read, and deletes the panes that count no more.
+    first.into_iter().try_for_each(|(tier, first)| store.trim(tier, first))?;
+    let tick = tick.and_then(|tick| jiff::Timestamp::from_millisecond(tick.millis()).ok());
+    let tick = tick.map_or("before its first tick".to_owned(), |tick| format!("after the tick of {tick}"));
+    let cases = former.open_cases();
+    line(format!("lane {lane}: renewed {tick}, {panes} panes, {cases} open cases carried over"));
+    Ok(())
+}

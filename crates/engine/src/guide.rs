@@ -1,0 +1,55 @@
+//! The journal that a replay follows: which tick closes next, and as of which reference version.
+//!
+//! What was written under other definitions is followed as well, so that state can be computed anew from the beginning:
+//! there the journal alone decides which ticks close, since some closed for cases that these definitions do not have.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use base::Timestamp;
+use features::{Digests, JournalRecord};
+use reference::Pins;
+
+/// Records that are still to be followed, oldest first.
+pub(crate) struct Guide {
+    records: VecDeque<JournalRecord>,
+    now: Digests,
+}
+
+/// The tick that a journal closes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GuidedTick {
+    pub(crate) end: Option<Timestamp>,
+    /// Whether other definitions were in force.
+    pub(crate) foreign: bool,
+}
+
+impl Guide {
+    pub(crate) fn new(records: Vec<JournalRecord>, now: Digests) -> Self {
+        Self { records: records.into(), now }
+    }
+
+    pub(crate) fn records(&self) -> impl Iterator<Item = &JournalRecord> {
+        self.records.iter()
+    }
+
+    /// The tick that closes next; none once the journal is at its end.
+    pub(crate) fn next(&self) -> Option<GuidedTick> {
+        let record = self.records.iter().find(|record| record.pins.is_some())?;
+        Some(GuidedTick { end: record.tick_end, foreign: record.digests != self.now })
+    }
+
+    /// The reference version of the tick that closes now.
+    pub(crate) fn take(&mut self) -> Option<Pins> {
+        let place = self.records.iter().position(|record| record.pins.is_some())?;
+        self.records.drain(..=place).next_back()?.pins
+    }
+
+    /// Passes records without a tick; gives the cases that an upgrade among them carried over.
+    pub(crate) fn carried(&mut self) -> Option<BTreeMap<String, String>> {
+        let mut carried = None;
+        while let Some(record) = self.records.pop_front_if(|record| record.pins.is_none()) {
+            carried = record.carried.or(carried);
+        }
+        carried
+    }
+}

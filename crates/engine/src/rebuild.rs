@@ -1,0 +1,146 @@
+//! A lane's state under new definitions, from a replay of everything it has read.
+//!
+//! The replay's state stands where the lane's newest journal record does. What becomes durable is that state, a record
+//! with the new digests and a raised epoch, and the cases that were open, in one transaction: before it the lane is what
+//! it was, after it a process of the former definitions refuses it. Cases are carried over and not computed anew, so
+//! that whatever was told is also followed and closed; they stand in the record as well, where a later replay takes
+//! them up. Read next: `worker.rs`, which restores what is stored here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base::Timestamp;
+use events::PseudonymKeys;
+use features::{JournalRecord, Tier};
+use reference::Pins;
+
+use crate::error::{Error, Result};
+use crate::ports::{LaneId, LaneStore, Message, PortError, StoredPane, Transaction};
+use crate::spec::PipelineSpec;
+use crate::worker::{CASE, JOURNAL, Worker, with_prefix};
+
+/// What the commits of one lane amount to, kept in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// Head entries.
+    pub head: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Sealed panes.
+    pub panes: BTreeMap<(Tier, Timestamp), Vec<u8>>,
+}
+
+impl State {
+    /// Takes up what a transaction stores.
+    pub fn absorb(&mut self, transaction: Transaction) {
+        for (key, value) in transaction.head {
+            match value {
+                Some(value) => self.head.insert(key, value),
+                None => self.head.remove(&key),
+            };
+        }
+        self.panes.extend(transaction.panes.into_iter().map(|(tier, pane)| ((tier, pane.end), pane.bytes)));
+    }
+
+    /// Forgets panes that are no longer needed.
+    pub fn trim(&mut self, tier: Tier, first: Timestamp) {
+        self.panes.retain(|(at, end), _| *at != tier || *end >= first);
+    }
+}
+
+impl LaneStore for State {
+    fn head(&mut self) -> std::result::Result<BTreeMap<Vec<u8>, Vec<u8>>, PortError> {
+        Ok(self.head.clone())
+    }
+
+    fn panes(&mut self, tier: Tier, first: Timestamp) -> std::result::Result<Vec<StoredPane>, PortError> {
+        let stored = self.panes.range((tier, first)..).take_while(|((at, _), _)| *at == tier);
+        Ok(stored.map(|((_, end), bytes)| StoredPane { end: *end, bytes: bytes.clone() }).collect())
+    }
+
+    fn commit(&mut self, transaction: Transaction) -> std::result::Result<(), PortError> {
+        self.absorb(transaction);
+        Ok(())
+    }
+
+    fn trim(&mut self, tier: Tier, first: Timestamp) -> std::result::Result<(), PortError> {
+        Self::trim(self, tier, first);
+        Ok(())
+    }
+}
+
+/// What a lane has stored under the definitions that were in force.
+#[derive(Clone, Debug)]
+pub struct Former {
+    lane: LaneId,
+    head: BTreeMap<Vec<u8>, Vec<u8>>,
+    record: JournalRecord,
+}
+
+impl Former {
+    /// Understands the head of a lane; `None` if it never ran.
+    pub fn read(lane: LaneId, head: BTreeMap<Vec<u8>, Vec<u8>>) -> Result<Option<Self>> {
+        let record = head.get(JOURNAL).map(|bytes| serde_json::from_slice(bytes));
+        let record = record.transpose().map_err(|error| Error::Head { lane, problem: error.to_string() })?;
+        Ok(record.map(|record| Self { lane, head, record }))
+    }
+
+    /// Its newest journal record.
+    pub fn record(&self) -> &JournalRecord {
+        &self.record
+    }
+
+    /// Whether it is of these definitions already.
+    pub fn is_of(&self, spec: &PipelineSpec) -> bool {
+        self.record.digests == *spec.digests()
+    }
+
+    /// Cases that are open.
+    pub fn open_cases(&self) -> usize {
+        with_prefix(&self.head, CASE).count()
+    }
+
+    /// The transaction that puts `computed`, which a replay under `spec` came to, in the place of what is stored. It has
+    /// been restored from once when this returns.
+    pub fn renewed(&self, spec: &PipelineSpec, keys: &Arc<PseudonymKeys>, computed: State) -> Result<Transaction> {
+        let refused = |problem: String| Error::Renewal { lane: self.lane, problem };
+        let bytes = computed.head.get(JOURNAL).ok_or_else(|| refused("the replay closed no tick".to_owned()))?;
+        let replayed: JournalRecord = serde_json::from_slice(bytes)
+            .map_err(|error| Error::Head { lane: self.lane, problem: error.to_string() })?;
+        if (replayed.tick_end, &replayed.genesis) != (self.record.tick_end, &self.record.genesis) {
+            let at = |end: Option<Timestamp>| end.map_or_else(|| "none".to_owned(), |end| end.millis().to_string());
+            let (stored, now) = (at(self.record.tick_end), at(replayed.tick_end));
+            return Err(refused(format!("its last tick is {stored}, the replay's is {now}")));
+        }
+        let cases: BTreeMap<String, Vec<u8>> = with_prefix(&self.head, CASE).collect();
+        let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+        let record = JournalRecord {
+            sequence: self.record.sequence + 1,
+            pins: None,
+            tiers: replayed.tiers,
+            digests: spec.digests().clone(),
+            epoch: self.record.epoch + 1,
+            carried: Some(cases.iter().map(|(user, case)| (user.clone(), text(case))).collect()),
+            ..self.record.clone()
+        };
+        let value = serde_json::to_vec(&record).map_err(|error| Error::Law(format!("journal: {error}")))?;
+        let mut state = computed;
+        state.head.retain(|key, _| !key.starts_with(CASE));
+        state.head.extend(cases.into_iter().map(|(user, case)| ([CASE, user.as_bytes()].concat(), case)));
+        state.head.insert(JOURNAL.to_vec(), value.clone());
+        for tier in Tier::ALL {
+            state.trim(tier, record.tiers.get(tier.name()).map_or(Timestamp::MAX, |needed| needed.first));
+        }
+        Worker::open(self.lane, spec, keys, Box::new(state.clone()), &[], Pins::default(), None)?;
+        let gone = self.head.keys().filter(|key| !state.head.contains_key(*key)).map(|key| (key.clone(), None));
+        let mut head: BTreeMap<_, _> = gone.collect();
+        head.extend(state.head.into_iter().map(|(key, value)| (key, Some(value))));
+        let panes = state.panes.into_iter().map(|((tier, end), bytes)| (tier, StoredPane { end, bytes }));
+        Ok(Transaction {
+            panes: panes.collect(),
+            head,
+            positions: record.topics.iter().map(|topic| topic.position).collect(),
+            journal: vec![Message { key: record.sequence.to_string().into_bytes(), value, headers: Vec::new() }],
+            renewed: true,
+            ..Transaction::default()
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! A changed pipeline goes on where the former one stood, as if it had always been there.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chartwarden_tests::binary::{Process, run};
+
+use crate::oracle::{Moments, number, say, stage};
+use crate::stage::{LANES, Stage, copy, settle, wait_until};
+
+/// Kills of one upgrade.
+const KILLS: u32 = 4;
+/// Results after which the former pipeline is stopped.
+const STOP_AT: usize = 1_500;
+
+/// Makes `changed`: another threshold, and a feature more.
+fn change(stage: &Stage) {
+    let (from, to) = (stage.path("pipeline"), stage.path("changed"));
+    copy(Path::new(&from), Path::new(&to));
+    for (file, from, to) in [
+        ("pipeline.toml", "open_score = 0.1 ", "open_score = 0.2 "),
+        (
+            "windows/access.sql",
+            "  max(known_days) AS known_days\n",
+            "  max(known_days) AS known_days,\n  count(*) FILTER (WHERE action = 'read' AND off_shift) AS late_reads\n",
+        ),
+        (
+            "features/users.sql",
+            "  -- how widely\n",
+            "  coalesce(access_24h_late_reads, 0) AS late_reads_24h, -- read {value|charts} outside the shift\n  -- how widely\n",
+        ),
+    ] {
+        let file = format!("{}/{file}", stage.path("changed"));
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{file} no longer says `{from}`");
+        std::fs::write(&file, text.replacen(from, to, 1)).unwrap();
+    }
+}
+
+#[test]
+fn a_changed_pipeline_goes_on_as_if_it_had_always_been_there() {
+    let stage = stage();
+    change(&stage);
+    stage.ledger("data");
+    let mut member = stage.start("former", Some("data"));
+    wait_until("the former pipeline has got somewhere", || results(&stage) > STOP_AT);
+    member.stop();
+    let before = newest(&stage);
+    // The changed pipeline refuses the state as it is, and says what to do.
+    let (changed, archive, key) = (stage.path("changed"), stage.path("data/archive"), stage.path("key"));
+    let bootstrap = stage.broker.bootstrap().to_owned();
+    let started = ["run", &changed, "--bootstrap", &bootstrap, "--keys", &key, "--http", "127.0.0.1:0"];
+    let refused = run(&started).with(2);
+    assert!(refused.err.contains("chartwarden upgrade"), "{}", refused.err);
+    let upgrade = ["upgrade", &changed, "--bootstrap", &bootstrap, "--archive", &archive];
+    let dry = run(&[&upgrade[..], &["--dry-run"]].concat()).with(0);
+    assert!(dry.out.contains("nothing was changed"), "{}", dry.out);
+    // Killed wherever it stands, it goes on when it is started again.
+    let mut moments = Moments(number("CHARTWARDEN_CHAOS_SEED", 7));
+    let log = stage.folder.path().join("upgrade.log");
+    for _ in 0..KILLS {
+        let mut upgrading = Process::start(&upgrade, &log);
+        std::thread::sleep(moments.next(16_000));
+        if upgrading.ended().is_none() {
+            upgrading.kill();
+        }
+    }
+    let told = std::fs::read_to_string(&log).unwrap() + &run(&upgrade).with(0).out;
+    let renewed: Vec<&str> = told.lines().filter(|line| line.contains(": renewed after the tick of ")).collect();
+    assert_eq!(renewed.len(), LANES as usize, "each lane is renewed once:\n{told}");
+    let carried = |line: &&str| line.split(", ").last().unwrap().split(' ').next().unwrap().parse::<u32>().unwrap();
+    let carried: u32 = renewed.iter().map(carried).sum();
+    assert!(carried > 0, "no case was open:\n{told}");
+    let again = run(&upgrade).with(0);
+    assert!(again.out.contains("nothing to do"), "{}", again.out);
+    assert_eq!(newest(&stage), before, "an upgrade tells nothing");
+    let former = stage.path("pipeline");
+    let old = ["run", &former, "--bootstrap", &bootstrap, "--keys", &key, "--http", "127.0.0.1:0"];
+    run(&old).with(2);
+    let mut member = stage.start_under("changed", "changed", Some("data"));
+    settle(&mut [&mut member]);
+    member.stop();
+
+    // Live and replay agree from the upgrade on, the cases that were carried over included.
+    let out = stage.path("replayed.ndjson");
+    let verified = run(&["replay", &changed, "--archive", &archive, "--out", &out, "--verify"]).with(0);
+    assert!(verified.out.contains("equal to the byte"), "{}", verified.out);
+    assert!(verified.out.contains("told under other definitions"), "{}", verified.out);
+    stage.sealed_once("data", &stage.findings());
+    let epochs: Vec<u32> = stage.journal().values().map(|record| record.epoch).collect();
+    assert_eq!(epochs, vec![1; LANES as usize]);
+
+    // What the changed pipeline computes is what it would have computed from the beginning.
+    let always = self::stage();
+    change(&always);
+    let mut member = always.start_under("changed", "always", None);
+    settle(&mut [&mut member]);
+    member.stop();
+    let (expected, found) = (features(&always, &before), features(&stage, &before));
+    let differs = expected.iter().find(|(place, value)| found.get(*place) != Some(*value));
+    assert!(differs.is_none(), "{:?}", differs.map(|(place, _)| place));
+    assert!(expected.len() == found.len() && expected.len() > 500, "{} results to compare", expected.len());
+    let results = expected.len();
+    say(&format!(
+        "{results} results after an upgrade with {KILLS} kills are those of a run without; {carried} cases went on"
+    ));
+}
+
+fn results(stage: &Stage) -> usize {
+    stage.results().values().map(Vec::len).sum()
+}
+
+/// The newest tick of each lane that left a result.
+fn newest(stage: &Stage) -> BTreeMap<u32, i64> {
+    let end = |key: &str| key.rsplit('/').next().unwrap().parse::<i64>().unwrap();
+    let newest = |results: &[(String, Vec<u8>)]| results.iter().map(|(key, _)| end(key)).max().unwrap();
+    stage.results().iter().map(|(lane, results)| (*lane, newest(results))).collect()
+}
+
+/// Feature rows with their scores that came later, by lane and key.
+fn features(stage: &Stage, after: &BTreeMap<u32, i64>) -> BTreeMap<(u32, String), Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for (lane, results) in stage.results() {
+        for (key, value) in results {
+            let (stream, end) = key.split_once('/').unwrap();
+            if stream != "findings" && end.parse::<i64>().unwrap() > after[&lane] {
+                found.insert((lane, key), value);
+            }
+        }
+    }
+    found
+}
