@@ -78,6 +78,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    report::end_on_panic();
     let cli = Cli::parse();
     let level = if matches!(cli.command, Command::Run(_) | Command::Rekey(_)) { "info" } else { "warn" };
     logging::start(level, cli.log_json);

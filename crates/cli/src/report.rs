@@ -94,6 +94,17 @@ pub(crate) fn exit(result: anyhow::Result<Answer>) -> u8 {
     }
 }
 
+/// From now on a panic in any thread ends the process at once, with 70. Others may wait for that thread for ever, and going
+/// on could seal a false entry; nothing that is durable depends on an orderly end.
+pub(crate) fn end_on_panic() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        usual(panic);
+        let bug = Failure::new(Kind::Bug, "a step that cannot fail has failed");
+        std::process::exit(exit(Err(bug.into())).into());
+    }));
+}
+
 /// The text of an error: what, where, what to try.
 fn told(error: &anyhow::Error) -> String {
     if let Some(problems) = problems(error) {

@@ -78,6 +78,16 @@ impl View {
     }
 }
 
+/// How many of so many ticks are done and how long the rest will take, on a terminal.
+pub(crate) fn ticks_bar(total: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10));
+    let template = "  {bar:32.cyan}  {percent:>3} %  {human_pos} of {human_len} ticks, {eta} to go";
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
 /// `2026-01-19 08:30` in UTC.
 pub(crate) fn shown_time(time: Timestamp) -> String {
     let time = jiff::Timestamp::from_millisecond(time.millis()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);

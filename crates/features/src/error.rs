@@ -21,10 +21,13 @@ pub enum Error {
     #[error("{0}")]
     Misfit(String),
     /// Stored state does not belong to this program or is damaged.
-    #[error("stored state: {0}")]
+    #[error("stored state: {0}; `chartwarden upgrade --rebuild` computes it anew from the archive")]
     State(String),
     /// A pane the journal counts is not there.
-    #[error("{tier} pane ending at {end} is missing: the journal counts {expected} panes and {found} were read")]
+    #[error(
+        "{tier} pane ending at {end} is missing: the journal counts {expected} panes and {found} were read; `chartwarden \
+         upgrade --rebuild` computes the state anew from the archive"
+    )]
     MissingPane {
         /// Tier.
         tier: &'static str,

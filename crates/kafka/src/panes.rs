@@ -71,7 +71,8 @@ impl Joiner {
     pub(crate) fn push(&mut self, offset: i64, key: Option<&[u8]>, value: &[u8]) -> Result<()> {
         let Some((end, part, parts)) = key.and_then(|key| parse(self.tier, key)) else {
             return Err(corrupt(format!(
-                "{} offset {offset}: the key is not that of a {} pane",
+                "{} offset {offset}: the key is not that of a {} pane; `chartwarden upgrade --rebuild` computes the \
+                 lane's state anew from the archive",
                 self.place,
                 self.tier.name()
             )));
@@ -119,7 +120,8 @@ impl Joiner {
 
     fn missing(&self, end: Timestamp, part: usize, parts: usize) -> engine::ports::PortError {
         corrupt(format!(
-            "{}: part {part} of {parts} of the {} pane that ends at {} is missing; rebuild the lane from the archive",
+            "{}: part {part} of {parts} of the {} pane that ends at {} is missing; `chartwarden upgrade --rebuild` \
+             computes the lane's state anew from the archive",
             self.place,
             self.tier.name(),
             end.millis()

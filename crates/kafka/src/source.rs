@@ -232,15 +232,15 @@ impl Source for KafkaSource {
             if from.0 < low {
                 return Err(corrupt(format!(
                     "topic `{topic}` partition {}: resume offset {from} is below the log start {low}: records that \
-                     lane {lane} still needs were deleted; rebuild the lane from the archive, or raise the topic's \
-                     retention",
+                     lane {lane} still needs were deleted; raise the topic's retention, and begin anew under another \
+                     `state_prefix`",
                     key.1
                 )));
             }
             if from.0 > high {
                 return Err(corrupt(format!(
                     "topic `{topic}` partition {}: resume offset {from} is beyond the end {high}: the topic was cut or \
-                     created anew; rebuild the lane from the archive",
+                     created anew; begin anew under another `state_prefix`",
                     key.1
                 )));
             }

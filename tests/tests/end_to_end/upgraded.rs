@@ -5,7 +5,7 @@ use std::path::Path;
 
 use chartwarden_tests::binary::{Process, run};
 
-use crate::oracle::{Moments, number, say, stage};
+use crate::oracle::{Moments, check, number, say, stage};
 use crate::stage::{LANES, Stage, copy, settle, wait_until};
 
 /// Kills of one upgrade.
@@ -104,6 +104,33 @@ fn a_changed_pipeline_goes_on_as_if_it_had_always_been_there() {
     say(&format!(
         "{results} results after an upgrade with {KILLS} kills are those of a run without; {carried} cases went on"
     ));
+}
+
+#[test]
+fn damaged_state_is_refused_by_name_and_computed_anew_from_the_archive() {
+    let stage = stage();
+    stage.ledger("data");
+    let mut member = stage.start("damaged", Some("data"));
+    wait_until("the lanes have got somewhere", || results(&stage) > STOP_AT);
+    member.stop();
+    let panes = "chartwarden.insider-breach.panes.hour";
+    stage.speak(panes, 1, &[(b"hour/no number/0/1", b"damage", 0)]);
+    let (pipeline, archive, key) = (stage.path("pipeline"), stage.path("data/archive"), stage.path("key"));
+    let bootstrap = stage.broker.bootstrap().to_owned();
+    let refused = run(&["run", &pipeline, "--bootstrap", &bootstrap, "--keys", &key, "--http", "127.0.0.1:0"]).with(1);
+    assert!(refused.err.contains(panes) && refused.err.contains("upgrade --rebuild"), "{}", refused.err);
+    let upgrade = ["upgrade", &pipeline, "--bootstrap", &bootstrap, "--archive", &archive];
+    run(&upgrade).with(0);
+    let rebuilt = run(&[&upgrade[..], &["--rebuild"]].concat()).with(0);
+    assert_eq!(rebuilt.out.matches(": renewed after the tick of ").count(), LANES as usize, "{}", rebuilt.out);
+    let mut member = stage.start("damaged", Some("data"));
+    settle(&mut [&mut member]);
+    member.stop();
+    check(&stage, "state that was damaged and computed anew");
+    stage.sealed_once("data", &stage.findings());
+    let out = stage.path("replayed.ndjson");
+    let verified = run(&["replay", &pipeline, "--archive", &archive, "--out", &out, "--verify"]).with(0);
+    assert!(verified.out.contains("equal to the byte") && !verified.out.contains("not compared"), "{}", verified.out);
 }
 
 fn results(stage: &Stage) -> usize {

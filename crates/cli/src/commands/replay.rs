@@ -6,7 +6,8 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Result;
 use archive::{ArchiveFeed, Captured, Keep, RecordedFeed, RecordedSource, ReplaySource};
@@ -20,7 +21,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::keys;
 use crate::report::{Answer, Failure, disk, line, note};
-use crate::view::grouped;
+use crate::view::{grouped, ticks_bar};
+
+/// How often a person is shown how far it is.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Arguments of `replay`.
 #[derive(Debug, clap::Args)]
@@ -111,7 +115,11 @@ pub(super) fn again(
     let mut feed = ArchiveFeed::open(archive)?;
     // Archived rows are pseudonyms already; no key is needed, and a made-up one decodes nothing.
     let id = feed.key_id().unwrap_or_else(|| "replay".to_owned());
-    let progress = compute(spec, stand_in(&id)?, &mut source, &mut feed)?;
+    let newest = archive::newest_records(archive)?;
+    let ours = newest.iter().filter(|(lane, _)| lanes.is_none_or(|lanes| lanes.contains(lane)));
+    // Nearly every record is a tick.
+    let ticks = ours.map(|(_, record)| record.sequence).sum();
+    let progress = compute(spec, stand_in(&id)?, &mut source, &mut feed, Some(ticks))?;
     Ok((source.take_captured(), progress))
 }
 
@@ -129,19 +137,39 @@ fn first_time(events: &Path, keys: &Path, spec: &PipelineSpec) -> Result<(Captur
         "note: files have no journal and no append times: ticks close by the events alone, so findings may differ from \
          those of a live run in which a topic was declared idle, and the last minutes stay open",
     );
-    let progress = compute(spec, keys, &mut source, &mut feed)?;
+    let progress = compute(spec, keys, &mut source, &mut feed, None)?;
     Ok((source.take_captured(), progress))
 }
 
+/// Runs the engine over recorded input to its end; of so many ticks, if that is known.
 fn compute(
     spec: &PipelineSpec,
     keys: Arc<PseudonymKeys>,
     source: &mut dyn Source,
     feed: &mut dyn ReferenceFeed,
+    ticks: Option<u64>,
 ) -> Result<Progress> {
-    let (metrics, progress) = (Metrics::new(spec)?, Progress::default());
-    Engine::new(spec, keys, source, feed, &SystemClock, &metrics, &progress).run(&AtomicBool::new(false))?;
+    let (metrics, progress, over) = (Metrics::new(spec)?, Progress::default(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        if let Some(ticks) = ticks {
+            let (progress, over) = (&progress, &over);
+            scope.spawn(move || watch(progress, ticks, over));
+        }
+        let ran = Engine::new(spec, keys, source, feed, &SystemClock, &metrics, &progress).run(&AtomicBool::new(false));
+        over.store(true, Ordering::Relaxed);
+        ran
+    })?;
     Ok(progress)
+}
+
+/// Shows on a terminal how far a replay is, until it is over.
+fn watch(progress: &Progress, ticks: u64, over: &AtomicBool) {
+    let bar = ticks_bar(ticks);
+    while !over.load(Ordering::Relaxed) {
+        bar.set_position(progress.snapshot().ticks);
+        std::thread::sleep(LOOK);
+    }
+    bar.finish_and_clear();
 }
 
 /// What a replay came to.

@@ -1,7 +1,7 @@
 //! `chartwarden upgrade`: a changed pipeline goes on where the former one stood.
 //!
-//! SQL, rules, models or the engine have changed, so the state of lanes has to be computed anew: from the archive, up to
-//! the newest journal record of each lane. Lanes are read, then computed without being held, then taken and renewed one
+//! SQL, rules, models or the engine have changed, or what is stored is damaged, so the state of lanes has to be computed
+//! anew: from the archive, up to the newest journal record of each lane. Lanes are read, then computed without being held, then taken and renewed one
 //! by one; dying in between leaves each lane whole, under the former definitions or under these, and the same command
 //! goes on. Read next: `engine::Former`, which puts the new state together.
 
@@ -37,6 +37,9 @@ pub(crate) struct Arguments {
     /// The archive, complete up to where the former pipeline was stopped.
     #[arg(long, value_name = "DIR")]
     archive: PathBuf,
+    /// Compute every lane anew, also where nothing has changed: what it has stored is damaged or lost.
+    #[arg(long)]
+    rebuild: bool,
     /// Compute and tell, and change nothing.
     #[arg(long)]
     dry_run: bool,
@@ -47,13 +50,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let spec = PipelineSpec::load(&arguments.pipeline, ModelUse::Score)?;
     let config = arguments.cluster.config(&spec)?;
     let mut former = stored(&config)?;
-    former.retain(|_, former| !former.is_of(&spec));
+    former.retain(|_, former| arguments.rebuild || !former.is_of(&spec));
     if former.is_empty() {
         line("nothing to do: every lane with state is of this pipeline");
         return Ok(Answer::Yes);
     }
     let lanes: Vec<LaneId> = former.keys().copied().collect();
-    line(format!("{} under other definitions", told(&lanes)));
+    line(format!("{} to be computed anew", told(&lanes)));
     is_complete(&arguments.archive, &former)?;
     let (mut captured, progress) = again(&arguments.archive, &spec, Some(&lanes), Keep::State)?;
     let snapshot = progress.snapshot();

@@ -29,3 +29,26 @@ fn a_cause_is_told_once() {
     let text = told(&anyhow::Error::from(engine::Error::from(cause)).context("archiving"));
     assert_eq!(text.lines().next(), Some("error: archiving: no broker"));
 }
+
+/// Set in the process that is to panic.
+const PANICS: &str = "CHARTWARDEN_TEST_PANICS";
+
+#[test]
+fn a_panic_in_any_thread_ends_the_process_with_70() {
+    if std::env::var_os(PANICS).is_some() {
+        end_on_panic();
+        std::thread::scope(|scope| {
+            scope.spawn(|| panic!("a law is broken"));
+            // As somebody does who waits for that thread.
+            scope.spawn(|| std::thread::sleep(std::time::Duration::from_secs(600)));
+        });
+        unreachable!("the process has gone on");
+    }
+    let this = std::env::current_exe().unwrap();
+    let mut again = std::process::Command::new(this);
+    again.args(["--exact", "report::tests::a_panic_in_any_thread_ends_the_process_with_70", "--nocapture"]);
+    let ended = again.env(PANICS, "1").output().unwrap();
+    let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(70), "{told}");
+    assert!(told.contains("a law is broken") && told.contains("please report it"), "{told}");
+}
