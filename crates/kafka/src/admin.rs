@@ -15,8 +15,9 @@ use rdkafka::error::KafkaError;
 use rdkafka::metadata::MetadataTopic;
 
 use crate::config::Config;
+use crate::deadline::Deadline;
 use crate::error::{Result, invalid, told};
-use crate::limits::REQUEST_MAX;
+use crate::limits::{REQUEST_MAX, TOPIC_KNOWN_MAX, VISIBLE_PAUSE};
 
 /// A client that neither reads nor writes records.
 pub(crate) struct Admin {
@@ -94,14 +95,22 @@ impl Admin {
         Ok(found.is_some_and(|found| !found.partitions().is_empty() && led(found)))
     }
 
-    /// How many partitions a topic has, where one that does not exist is an error.
+    /// How many partitions a topic has. One that does not exist is an error; a broker that has just come back has some
+    /// time to tell of it.
     pub(crate) fn partitions_of(&self, topic: &str) -> Result<u32> {
-        self.partitions(topic)?.ok_or_else(|| {
-            invalid(format!(
-                "topic `{topic}` does not exist on `{}`; create it first: `chartwarden topics PIPELINE --apply --all`",
-                self.bootstrap
-            ))
-        })
+        let deadline = Deadline::after(TOPIC_KNOWN_MAX);
+        loop {
+            if let Some(partitions) = self.partitions(topic)? {
+                return Ok(partitions);
+            }
+            if deadline.passed() {
+                return Err(invalid(format!(
+                    "topic `{topic}` does not exist on `{}`; create it first: `chartwarden topics PIPELINE --apply --all`",
+                    self.bootstrap
+                )));
+            }
+            thread::sleep(VISIBLE_PAUSE);
+        }
     }
 
     /// The first offset present and the high watermark of a partition.

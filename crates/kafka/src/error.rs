@@ -35,9 +35,10 @@ pub(crate) fn told(doing: &str, error: &KafkaError) -> PortError {
         Some(Code::SaslAuthenticationFailed | Code::Authentication | Code::SSL) => {
             invalid(format!("{doing}: {answer}; check security.protocol, sasl.* and ssl.* under [kafka.properties]"))
         }
-        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => {
-            invalid(format!("{doing}: {answer}; create the topic first: `chartwarden topics PIPELINE --apply --all`"))
-        }
+        _ if is_unknown(error) => unavailable(format!(
+            "{doing}: {answer}; a broker that has just come back may not know it yet; if it lasts, create the topic: \
+             `chartwarden topics PIPELINE --apply --all`"
+        )),
         Some(Code::MessageSizeTooLarge | Code::InvalidMessageSize) => {
             invalid(format!("{doing}: {answer}; raise max.message.bytes of the topic"))
         }
@@ -76,6 +77,11 @@ pub(crate) fn code_of(error: &KafkaError) -> Option<Code> {
         KafkaError::AdminOp(code) => Some(*code),
         other => other.rdkafka_error_code(),
     }
+}
+
+/// Whether a topic or partition is not known: it is missing, or a broker that came back has not told of it yet.
+pub(crate) fn is_unknown(error: &KafkaError) -> bool {
+    matches!(code_of(error), Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition))
 }
 
 /// Errors that a consumer gets over by itself: connections come back, leaders and coordinators are found again.

@@ -23,7 +23,7 @@ use rdkafka::{Offset as Position, TopicPartitionList};
 use crate::admin::Quiet;
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::error::{Result, code_of, told, unavailable};
+use crate::error::{Result, code_of, is_unknown, told, unavailable};
 use crate::limits::{
     CLIENT_EVENTS_MAX, COMMIT_MAX, REFRESHES_MAX, REQUEST_MAX, STABLE_MAX, STABLE_PAUSE, STABLE_PAUSE_MAX,
 };
@@ -161,10 +161,10 @@ fn ends(client: &BaseConsumer<Quiet>, places: &[Place]) -> Result<Vec<i64>> {
             Err(unanswered) => unanswered,
         };
         let doing = format!("topic `{topic}` partition {partition}: asking for its end");
-        if !is_of_former_leader(&error) || refreshed == REFRESHES_MAX {
+        if !(is_of_former_leader(&error) || is_unknown(&error)) || refreshed == REFRESHES_MAX {
             return Err(told(&doing, &error));
         }
-        // The library goes on with the leader it knew before a broker came back.
+        // The library goes on with what it knew before a broker came back.
         refreshed += 1;
         client.fetch_metadata(Some(topic), REQUEST_MAX).map_err(|error| told(&doing, &error))?;
     }
