@@ -12,7 +12,7 @@ use base::Timestamp;
 use engine::Digests;
 use engine::ports::LaneId;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::findings::{ArchivedFinding, read_findings};
 use crate::layout::{FEATURES, PAIR_FEATURES, RunId};
 use crate::limits::DIFFERENCES_MAX;
@@ -34,7 +34,9 @@ pub struct Report {
     pub scores: u64,
     /// Findings.
     pub findings: u64,
-    /// Runs of files that were told under other definitions, and are not compared.
+    /// Runs of files that were told under these definitions.
+    pub runs: u64,
+    /// Runs that were told under others, and are not compared.
     pub foreign_runs: u64,
     /// Differences in all.
     pub difference_count: u64,
@@ -65,6 +67,7 @@ pub fn compare(dir: &Path, captured: &Captured, now: &Digests) -> Result<Report>
     for (lane, runs) in lanes_of(dir, Some(&lanes))? {
         let Some(replayed) = captured.lanes.get(&lane) else { continue };
         let (elsewhere, runs) = Foreign::of(dir, runs, now)?;
+        report.runs += runs.len() as u64;
         report.foreign_runs += elsewhere.0.len() as u64;
         for stream in [PAIR_FEATURES, FEATURES] {
             let mut waiting = by_tick(replayed, stream)?;
@@ -83,6 +86,10 @@ pub fn compare(dir: &Path, captured: &Captured, now: &Digests) -> Result<Report>
         foreign.insert(lane, elsewhere);
     }
     let ours = |finding: &ArchivedFinding| foreign.get(&finding.lane).is_some_and(|f| !f.holds(finding.tick_end));
+    if report.runs == 0 {
+        let problem = "nothing to compare: the archive holds nothing that was told under this pipeline's definitions";
+        return Err(Error::Replay(problem.to_owned()));
+    }
     let archived = read_findings(dir)?.into_iter().filter(ours).collect();
     compare_findings(&mut report, archived, captured.findings().into_iter().filter(ours).collect());
     Ok(report)

@@ -92,7 +92,7 @@ impl Error {
     /// What to do about it.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Disk { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Kind::Invalid,
+            Self::Disk { source, .. } if needs_a_person(source) => Kind::Invalid,
             Self::Disk { .. } => Kind::Unavailable,
             Self::File { .. }
             | Self::Gap { .. }
@@ -124,6 +124,12 @@ impl Error {
     pub(crate) fn file(path: &Path, problem: impl std::fmt::Display) -> Self {
         Self::File { path: path.to_path_buf(), problem: problem.to_string() }
     }
+}
+
+/// Whether waiting does not help.
+fn needs_a_person(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
+    matches!(error.kind(), NotFound | PermissionDenied | ReadOnlyFilesystem)
 }
 
 impl From<Error> for PortError {

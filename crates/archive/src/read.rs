@@ -74,7 +74,11 @@ pub(crate) fn inputs(dir: &Path, run: &RunId, topics: &[ReplayInput], ends: &[Of
     for ((id, input), end) in (0u8..).map(TopicId).zip(topics).zip(ends) {
         let table = match tables.entry(input.stream) {
             Entry::Occupied(read) => read.into_mut(),
-            Entry::Vacant(place) => place.insert(stream(dir, run, input.stream.name())?),
+            Entry::Vacant(place) => {
+                let table = stream(dir, run, input.stream.name())?;
+                table.as_ref().map_or(Ok(()), |table| all_known(table, topics))?;
+                place.insert(table)
+            }
         };
         let events = match table {
             Some(table) => of_topic(table, input)?,
@@ -83,6 +87,17 @@ pub(crate) fn inputs(dir: &Path, run: &RunId, topics: &[ReplayInput], ends: &[Of
         chunks.push(chunked(&events, rejects.remove(&id).unwrap_or_default(), *end));
     }
     Ok(chunks)
+}
+
+/// An error where a file holds rows of a topic that is no input: it was renamed, and positions would be another's.
+fn all_known(table: &Table, topics: &[ReplayInput]) -> Result<()> {
+    for batch in &table.batches {
+        let strange = |name: &String| topics.iter().all(|topic| topic.topic != *name);
+        if let Some(name) = table.texts(batch, "topic")?.into_iter().flatten().find(strange) {
+            return Err(Error::file(&table.path, format!("it holds rows of `{name}`, which is no input topic")));
+        }
+    }
+    Ok(())
 }
 
 /// The rows of one topic, with the columns a decoder gives.

@@ -1,7 +1,8 @@
 //! The journal that a replay follows: which tick closes next, and as of which reference version.
 //!
-//! What was written under other definitions is followed as well, so that state can be computed anew from the beginning:
-//! there the journal alone decides which ticks close, since some closed for cases that these definitions do not have.
+//! What was written under other definitions is followed as well, so that state can be computed anew from the beginning.
+//! There every tick of the journal closes, also one that only a case of then asked for, and ticks that only these
+//! definitions ask for close in between, as of their own ends.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -48,7 +49,8 @@ impl Guide {
     pub(crate) fn carried(&mut self) -> Option<BTreeMap<String, String>> {
         let mut carried = None;
         while let Some(record) = self.records.pop_front_if(|record| record.pins.is_none()) {
-            carried = record.carried.or(carried);
+            // Cases of other definitions are those of a form that need not be known here.
+            carried = record.carried.filter(|_| record.digests == self.now).or(carried);
         }
         carried
     }

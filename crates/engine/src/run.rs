@@ -175,6 +175,7 @@ impl<'a> Engine<'a> {
     fn lost(&mut self, lane: LaneId, error: PortError) -> Result<()> {
         let text = match error {
             PortError::Fenced(_) => {
+                tracing::warn!(lane = lane.0, "another owner has the lane");
                 self.give_up(lane, "fenced by another owner");
                 return Ok(());
             }

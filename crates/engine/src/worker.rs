@@ -307,6 +307,9 @@ impl Worker {
     fn pins(&mut self, end: Timestamp, reference: &Reference) -> Result<Option<Pins>> {
         let Some(guide) = &mut self.guide else { return Ok(Some(reference.pin_at(end, self.lane.genesis()))) };
         let Some(next) = guide.next() else { return Ok(None) };
+        if next.foreign && Some(end) < next.end {
+            return Ok(Some(reference.pin_at(end, self.lane.genesis())));
+        }
         if next.end != Some(end) {
             let named = |tick: Option<Timestamp>| tick.map_or("no tick".to_owned(), |tick| tick.millis().to_string());
             let (journal, input) = (named(next.end), named(Some(end)));

@@ -237,7 +237,7 @@ impl Reader {
                 Some(Err(error)) if code_of(&error) == Some(Code::AutoOffsetReset) => {
                     return Err(corrupt(format!(
                         "topic `{topic}` partition {partition}: offset {} is no longer there (the log was deleted or \
-                         cut below it); restore from the archive",
+                         cut below it); raise the topic's retention, and begin anew under another `state_prefix`",
                         feed.next.or(feed.start).unwrap_or_default()
                     )));
                 }

@@ -51,7 +51,7 @@ use crate::reader::{Key, Reader};
 use crate::signal::Signal;
 use crate::speaker::partition_of;
 use align::Alignment;
-use sweep::{Hanging, Stamp};
+use sweep::Hanging;
 use writer::{Keyed, Trouble, Writer};
 
 /// What is copied, where to, and how.
@@ -396,7 +396,7 @@ impl<'a> Session<'a> {
         let group = self.group_metadata()?;
         let Some((part, first)) = batch.first() else { return Ok(()) };
         let (topic, partition) = self.keys[*part];
-        let stamp = Stamp { topic: self.options.sources[topic].clone(), partition, offset: first.offset };
+        let stamp = self.writer.stamp(&self.options.sources[topic], partition, first.offset);
         let copies = batch.iter().map(|(_, copy)| copy);
         self.writer.write(&self.options.target, copies, &stamp, &positions, &group)
     }

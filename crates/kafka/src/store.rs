@@ -274,9 +274,13 @@ impl LaneStore for Store {
         }
         let topic = self.topics.panes_of(tier);
         let mut joiner = Joiner::new(tier, first, format!("topic `{topic}` partition {}", self.partition));
-        let (lane, renewed) = (self.lane, self.renewed);
+        let (lane, renewed, newest) = (self.lane, self.renewed, self.number.unwrap_or(0));
         self.restorer()?.read(topic, self.partition, |message| {
-            if renewed > 0 && sweep::number_of(message, lane).is_none_or(|number| number < renewed) {
+            // Beyond the head stands what is left of a transaction that came to nothing.
+            let number = sweep::number_of(message, lane);
+            if number.is_some_and(|number| number > newest)
+                || (renewed > 0 && number.is_none_or(|number| number < renewed))
+            {
                 return Ok(());
             }
             joiner.push(message.offset(), message.key(), message.payload().unwrap_or_default())

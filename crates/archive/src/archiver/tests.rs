@@ -146,6 +146,11 @@ fn a_replay_gives_the_bytes_of_the_run() {
     write_findings(&read_findings(dir.path()).unwrap(), &two).unwrap();
     assert_eq!(fs::read(one).unwrap(), fs::read(two).unwrap());
 
+    // Under other definitions there is nothing to compare, and equality is not claimed.
+    let now = engine::Digests { engine: "another engine".to_owned(), ..WORLD.spec.digests().clone() };
+    let told = compare(dir.path(), &replayed, &now).unwrap_err().to_string();
+    assert!(told.contains("nothing to compare"), "{told}");
+
     let mut other = replayed;
     let lane = other.lanes.get_mut(&LANE).unwrap();
     let gone = lane.results.iter().position(|message| message.key.starts_with(b"features/")).unwrap();

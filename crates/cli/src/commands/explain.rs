@@ -39,12 +39,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         line(format!("  who    {}", view.user_key));
         line(format!("  when   {}, case opened {}", shown_time(view.tick_end), shown_time(view.opened)));
         view.sentences.iter().for_each(|sentence| line(format!("  -      {sentence}")));
-        for pair in &view.evidence {
+        // The most telling charts have their sentences; these are the others.
+        let untold = |key: &str| !view.sentences.iter().any(|sentence| sentence.contains(key));
+        for pair in view.evidence.iter().filter(|pair| untold(&pair.patient_key)) {
             let actions: Vec<_> = pair.actions.iter().map(|(action, count)| format!("{count} {action}")).collect();
             let (first, last) = (shown_time(pair.first_time), shown_time(pair.last_time));
             line(format!(
-                "  chart  {}: {first} to {last}, {}; reason: {}{}",
+                "  chart  {}: {}, {}; reason: {}{}",
                 pair.patient_key,
+                if first == last { first } else { format!("{first} to {last}") },
                 actions.join(", "),
                 pair.reason,
                 if pair.flags.is_empty() { String::new() } else { format!("; {}", pair.flags.join(", ")) }

@@ -187,7 +187,8 @@ impl Replayed {
         let report = self.report.as_ref().map(|report| {
             serde_json::json!({
                 "equal": report.is_equal(), "user_rows": report.user_rows, "pair_rows": report.pair_rows,
-                "scores": report.scores, "findings": report.findings, "foreign_runs": report.foreign_runs,
+                "scores": report.scores, "findings": report.findings, "runs": report.runs,
+                "foreign_runs": report.foreign_runs,
                 "difference_count": report.difference_count,
                 "differences": report.differences,
             })
@@ -216,7 +217,7 @@ impl Replayed {
             }
         ));
         if report.foreign_runs > 0 {
-            line(format!("not compared: {} runs told under other definitions, before an upgrade", report.foreign_runs));
+            line(format!("not compared: {} runs of files, told under other definitions", report.foreign_runs));
         }
         report.differences.iter().for_each(|difference| line(format!("  {difference}")));
     }

@@ -1,8 +1,8 @@
 //! `chartwarden upgrade`: a changed pipeline goes on where the former one stood.
 //!
-//! SQL, rules, models or the engine have changed, or what is stored is damaged, so the state of lanes has to be computed
-//! anew: from the archive, up to the newest journal record of each lane. Lanes are read, then computed without being held, then taken and renewed one
-//! by one; dying in between leaves each lane whole, under the former definitions or under these, and the same command
+//! SQL, rules, models or the engine have changed, or panes are damaged, so the state of lanes has to be computed anew: from
+//! the archive, up to the newest journal record of each lane. Lanes are read, then computed without being held, then taken
+//! and renewed one by one; dying in between leaves each lane whole, under the former definitions or under these, and the same command
 //! goes on. Read next: `engine::Former`, which puts the new state together.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use anyhow::Result;
 use archive::Keep;
 use base::Timestamp;
 use engine::ports::{LaneId, Source, Tier, Wake};
-use engine::{Former, ModelUse, PipelineSpec, State};
+use engine::{Former, JournalRecord, ModelUse, PipelineSpec, State};
 use kafka::{Config, KafkaSource};
 
 use super::replay::{again, stand_in};
@@ -22,8 +22,10 @@ use crate::elapsed::Elapsed;
 use crate::report::{Answer, Failure, line, note};
 use crate::view::grouped;
 
-/// How long lanes may stay with members of the group that are gone.
-const HOLD_MAX: Duration = Duration::from_secs(120);
+/// How long lanes may stay with members of the group that are gone: the default session, and some time to give them out.
+const HOLD_MAX: Duration = Duration::from_secs(75);
+/// After so long a person is told what is waited for.
+const NOTE_AFTER: Duration = Duration::from_secs(5);
 /// How long one wait for them lasts.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -37,7 +39,7 @@ pub(crate) struct Arguments {
     /// The archive, complete up to where the former pipeline was stopped.
     #[arg(long, value_name = "DIR")]
     archive: PathBuf,
-    /// Compute every lane anew, also where nothing has changed: what it has stored is damaged or lost.
+    /// Compute every lane anew, also where nothing has changed: panes are damaged or lost.
     #[arg(long)]
     rebuild: bool,
     /// Compute and tell, and change nothing.
@@ -96,9 +98,14 @@ fn stored(config: &Config) -> Result<BTreeMap<LaneId, Former>> {
 fn is_complete(archive: &Path, former: &BTreeMap<LaneId, Former>) -> Result<()> {
     let newest = archive::newest_records(archive)?;
     for (lane, former) in former {
-        let (stored, archived) = (former.record().sequence, newest.get(lane).map(|record| record.sequence));
-        if archived != Some(stored) {
-            let archived = archived.map_or("nothing".to_owned(), |sequence| format!("journal record {sequence}"));
+        // A renewal repeats where the lane stands, so what it has renewed already needs no newer archive.
+        let stands = |record: &JournalRecord| {
+            (record.tick_end, record.topics.iter().map(|topic| topic.position).collect::<Vec<_>>())
+        };
+        let archived = newest.get(lane);
+        if archived.map(stands) != Some(stands(former.record())) {
+            let archived = archived.map_or("nothing".to_owned(), |record| format!("record {}", record.sequence));
+            let stored = former.record().sequence;
             let what = format!("lane {lane} stands at journal record {stored}, its archive at {archived}");
             let hint = "run the former pipeline with --data and stop it with SIGTERM: it archives what is left";
             return Err(Failure::invalid(what).at(archive.display()).hint(hint).into());
@@ -110,7 +117,7 @@ fn is_complete(archive: &Path, former: &BTreeMap<LaneId, Former>) -> Result<()> 
 /// Joins the group and waits until it holds the lanes: then nobody else does.
 fn hold(config: &Config, lanes: &[LaneId]) -> Result<KafkaSource> {
     let mut source = KafkaSource::connect(config)?;
-    let (waited, mut told) = (Elapsed::start(), false);
+    let (waited, mut noted) = (Elapsed::start(), false);
     let mut missing: BTreeSet<LaneId> = lanes.iter().copied().collect();
     while !missing.is_empty() {
         for wake in source.poll(LOOK)? {
@@ -122,12 +129,15 @@ fn hold(config: &Config, lanes: &[LaneId]) -> Result<KafkaSource> {
         }
         if waited.so_far() > HOLD_MAX {
             let missing: Vec<_> = missing.into_iter().collect();
-            let what = format!("{} held by other members of the group `{}`", self::told(&missing), config.group);
+            let what = format!("{} held by other members of the group `{}`", told(&missing), config.group);
             return Err(Failure::unavailable(what).hint("stop every `chartwarden run` of this pipeline").into());
         }
-        if !told && waited.so_far() > HOLD_MAX / 20 {
-            told = true;
-            note("waiting for the lanes: a member that was stopped is missed once its session has ended");
+        if !noted && waited.so_far() > NOTE_AFTER {
+            noted = true;
+            note(
+                "waiting for the lanes: a member that was stopped is missed once its session has ended; one that runs \
+                 must be stopped",
+            );
         }
     }
     Ok(source)

@@ -8,6 +8,7 @@
 
 use std::fmt;
 
+use rdkafka::message::BorrowedMessage;
 use rdkafka::{Offset as Position, TopicPartitionList};
 
 use crate::admin::Admin;
@@ -17,9 +18,11 @@ use crate::limits::SWEEP_TAIL;
 use crate::stable::{Place, Stable, stamp_of};
 use crate::tail::Tail;
 
-/// Where the first record of a transaction came from.
+/// Where the first record of a transaction came from, and which life of a writer copied it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
+    /// When the writer was opened, in milliseconds since the epoch: a topic may be copied again from its beginning.
+    pub(super) writer: i64,
     pub(super) topic: String,
     pub(super) partition: i32,
     pub(super) offset: i64,
@@ -37,15 +40,16 @@ pub(super) struct Hanging {
 
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.topic, self.partition, self.offset)
+        write!(f, "{}/{}/{}/{}", self.topic, self.partition, self.offset, self.writer)
     }
 }
 
 impl Stamp {
     fn parse(text: &[u8]) -> Option<Self> {
-        let mut parts = std::str::from_utf8(text).ok()?.rsplitn(3, '/');
-        let (offset, partition) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-        Some(Self { topic: parts.next()?.to_owned(), partition, offset })
+        let mut parts = std::str::from_utf8(text).ok()?.rsplitn(4, '/');
+        let (writer, offset) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let partition = parts.next()?.parse().ok()?;
+        Some(Self { writer, topic: parts.next()?.to_owned(), partition, offset })
     }
 
     /// Whether the offsets say that it was copied.
@@ -53,6 +57,12 @@ impl Stamp {
         let next = offsets.find_partition(&self.topic, self.partition).map(|element| element.offset());
         matches!(next, Some(Position::Offset(next)) if next > self.offset)
     }
+}
+
+/// Which transaction a copy belongs to; nothing where the record was written for a sweep, or by somebody else.
+fn copied(message: &BorrowedMessage<'_>, sources: &TopicPartitionList) -> Option<Stamp> {
+    let stamp = Stamp::parse(&stamp_of(message)?)?;
+    sources.find_partition(&stamp.topic, stamp.partition).map(|_| stamp)
 }
 
 /// What hangs of a former writer's last transaction: in the lanes of the target, and among the source offsets.
@@ -63,7 +73,7 @@ pub(super) fn look(
     target: &[Place],
     sources: &TopicPartitionList,
 ) -> Result<Option<Hanging>> {
-    let places = stable.open_places(target)?;
+    let mut places = stable.open_places(target)?;
     let offsets = stable.offsets_open(sources)?;
     if places.is_empty() && !offsets {
         return Ok(None);
@@ -74,22 +84,25 @@ pub(super) fn look(
     for (place, end) in places.iter().zip(stable.ends(&places)?) {
         let high = admin.watermarks(&place.0, place.1)?.1;
         everything.read(place, end, high, |message| {
-            hangs = stamp_of(message).as_deref().and_then(Stamp::parse).or(hangs.take());
+            hangs = copied(message, sources).or(hangs.take());
         })?;
+    }
+    if hangs.is_none() {
+        // What was open may have ended meanwhile.
+        places = stable.open_places(target)?;
+        if places.is_empty() && !offsets {
+            return Ok(None);
+        }
     }
     let mut committed = hangs.as_ref().is_some_and(|stamp| stamp.is_behind(&done));
     let mut readable = Tail::new(target.iter(), &config.waited_reader()?)?;
     for (place, end) in target.iter().zip(stable.ends(target)?) {
         let low = admin.watermarks(&place.0, place.1)?.0;
         readable.read(place, low.max(end - SWEEP_TAIL), end, |message| {
-            let Some(seen) = stamp_of(message).as_deref().and_then(Stamp::parse) else { return };
+            let Some(seen) = copied(message, sources) else { return };
             committed |= match &hangs {
                 Some(stamp) => seen == *stamp,
-                None => {
-                    places.is_empty()
-                        && sources.find_partition(&seen.topic, seen.partition).is_some()
-                        && !seen.is_behind(&done)
-                }
+                None => places.is_empty() && !seen.is_behind(&done),
             };
         })?;
     }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use base::{Clock as _, SystemClock, Timestamp};
 use engine::ports::PortError;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::ConsumerGroupMetadata;
@@ -63,6 +64,8 @@ impl From<PortError> for Trouble {
 
 pub(super) struct Writer {
     id: String,
+    /// When it was opened: part of its stamps.
+    opened: Timestamp,
     inner: BaseProducer<Deliveries>,
     stable: Stable,
     /// What the last transaction wrote, until it has been seen to be readable.
@@ -74,7 +77,13 @@ impl Writer {
     pub(super) fn open(config: &Config, id: &str) -> Result<Self, Trouble> {
         let inner = BaseProducer::from_config_and_context(&config.producer(Some(id))?, Deliveries::default())
             .map_err(|error| told("kafka configuration", &error))?;
-        let writer = Self { id: id.to_owned(), inner, stable: Stable::new(config)?, unproven: Vec::new() };
+        let writer = Self {
+            id: id.to_owned(),
+            opened: SystemClock.now(),
+            inner,
+            stable: Stable::new(config)?,
+            unproven: Vec::new(),
+        };
         let deadline = Deadline::after(OPEN_MAX);
         writer.repeat(deadline, "taking over", || writer.inner.init_transactions(COMMIT_STEP))?;
         Ok(writer)
@@ -83,13 +92,14 @@ impl Writer {
     /// Ends what a former transaction left hanging, in the lanes of the target and among the offsets of the group.
     pub(super) fn sweep(&self, target: &str, hanging: &Hanging, group: &ConsumerGroupMetadata) -> Result<(), Trouble> {
         let brooms: Vec<Keyed> = hanging.places.iter().map(|(_, lane)| Keyed::broom(*lane)).collect();
-        // An offset of the target itself: it moves none of the sources', and gets the marker to them.
+        // An offset of the target itself: it moves none of the sources', and gets the marker to them. It stays in the
+        // group, where tools that tell lags show it.
         let mut positions = TopicPartitionList::new();
         if hanging.offsets {
             let added = positions.add_partition_offset(target, 0, Position::Offset(0));
             added.map_err(|error| told("target offset", &error))?;
         }
-        let stamp = Stamp { topic: target.to_owned(), partition: 0, offset: 0 };
+        let stamp = self.stamp(target, 0, 0);
         let deadline = Deadline::after(COMMIT_MAX);
         let mut ended = self.transact(target, brooms.iter(), &stamp, &positions, group, deadline);
         if hanging.committed {
@@ -120,6 +130,11 @@ impl Writer {
         }
         self.unproven = self.inner.context().take().written;
         ended
+    }
+
+    /// What a transaction carries whose first record stood there.
+    pub(super) fn stamp(&self, topic: &str, partition: i32, offset: i64) -> Stamp {
+        Stamp { writer: self.opened.millis(), topic: topic.to_owned(), partition, offset }
     }
 
     /// How far readers get.

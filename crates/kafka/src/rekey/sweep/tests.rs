@@ -6,9 +6,9 @@ use super::Stamp;
 
 #[test]
 fn stamps_read_back_and_know_what_lies_behind_offsets() {
-    let stamp = Stamp { topic: "raw/odd.topic".to_owned(), partition: 3, offset: 17 };
+    let stamp = Stamp { writer: 1_790_000_000_000, topic: "raw/odd.topic".to_owned(), partition: 3, offset: 17 };
     assert_eq!(Stamp::parse(stamp.to_string().as_bytes()), Some(stamp.clone()));
-    for other in ["3/17", "", "raw/3/x", "0/1"] {
+    for other in ["3/17/5", "", "raw/3/x/5", "0/1", "raw/3/17"] {
         assert_eq!(Stamp::parse(other.as_bytes()), None, "{other}");
     }
     for (next, behind) in [(16, false), (17, false), (18, true)] {
