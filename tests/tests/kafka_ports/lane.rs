@@ -237,7 +237,7 @@ fn a_renewed_state_counts_alone_also_before_the_former_panes_are_deleted() {
     // As after a crash right behind the commit.
     let mut store = source.open(LANE).unwrap();
     assert!(!store.head().unwrap().contains_key(b"renewed".as_slice()), "the engine does not see it");
-    assert_eq!(store.panes(Tier::Minute, Timestamp::MIN).unwrap(), [other.clone()]);
+    assert_eq!(store.panes(Tier::Minute, Timestamp::MIN).unwrap(), std::slice::from_ref(&other));
     store.commit(numbered(7)).unwrap();
     let mut store = source.open(LANE).unwrap();
     assert_eq!(store.panes(Tier::Minute, Timestamp::MIN).unwrap(), [other.clone(), pane(7)]);
