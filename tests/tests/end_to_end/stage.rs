@@ -103,6 +103,18 @@ impl Stage {
         }
     }
 
+    /// Holds that every finding is sealed once in `data`, and that the archive there, replayed under a pipeline of the stage,
+    /// gives the same bytes; says what was compared.
+    pub(crate) fn proved(&self, pipeline: &str, data: &str) -> String {
+        let live = self.findings();
+        self.sealed_once(data, &live);
+        let (pipeline, archive) = (self.path(pipeline), self.path(&format!("{data}/archive")));
+        let out = self.path("proved.ndjson");
+        let verified = run(&["replay", &pipeline, "--archive", &archive, "--out", &out, "--verify"]).with(0);
+        assert!(verified.out.contains("equal to the byte"), "{}", verified.out);
+        format!("{} findings sealed once each, {}", live.len(), verified.out.trim())
+    }
+
     /// Starts a consumer of the group; with `data` it archives and seals.
     pub(crate) fn start(&self, name: &str, data: Option<&str>) -> Member {
         self.start_at(self.broker.bootstrap(), "pipeline", name, data)
