@@ -2,8 +2,8 @@
 //!
 //! SQL, rules, models or the engine have changed, or panes are damaged, so the state of lanes has to be computed anew: from
 //! the archive, up to the newest journal record of each lane. Lanes are read, then computed without being held, then taken
-//! and renewed one by one; dying in between leaves each lane whole, under the former definitions or under these, and the same command
-//! goes on. Read next: `engine::Former`, which puts the new state together.
+//! and renewed one by one; dying in between leaves each lane whole, under the former definitions or under these, and the
+//! same command goes on. Read next: `engine::Former`, which puts the new state together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
