@@ -24,8 +24,9 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::statistics::Statistics;
 use rdkafka::{Offset as Position, TopicPartitionList};
 
+use crate::deadline::Deadline;
 use crate::error::{Result, code_of, corrupt, passing, told, unavailable};
-use crate::limits::{CLIENT_EVENTS_MAX, REQUEST_MAX, STATISTICS_MIN};
+use crate::limits::{CLIENT_EVENTS_MAX, REPORTS_STALE_MAX, REQUEST_MAX, STATISTICS_MIN};
 use crate::signal::Signal;
 use crate::stable::is_broom;
 
@@ -95,6 +96,8 @@ struct Feed {
     next: Option<i64>,
     /// The newest report after which the queue was found empty.
     confirmed: Option<Ends>,
+    /// Until then reports may still speak of an earlier start of the same partition.
+    doubted: Option<Deadline>,
 }
 
 /// Readers of partitions behind one client.
@@ -104,6 +107,8 @@ pub(crate) struct Reader {
     topics: Vec<String>,
     /// Topics the library has asked its brokers about.
     met: BTreeSet<usize>,
+    /// Partitions that were read before.
+    read: BTreeSet<Key>,
     signal: Signal,
 }
 
@@ -123,7 +128,14 @@ impl Reader {
             .map_err(|error| told("kafka configuration", &error))?;
         let wake = signal.clone();
         consumer.set_nonempty_callback(move || wake.set());
-        Ok(Self { feeds: BTreeMap::new(), consumer: Arc::new(consumer), topics, met: BTreeSet::new(), signal })
+        Ok(Self {
+            feeds: BTreeMap::new(),
+            consumer: Arc::new(consumer),
+            topics,
+            met: BTreeSet::new(),
+            read: BTreeSet::new(),
+            signal,
+        })
     }
 
     /// Starts reading a partition at `start`, or at its beginning.
@@ -149,7 +161,8 @@ impl Reader {
         list.add_partition_offset(topic, partition, start.map_or(Position::Beginning, Position::Offset))
             .and_then(|()| self.consumer.incremental_assign(&list))
             .map_err(|error| fail(&error))?;
-        self.feeds.insert(key, Feed { queue, start, next: start, confirmed: None });
+        let doubted = (!self.read.insert(key)).then(|| Deadline::after(REPORTS_STALE_MAX));
+        self.feeds.insert(key, Feed { queue, start, next: start, confirmed: None, doubted });
         Ok(())
     }
 
@@ -216,7 +229,8 @@ impl Reader {
         while taken.records < records_max && taken.bytes < bytes_max {
             match feed.queue.poll(Duration::ZERO) {
                 None => {
-                    if report.reports >= STATISTICS_MIN {
+                    let doubted = feed.doubted.is_some_and(|until| !until.passed());
+                    if report.reports >= STATISTICS_MIN && !doubted {
                         feed.confirmed = Some(report);
                     }
                     break;
