@@ -55,8 +55,6 @@ pub(crate) const COMMIT_MAX: Duration = Duration::from_secs(120);
 pub(crate) const COMMIT_STEP: Duration = Duration::from_secs(5);
 /// How often a client asks for the leaders anew before it takes an answer of a former one for its own.
 pub(crate) const REFRESHES_MAX: u32 = 5;
-/// How long the library's reports may speak of an earlier start of a partition: it renews what it reports once a second.
-pub(crate) const REPORTS_STALE_MAX: Duration = Duration::from_secs(3);
 /// How long a broker that has come back may take to know a topic.
 pub(crate) const TOPIC_KNOWN_MAX: Duration = Duration::from_secs(2);
 /// How long a broker that answers may take until a committed transaction can be read; beyond it, it hangs.

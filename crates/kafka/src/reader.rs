@@ -24,9 +24,8 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::statistics::Statistics;
 use rdkafka::{Offset as Position, TopicPartitionList};
 
-use crate::deadline::Deadline;
 use crate::error::{Result, code_of, corrupt, passing, told, unavailable};
-use crate::limits::{CLIENT_EVENTS_MAX, REPORTS_STALE_MAX, REQUEST_MAX, STATISTICS_MIN};
+use crate::limits::{CLIENT_EVENTS_MAX, REQUEST_MAX, STATISTICS_MIN};
 use crate::signal::Signal;
 use crate::stable::is_broom;
 
@@ -96,8 +95,9 @@ struct Feed {
     next: Option<i64>,
     /// The newest report after which the queue was found empty.
     confirmed: Option<Ends>,
-    /// Until then reports may still speak of an earlier start of the same partition.
-    doubted: Option<Deadline>,
+    /// Nothing has come from the broker since the partition was started again, so that the library's reports may speak
+    /// of its former life.
+    doubted: bool,
 }
 
 /// Readers of partitions behind one client.
@@ -161,7 +161,7 @@ impl Reader {
         list.add_partition_offset(topic, partition, start.map_or(Position::Beginning, Position::Offset))
             .and_then(|()| self.consumer.incremental_assign(&list))
             .map_err(|error| fail(&error))?;
-        let doubted = (!self.read.insert(key)).then(|| Deadline::after(REPORTS_STALE_MAX));
+        let doubted = !self.read.insert(key);
         self.feeds.insert(key, Feed { queue, start, next: start, confirmed: None, doubted });
         Ok(())
     }
@@ -226,16 +226,17 @@ impl Reader {
         // The report is read before the queue: what it says was fetched is then in the queue or already handed out.
         let report = self.consumer.context().with(topic, partition, |ends| *ends).unwrap_or_default();
         let mut taken = Taken::default();
+        let mut heard = false;
         while taken.records < records_max && taken.bytes < bytes_max {
             match feed.queue.poll(Duration::ZERO) {
                 None => {
-                    let doubted = feed.doubted.is_some_and(|until| !until.passed());
-                    if report.reports >= STATISTICS_MIN && !doubted {
+                    if report.reports >= STATISTICS_MIN && !feed.doubted {
                         feed.confirmed = Some(report);
                     }
                     break;
                 }
                 Some(Ok(message)) => {
+                    heard = true;
                     if feed.next.is_some_and(|next| message.offset() < next) {
                         continue; // fetched for an earlier start of the same partition
                     }
@@ -247,7 +248,7 @@ impl Reader {
                     taken.records += 1;
                     taken.bytes += message.key_len() + message.payload_len();
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) => {}
+                Some(Err(KafkaError::PartitionEOF(_))) => heard = true,
                 Some(Err(error)) if code_of(&error) == Some(Code::AutoOffsetReset) => {
                     return Err(corrupt(format!(
                         "topic `{topic}` partition {partition}: offset {} is no longer there (the log was deleted or \
@@ -260,6 +261,12 @@ impl Reader {
                     return Err(told(&format!("topic `{topic}` partition {partition}: reading"), &error));
                 }
             }
+        }
+        if feed.doubted && heard {
+            // What comes through the queue is of the present life, and so is what is reported from now on.
+            feed.doubted = false;
+            self.serve()?;
+            self.consumer.context().with(&self.topics[key.0], partition, |ends| *ends = Ends::default());
         }
         Ok(taken)
     }

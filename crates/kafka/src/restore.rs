@@ -3,10 +3,8 @@
 //! The watermark is asked for *after* the lane's former owner was fenced and what hung was swept: by then the last stable
 //! offset has caught up with it, because only one lane writes to the partition, so a reader of committed data gets there.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rdkafka::ClientConfig;
 use rdkafka::message::BorrowedMessage;
 
 use crate::admin::Admin;
@@ -20,30 +18,21 @@ use crate::signal::Signal;
 /// One client for the restores of all lanes of a process; it is let go when no lane is restoring.
 #[derive(Clone)]
 pub(crate) struct Restorer {
-    reading: Arc<Mutex<Reading>>,
-    client: Arc<ClientConfig>,
+    reader: Arc<Mutex<Reader>>,
     admin: Arc<Admin>,
     topics: Arc<Vec<String>>,
-}
-
-/// A client, and what it has read.
-struct Reading {
-    reader: Reader,
-    read: BTreeSet<Key>,
 }
 
 impl Restorer {
     /// Builds the client over the topics it may be asked for.
     pub(crate) fn new(config: &Config, admin: Arc<Admin>, topics: Vec<String>) -> Result<Self> {
-        let client = config.waited_reader()?;
-        let reader = Reader::new(&client, topics.clone(), Signal::default())?;
-        let reading = Arc::new(Mutex::new(Reading { reader, read: BTreeSet::new() }));
-        Ok(Self { reading, client: Arc::new(client), admin, topics: Arc::new(topics) })
+        let reader = Reader::new(&config.waited_reader()?, topics.clone(), Signal::default())?;
+        Ok(Self { reader: Arc::new(Mutex::new(reader)), admin, topics: Arc::new(topics) })
     }
 
     /// Whether only its maker still holds it.
     pub(crate) fn unused(&self) -> bool {
-        Arc::strong_count(&self.reading) == 1
+        Arc::strong_count(&self.reader) == 1
     }
 
     /// Gives every committed record of the partition to `each`, in offset order, up to the high watermark of now.
@@ -61,21 +50,15 @@ impl Restorer {
         let Some(index) = self.topics.iter().position(|known| known == topic) else {
             return Err(unavailable(format!("topic `{topic}` is not one of this restorer's")));
         };
-        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (index, partition);
-        // Of a partition that it has read before, the library reports the former end for a while.
-        if !reading.read.insert(key) {
-            reading.reader = Reader::new(&self.client, self.topics.to_vec(), Signal::default())?;
-            reading.read = BTreeSet::from([key]);
-        }
-        let reader = &mut reading.reader;
         reader.add(key, None)?;
         let mut records = 0_u64;
         let counted = |message: &BorrowedMessage<'_>| {
             records += 1;
             each(message)
         };
-        let read = drain(reader, key, high, counted);
+        let read = drain(&mut reader, key, high, counted);
         tracing::debug!(topic, partition, records, at = ?reader.ends(key), "restored");
         reader.remove(key)?;
         read

@@ -7,8 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use base::Timestamp;
-use chartwarden_tests::broker::Broker;
-use engine::ports::{LaneId, LaneStore, PortError, Source, StoredPane, Tier, Transaction};
+use chartwarden_tests::broker::{Broker, Network};
+use engine::ports::{LaneId, LaneStore, PortError, Source, StoredPane, Tier, Transaction, Wake};
 use events::{Offset, TopicId};
 use kafka::{Config, KafkaSource, Speaker, read_committed, topic_ends};
 
@@ -249,6 +249,39 @@ fn a_renewed_state_counts_alone_also_before_the_former_panes_are_deleted() {
     // What is read twice in a row is all there both times.
     for _ in 0..5 {
         assert_eq!(reached(&mut *store), 7);
+    }
+}
+
+#[test]
+fn a_lane_that_is_started_again_is_at_its_end_only_when_it_has_read_it_again() {
+    let broker = Broker::start().unwrap();
+    let config = pipeline(&broker.wired(), "again", 1);
+    let count = 2_000;
+    speak(&config, "again.access", 0, (0..count).map(|number| number.to_string()));
+    let mut source = holding(&config, 1);
+    drop(source.open(LANE).unwrap());
+    let slow = |millis| Network::Slow(Duration::from_millis(millis));
+    for network in [Network::Sound, slow(700), slow(1_500), Network::Silent] {
+        // What the library reports may come before what the broker sends. A start itself has to be answered.
+        if network != Network::Silent {
+            broker.network(network);
+        }
+        source.start(LANE, &[Offset(0); 2]).unwrap();
+        broker.network(network);
+        let (started, mut read) = (Instant::now(), 0);
+        poll_until(&mut source, |source, wakes| {
+            for wake in wakes {
+                if let Wake::Records { topic: TopicId(0), records, .. } = wake {
+                    read += records.len();
+                }
+            }
+            if started.elapsed() >= Duration::from_secs(4) {
+                broker.network(Network::Sound);
+            }
+            let end = source.at_end(LANE, TopicId(0));
+            assert!(end.is_none() || read == count, "{network:?}: its end is told after {read} of {count} records");
+            end.is_some()
+        });
     }
 }
 
