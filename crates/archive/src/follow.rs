@@ -25,7 +25,7 @@ pub(crate) struct Setup {
     pub(crate) inputs: Vec<InputSetup>,
     pub(crate) tick: Millis,
     pub(crate) decode: DecodeOptions,
-    pub(crate) spec: Digest,
+    pub(crate) reading: Digest,
 }
 
 /// One input topic.
@@ -49,7 +49,7 @@ impl Setup {
             inputs: inputs.collect(),
             tick: spec.program().spec().tick,
             decode: spec.decode_options().clone(),
-            spec: spec.digests().spec,
+            reading: spec.digests().reading,
         }
     }
 
@@ -179,11 +179,11 @@ impl LaneFollow {
         if record.sequence > expected {
             return Err(Error::Gap { lane, expected, found: record.sequence });
         }
-        if record.digests.spec != setup.spec {
+        if record.digests.reading != setup.reading {
             return Err(Error::Replay(format!(
-                "lane {lane}: journal record {} was written under specification {}, this pipeline's is {}: archive with \
-                 the pipeline that ran",
-                record.sequence, record.digests.spec, setup.spec
+                "lane {lane}: journal record {} was written by a pipeline that reads its input otherwise (topics, formats, \
+                 lateness, limits, networks or time zone differ): archive with that one",
+                record.sequence
             )));
         }
         if record.topics.len() != setup.inputs.len() || record.counts.len() != setup.inputs.len() {

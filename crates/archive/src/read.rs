@@ -92,8 +92,8 @@ pub(crate) fn inputs(dir: &Path, run: &RunId, topics: &[ReplayInput], ends: &[Of
 /// An error where a file holds rows of a topic that is no input: it was renamed, and positions would be another's.
 fn all_known(table: &Table, topics: &[ReplayInput]) -> Result<()> {
     for batch in &table.batches {
-        let strange = |name: &String| topics.iter().all(|topic| topic.topic != *name);
-        if let Some(name) = table.texts(batch, "topic")?.into_iter().flatten().find(strange) {
+        let strange = |name: &&str| topics.iter().all(|topic| topic.topic != *name);
+        if let Some(name) = table.strings(batch, "topic")?.iter().flatten().find(strange) {
             return Err(Error::file(&table.path, format!("it holds rows of `{name}`, which is no input topic")));
         }
     }
@@ -105,11 +105,11 @@ fn of_topic(table: &Table, input: &ReplayInput) -> Result<RecordBatch> {
     let schema = input.stream.schema();
     let mut parts = Vec::new();
     for batch in &table.batches {
-        let topics = table.texts(batch, "topic")?;
-        let ours = |topic: &Option<String>| topic.as_deref() == Some(input.topic.as_str());
+        let topics = table.strings(batch, "topic")?;
+        let ours = |topic: Option<&str>| topic == Some(input.topic.as_str());
         // Rows of a topic stand together.
         let Some(first) = topics.iter().position(ours) else { continue };
-        let count = topics[first..].iter().take_while(|topic| ours(topic)).count();
+        let count = topics.iter().skip(first).take_while(|topic| ours(*topic)).count();
         let slice = batch.slice(first, count);
         let column = |name: &String| {
             let column = slice.column_by_name(name);

@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMillisecondType};
 use base::Timestamp;
 use parquet::arrow::ArrowWriter;
@@ -104,10 +104,14 @@ impl Table {
         Error::file(&self.path, format!("column `{name}` has another type than it was written with"))
     }
 
+    /// A column of texts, where it stands.
+    pub(crate) fn strings<'b>(&self, batch: &'b RecordBatch, name: &str) -> Result<&'b StringArray> {
+        self.column(batch, name)?.as_string_opt::<i32>().ok_or_else(|| self.mistyped(name))
+    }
+
     /// A column of texts.
     pub(crate) fn texts(&self, batch: &RecordBatch, name: &str) -> Result<Vec<Option<String>>> {
-        let column = self.column(batch, name)?.as_string_opt::<i32>().ok_or_else(|| self.mistyped(name))?;
-        Ok(column.iter().map(|text| text.map(str::to_owned)).collect())
+        Ok(self.strings(batch, name)?.iter().map(|text| text.map(str::to_owned)).collect())
     }
 
     /// A column of integers.

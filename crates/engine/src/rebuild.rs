@@ -93,6 +93,16 @@ impl Former {
         self.record.digests == *spec.digests()
     }
 
+    /// An error where a pipeline would have read otherwise than was read: then its state cannot be computed from what was.
+    pub fn fits(&self, spec: &PipelineSpec) -> Result<()> {
+        if self.record.digests.reading == spec.digests().reading {
+            return Ok(());
+        }
+        let problem = "it was read under other inputs, formats, lateness, limits, networks, time zone, tick or scoring step; \
+                       a pipeline that changes these begins anew under another `state_prefix`";
+        Err(Error::Renewal { lane: self.lane, problem: problem.to_owned() })
+    }
+
     /// Cases that are open.
     pub fn open_cases(&self) -> usize {
         with_prefix(&self.head, CASE).count()
@@ -101,6 +111,7 @@ impl Former {
     /// The transaction that puts `computed`, which a replay under `spec` came to, in the place of what is stored. It has
     /// been restored from once when this returns.
     pub fn renewed(&self, spec: &PipelineSpec, keys: &Arc<PseudonymKeys>, computed: State) -> Result<Transaction> {
+        self.fits(spec)?;
         let refused = |problem: String| Error::Renewal { lane: self.lane, problem };
         let bytes = computed.head.get(JOURNAL).ok_or_else(|| refused("the replay closed no tick".to_owned()))?;
         let replayed: JournalRecord = serde_json::from_slice(bytes)

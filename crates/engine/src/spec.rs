@@ -88,7 +88,7 @@ pub struct PipelineSpec {
 }
 
 /// Name and version of the engine and of the layout of its state: state of another one is refused.
-pub const ENGINE: &str = concat!("chartwarden ", env!("CARGO_PKG_VERSION"), " state 2");
+pub const ENGINE: &str = concat!("chartwarden ", env!("CARGO_PKG_VERSION"), " state 3");
 
 /// Whether the models a pipeline names must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -340,10 +340,9 @@ impl Reader<'_> {
         };
         let loaded = self.models(file, text, &raw, models, &program);
         let rules: Vec<Rule> = raw.rule.clone();
-        let mut spec_digest = Sha256::new();
-        spec_digest.update(text.as_bytes());
         let digests = Digests {
-            spec: Digest(spec_digest.finalize().into()),
+            spec: settings_digest(text),
+            reading: reading_digest(&raw),
             sql: Digest(std::mem::take(&mut self.sql).finalize().into()),
             model: model_digest(&loaded),
             engine: ENGINE.to_owned(),
@@ -470,6 +469,31 @@ impl Reader<'_> {
             user: (models == ModelUse::Score).then(|| load(user, program.user_schema())).flatten(),
         }
     }
+}
+
+/// What the settings say, however they are laid out. Where the pipeline meets Kafka is left out: moving it to another
+/// group, or giving its clients another time limit, changes nothing that is computed.
+fn settings_digest(text: &str) -> Digest {
+    let mut settings: toml::Table = text.parse().unwrap_or_default();
+    settings.remove("kafka");
+    Digest(Sha256::digest(settings.to_string()).into())
+}
+
+/// What has to stay as it is for state to be computed anew from what was read: which parts were kept, how they were
+/// decoded, and when ticks close.
+fn reading_digest(raw: &RawSpec) -> Digest {
+    let input = |input: &Input| (input.topic.clone(), input.stream.name(), input.format.name(), input.lateness.0);
+    let inputs: Vec<_> = raw.input.iter().map(|raw| input(&raw.checked())).collect();
+    let reading = serde_json::json!({
+        "inputs": inputs,
+        "max_clock_skew": raw.limits.max_clock_skew.0,
+        "max_event_age": raw.limits.max_event_age.0,
+        "networks": raw.networks,
+        "tick": raw.windows.tick.0,
+        "time_zone": raw.pipeline.time_zone,
+        "scoring_every": raw.scoring.every.0,
+    });
+    Digest(Sha256::digest(reading.to_string()).into())
 }
 
 fn model_digest(models: &Models) -> Digest {

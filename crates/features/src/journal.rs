@@ -54,8 +54,10 @@ impl Counts {
 /// Under which definitions a lane's state was computed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Digests {
-    /// The pipeline's checked settings.
+    /// The pipeline's settings, but for where it meets Kafka.
     pub spec: Digest,
+    /// Those of the settings that say what is read, how, and which ticks close.
+    pub reading: Digest,
     /// Its SQL.
     pub sql: Digest,
     /// Its models.

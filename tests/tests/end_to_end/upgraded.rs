@@ -13,10 +13,15 @@ const KILLS: u32 = 4;
 /// Results after which the former pipeline is stopped.
 const STOP_AT: usize = 1_500;
 
-/// Makes `changed`: another threshold, ticks that close at other times, and a feature more.
+/// Makes `changed`: another threshold, ticks that close at other times, and a feature more; and `mistaken`, which differs
+/// in the threshold alone.
 fn change(stage: &Stage) {
-    let (from, to) = (stage.path("pipeline"), stage.path("changed"));
-    copy(Path::new(&from), Path::new(&to));
+    for to in ["changed", "mistaken"] {
+        copy(Path::new(&stage.path("pipeline")), Path::new(&stage.path(to)));
+    }
+    let mistaken = stage.path("mistaken/pipeline.toml");
+    let text = std::fs::read_to_string(&mistaken).unwrap();
+    std::fs::write(&mistaken, text.replacen("open_score = 0.1 ", "open_score = 0.9 ", 1)).unwrap();
     for (file, from, to) in [
         ("pipeline.toml", "open_score = 0.1 ", "open_score = 0.2 "),
         ("pipeline.toml", "explain_grace = \"2h\"", "explain_grace = \"1h\""),
@@ -47,9 +52,12 @@ fn a_changed_pipeline_goes_on_as_if_it_had_always_been_there() {
     wait_until("the former pipeline has got somewhere", || results(&stage) > STOP_AT);
     member.stop();
     let before = newest(&stage);
+    // An upgrade that is regretted before anything ran under it.
+    let mistaken = stage.path("mistaken");
+    let (archive, bootstrap) = (stage.path("data/archive"), stage.broker.bootstrap().to_owned());
+    run(&["upgrade", &mistaken, "--bootstrap", &bootstrap, "--archive", &archive]).with(0);
     // The changed pipeline refuses the state as it is, and says what to do.
-    let (changed, archive, key) = (stage.path("changed"), stage.path("data/archive"), stage.path("key"));
-    let bootstrap = stage.broker.bootstrap().to_owned();
+    let (changed, key) = (stage.path("changed"), stage.path("key"));
     let started = ["run", &changed, "--bootstrap", &bootstrap, "--keys", &key, "--http", "127.0.0.1:0"];
     let refused = run(&started).with(2);
     assert!(refused.err.contains("chartwarden upgrade"), "{}", refused.err);
@@ -86,7 +94,7 @@ fn a_changed_pipeline_goes_on_as_if_it_had_always_been_there() {
     let told = stage.proved("changed", "data");
     assert!(told.contains("told under other definitions"), "{told}");
     let epochs: Vec<u32> = stage.journal().values().map(|record| record.epoch).collect();
-    assert_eq!(epochs, vec![1; LANES as usize]);
+    assert_eq!(epochs, vec![2; LANES as usize]);
 
     // What the changed pipeline computes is what it would have computed from the beginning.
     let always = self::stage();

@@ -57,6 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         line("nothing to do: every lane with state is of this pipeline");
         return Ok(Answer::Yes);
     }
+    former.values().try_for_each(|former| former.fits(&spec))?;
     let lanes: Vec<LaneId> = former.keys().copied().collect();
     line(format!("{} to be computed anew", told(&lanes)));
     is_complete(&arguments.archive, &former)?;
@@ -156,20 +157,14 @@ fn renew(source: &mut KafkaSource, spec: &PipelineSpec, lane: LaneId, expected: 
         return Err(failure.hint("stop every `chartwarden run` of this pipeline, and begin again").into());
     };
     let transaction = renewal(spec, &former, state)?;
-    let (panes, tick) = (transaction.panes.len(), former.record().tick_end);
-    let first: BTreeMap<Tier, Timestamp> = Tier::ALL
-        .into_iter()
-        .map(|tier| {
-            let of_tier = transaction.panes.iter().filter(|(at, _)| *at == tier).map(|(_, pane)| pane.end);
-            (tier, of_tier.min().unwrap_or(Timestamp::MAX))
-        })
-        .collect();
+    let (panes, kibibytes) = (transaction.panes.len(), transaction.byte_count() / 1_024);
     store.commit(transaction)?;
-    // Waits until the transaction can be read, and deletes the panes that count no more.
-    first.into_iter().try_for_each(|(tier, first)| store.trim(tier, first))?;
-    let tick = tick.and_then(|tick| jiff::Timestamp::from_millisecond(tick.millis()).ok());
+    // Waits until the transaction can be read, and deletes what stands before the first pane that counts.
+    Tier::ALL.into_iter().try_for_each(|tier| store.trim(tier, Timestamp::MIN))?;
+    let tick = former.record().tick_end.and_then(|tick| jiff::Timestamp::from_millisecond(tick.millis()).ok());
     let tick = tick.map_or("before its first tick".to_owned(), |tick| format!("after the tick of {tick}"));
     let cases = former.open_cases();
-    line(format!("lane {lane}: renewed {tick}, {panes} panes, {cases} open cases carried over"));
+    let kibibytes = grouped(kibibytes as u64);
+    line(format!("lane {lane}: renewed {tick}, {panes} panes, {kibibytes} KiB, {cases} open cases carried over"));
     Ok(())
 }

@@ -39,7 +39,7 @@ fn record(sequence: u64, tick: i64, position: i64, with_tick: bool) -> JournalRe
         topics: vec![at],
         counts: Vec::new(),
         tiers: BTreeMap::new(),
-        digests: Digests { spec: digest, sql: digest, model: digest, engine: String::new() },
+        digests: Digests { spec: digest, reading: digest, sql: digest, model: digest, engine: String::new() },
         epoch: 0,
         carried: None,
     }

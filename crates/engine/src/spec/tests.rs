@@ -12,8 +12,8 @@ fn the_shipped_pipeline_compiles_and_has_enough_features() {
     assert_eq!(spec.digests(), PipelineSpec::load(&shipped(), ModelUse::Record).unwrap().digests());
 }
 
-/// What is said of a copy of the shipped pipeline with these edits: file, text, other text.
-fn problems_of(name: &str, edits: &[(&str, &str, &str)]) -> String {
+/// A copy of the shipped pipeline with these edits: file, text, other text.
+fn edited(name: &str, edits: &[(&str, &str, &str)]) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("chartwarden-spec-{}-{name}", std::process::id()));
     copy(&shipped(), &folder);
     for (file, from, to) in edits {
@@ -22,6 +22,12 @@ fn problems_of(name: &str, edits: &[(&str, &str, &str)]) -> String {
         assert!(text.contains(from), "{file} holds {from}");
         std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
     }
+    folder
+}
+
+/// What is said of such a copy.
+fn problems_of(name: &str, edits: &[(&str, &str, &str)]) -> String {
+    let folder = edited(name, edits);
     let problems = PipelineSpec::load(&folder, ModelUse::Record).unwrap_err().to_string();
     let problems = format!("{problems}\n");
     std::fs::remove_dir_all(&folder).unwrap();
@@ -120,6 +126,37 @@ fn every_problem_of_the_syntax_is_reported_at_once_with_its_place() {
     let problems = problems_of("syntax", &edits);
     for expected in ["pipeline.toml:5\n", "pipeline.toml:46\n"] {
         assert!(problems.contains(expected), "{expected:?} in:\n{problems}");
+    }
+}
+
+#[test]
+fn digests_tell_what_a_change_concerns() {
+    let file = "pipeline.toml";
+    let digests = |name: &str, edit: (&str, &str)| {
+        let folder = edited(name, &[(file, edit.0, edit.1)]);
+        let spec = PipelineSpec::load(&folder, ModelUse::Record);
+        std::fs::remove_dir_all(&folder).unwrap();
+        spec.unwrap_or_else(|problems| panic!("{problems}")).digests().clone()
+    };
+    let shipped = PipelineSpec::load(&shipped(), ModelUse::Record).unwrap_or_else(|problems| panic!("{problems}"));
+    let shipped = shipped.digests();
+    for (name, from, to) in [
+        ("comment", "# Names of networks", "# Names of our networks"),
+        ("group", "group = \"chartwarden-insider-breach\"", "group = \"another\""),
+    ] {
+        assert_eq!(digests(name, (from, to)), *shipped, "{name}");
+    }
+    let threshold = digests("threshold", ("open_score = 0.85", "open_score = 0.8"));
+    assert!(threshold.spec != shipped.spec && threshold.reading == shipped.reading, "a threshold reads nothing");
+    for (name, from, to) in [
+        ("lateness", "lateness = \"5m\"", "lateness = \"6m\""),
+        ("skew", "max_clock_skew = \"2m\"", "max_clock_skew = \"3m\""),
+        ("age", "max_event_age = \"7d\"", "max_event_age = \"8d\""),
+        ("network", "\"172.20.0.0/16\"", "\"172.21.0.0/16\""),
+        ("zone", "Europe/Vienna", "Europe/Berlin"),
+        ("topic", "\"ehr.access.v1\"", "\"ehr.access.v2\""),
+    ] {
+        assert_ne!(digests(name, (from, to)).reading, shipped.reading, "{name}");
     }
 }
 

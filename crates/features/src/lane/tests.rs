@@ -125,7 +125,7 @@ fn config() -> LaneConfig {
     let digest = Digest([0; 32]);
     LaneConfig {
         topics: vec![(Stream::Access, LATENESS), (Stream::Auth, LATENESS)],
-        digests: Digests { spec: digest, sql: digest, model: digest, engine: "test".to_owned() },
+        digests: Digests { spec: digest, reading: digest, sql: digest, model: digest, engine: "test".to_owned() },
         epoch: 0,
     }
 }
