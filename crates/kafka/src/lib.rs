@@ -38,5 +38,5 @@ pub use source::KafkaSource;
 pub use speaker::{Speaker, partition_of};
 pub use topics::{
     Difference, Gravity, Mismatch, Remedy, Role, Scope, add_partitions, check_topics, compare_topics, create_topic,
-    ensure_topics, lane_count, mend_topics, topic_ends,
+    ensure_topics, lane_count, mend_topics, topic_ends, unfit_for_simulation,
 };

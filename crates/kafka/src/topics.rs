@@ -35,6 +35,9 @@ pub enum Scope {
     Simulated,
 }
 
+/// What topics need in which the times of a simulated hospital stand.
+const SIMULATED: [(&str, &str); 2] = [("message.timestamp.type", "CreateTime"), ("retention.ms", "-1")];
+
 impl Scope {
     fn covers(self, role: Role) -> bool {
         match self {
@@ -171,8 +174,7 @@ pub fn ensure_topics(config: &Config, lanes: u32, scope: Scope) -> Result<Vec<St
         if scope.covers(wanted.role) && admin.partitions(&wanted.topic)?.is_none() {
             let mut topic = new_topic(&wanted, lanes);
             if scope == Scope::Simulated {
-                topic.set("message.timestamp.type", "CreateTime");
-                topic.set("retention.ms", "-1");
+                SIMULATED.into_iter().for_each(|(key, value)| topic.set(key, value));
             }
             missing.push(topic);
         }
@@ -180,6 +182,23 @@ pub fn ensure_topics(config: &Config, lanes: u32, scope: Scope) -> Result<Vec<St
     let names = missing.iter().map(|topic| topic.name.clone()).collect();
     create(&admin, config, &missing)?;
     Ok(names)
+}
+
+/// Input and reference topics in which a hospital of another time could not speak, each with the setting that is in its
+/// way: the broker would put its own time in place of the simulated one, or delete what it takes for old.
+pub fn unfit_for_simulation(config: &Config) -> Result<Vec<String>> {
+    let admin = Admin::new(config)?;
+    let mut unfit = Vec::new();
+    for wanted in wanted(config).iter().filter(|wanted| Scope::Simulated.covers(wanted.role)) {
+        let resource = describe(&admin, &wanted.topic)?;
+        for (key, value) in SIMULATED {
+            let is = resource.get(key).and_then(|entry| entry.value.as_deref()).unwrap_or_default();
+            if is != value {
+                unfit.push(format!("topic `{}`: {key} is `{is}`, not `{value}`", wanted.topic));
+            }
+        }
+    }
+    Ok(unfit)
 }
 
 /// Everything about the topics on the cluster that does not fit; empty when all is well.
@@ -287,8 +306,8 @@ impl Fresh {
 }
 
 fn settings_of(wanted: &Wanted) -> impl Iterator<Item = (&'static str, String)> + '_ {
-    // What is only bounded above is left to the broker.
-    let set = wanted.rules.iter().filter(|rule| !matches!(rule.bound, Bound::AtMost(_)));
+    // Limits are left to the broker.
+    let set = wanted.rules.iter().filter(|rule| !matches!(rule.bound, Bound::Limit(_)));
     set.map(|rule| (rule.key, rule.bound.value()))
 }
 
@@ -342,7 +361,7 @@ fn setting_faults(admin: &Admin, wanted: &Wanted) -> Result<Vec<Mismatch>> {
                 is,
                 want: rule.bound.value(),
                 demand: rule.bound.words(),
-                shrinks: matches!(rule.bound, Bound::AtMost(_)),
+                shrinks: matches!(rule.bound, Bound::Limit(_)),
             };
             let (topic, role) = (wanted.topic.clone(), wanted.role);
             found.push(Mismatch { topic, role, gravity: rule.gravity, what, causes: rule.causes.to_owned() });

@@ -92,6 +92,8 @@ impl Round {
         self.members.iter_mut().for_each(|(_, member)| member.stop());
         assert!(at_work >= FAULTS / 3, "{}: only {at_work} faults met a member at work", self.name());
         check(&self.stage, &self.name());
+        let (left, ever) = self.stage.compacted();
+        assert!(left < ever / 2, "{left} of {ever} records of the heads are left: too many for a compaction");
         say(&format!("{}: {} starts, {at_work} faults at work", self.name(), self.started));
     }
 

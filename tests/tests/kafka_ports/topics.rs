@@ -7,7 +7,7 @@ use chartwarden_tests::broker::Broker;
 use engine::ports::{PortError, ReferenceFeed};
 use kafka::{
     Config, Gravity, KafkaReferenceFeed, KafkaSource, Mismatch, Remedy, Scope, add_partitions, check_topics,
-    compare_topics, create_topic, ensure_topics, mend_topics, topic_ends,
+    compare_topics, create_topic, ensure_topics, mend_topics, topic_ends, unfit_for_simulation,
 };
 
 use crate::support::{pipeline, speak};
@@ -17,6 +17,18 @@ fn created_topics_pass_the_check_and_creating_again_changes_nothing() {
     let config = pipeline(Broker::shared().bootstrap(), "fresh", 3);
     assert_eq!(check_topics(&config).unwrap(), []);
     assert_eq!(ensure_topics(&config, 3, Scope::All).unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn topics_for_a_live_hospital_are_unfit_for_one_of_another_time() {
+    let live = pipeline(Broker::shared().bootstrap(), "live", 1);
+    let found = unfit_for_simulation(&live).unwrap();
+    assert!(
+        found.contains(&"topic `live.access`: message.timestamp.type is `LogAppendTime`, not `CreateTime`".to_owned())
+    );
+    let simulated = nothing("simulated");
+    ensure_topics(&simulated, 1, Scope::Simulated).unwrap();
+    assert_eq!(unfit_for_simulation(&simulated).unwrap(), Vec::<String>::new());
 }
 
 /// A pipeline none of whose topics exist yet.
@@ -67,7 +79,10 @@ fn every_setting_that_differs_is_told_and_mended_on_the_real_broker() {
         "staff: set min.compaction.lag.ms from 0 to 604800000 [warning, ask]",
         "head: set max.message.bytes from 1048588 to 17825792 [warning, mend]",
         "head: set cleanup.policy from delete to compact [fatal, mend]",
-        "shared: create with 2 partitions, max.message.bytes=17825792, cleanup.policy=compact [fatal, mend]",
+        "head: set segment.ms from 604800000 to 3600000 [warning, mend]",
+        "head: set segment.bytes from 1073741824 to 67108864 [warning, mend]",
+        "shared: create with 2 partitions, max.message.bytes=17825792, cleanup.policy=compact, segment.ms=3600000, \
+         segment.bytes=67108864 [fatal, mend]",
         "journal: set cleanup.policy from compact to delete [fatal, mend]",
         "journal: set retention.ms from 604800000 to 2592000000 [warning, mend]",
     ];
@@ -76,6 +91,10 @@ fn every_setting_that_differs_is_told_and_mended_on_the_real_broker() {
         assert!(told.iter().any(|line| line == text), "`{text}` is not in {told:#?}");
     }
     assert!(told.contains(&"panes.hour: set retention.ms from 604800000 to -1 [fatal, mend]".to_owned()), "{told:#?}");
+    assert!(
+        told.contains(&"panes.hour: set segment.ms from 604800000 to 3600000 [warning, mend]".to_owned()),
+        "{told:#?}"
+    );
     assert!(told.contains(&"dlq: set cleanup.policy from compact to delete [fatal, mend]".to_owned()), "{told:#?}");
     assert!(told.iter().any(|line| line.starts_with("findings: set retention.ms")), "{told:#?}");
     // What a person reads names the topic, both values and the consequence.

@@ -98,6 +98,17 @@ fn speak(
     let config = cluster::config(&spec, bootstrap);
     let created = kafka::ensure_topics(&config, arguments.lanes, kafka::Scope::Simulated)?;
     created.iter().for_each(|topic| note(format!("created topic {topic}")));
+    if arguments.speed != Some(1.0)
+        && let Some(unfit) = kafka::unfit_for_simulation(&config)?.first()
+    {
+        let text = format!("{unfit}: the times of this hospital would be lost there");
+        return Err(Failure::invalid(text)
+            .hint(
+                "delete the input and reference topics, so that they are created with what a simulation needs; or let \
+                   the hospital live now, with --start and today's date and --speed 1",
+            )
+            .into());
+    }
     let said = Mutex::new(Said::default());
     let mut voice = Voice::new(hospital, &spec, &config, kafka::lane_count(&config)?, &said)?;
     voice.introduce()?;

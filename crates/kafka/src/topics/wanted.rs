@@ -10,6 +10,9 @@ const DAY_MS: u64 = 86_400_000;
 const SIX_YEARS_MS: u64 = 2_192 * DAY_MS;
 /// How long a lane may be down, and how long a reference row is kept as it stood for it.
 const OUTAGE_MS: u64 = 7 * DAY_MS;
+/// How long, and up to how many bytes, a segment of a state topic is written to.
+const SEGMENT_MS: u64 = 3_600_000;
+const SEGMENT_BYTES: u64 = 64 << 20;
 /// Our largest record and its frame.
 const LARGE_BYTES: u64 = RECORD_BYTES_MAX as u64 + (1 << 20);
 
@@ -71,6 +74,8 @@ pub(super) enum Bound {
     Equal(&'static str),
     AtLeast(u64),
     AtMost(u64),
+    /// At most, and left alone: others may rely on what is accepted today.
+    Limit(u64),
 }
 
 impl Bound {
@@ -80,7 +85,7 @@ impl Bound {
         match self {
             Self::Equal(want) => is == *want,
             Self::AtLeast(least) => number.is_some_and(|number| number < 0 || number >= i128::from(*least)),
-            Self::AtMost(most) => number.is_some_and(|number| number <= i128::from(*most)),
+            Self::AtMost(most) | Self::Limit(most) => number.is_some_and(|number| number <= i128::from(*most)),
         }
     }
 
@@ -88,7 +93,7 @@ impl Bound {
     pub(super) fn value(&self) -> String {
         match self {
             Self::Equal(want) => (*want).to_owned(),
-            Self::AtLeast(bound) | Self::AtMost(bound) => bound.to_string(),
+            Self::AtLeast(bound) | Self::AtMost(bound) | Self::Limit(bound) => bound.to_string(),
         }
     }
 
@@ -97,7 +102,7 @@ impl Bound {
         match self {
             Self::Equal(want) => format!("must be `{want}`"),
             Self::AtLeast(least) => format!("must be at least {least}"),
-            Self::AtMost(most) => format!("must be at most {most}"),
+            Self::AtMost(most) | Self::Limit(most) => format!("must be at most {most}"),
         }
     }
 }
@@ -142,11 +147,12 @@ pub(super) fn wanted(config: &Config) -> Vec<Wanted> {
     let mut all: Vec<Wanted> = config.input_topics.iter().map(|topic| input(topic, rekeyed(topic))).collect();
     all.extend(config.reference_topics.iter().map(|(_, topic)| reference(topic)));
     for topic in [&names.head, &names.shared] {
-        all.push(own(topic, Role::State).fatal(
+        let own = own(topic, Role::State).fatal(
             "cleanup.policy",
             Bound::Equal("compact"),
             "the clock would delete the newest journal record and open cases, and a restart would begin anew",
-        ));
+        );
+        all.push(rolled(own, "a lane that is taken up would first read what has long been replaced"));
     }
     for topic in [&names.journal, &names.results] {
         let own = own(topic, Role::State).fatal(
@@ -178,6 +184,12 @@ fn own(topic: &str, role: Role) -> Wanted {
     Wanted::new(topic, role).warning("max.message.bytes", Bound::AtLeast(LARGE_BYTES), causes)
 }
 
+/// A topic of which little stays in the segment that is written to: brokers compact and delete none but closed ones.
+fn rolled(wanted: Wanted, causes: &'static str) -> Wanted {
+    let wanted = wanted.warning("segment.ms", Bound::AtMost(SEGMENT_MS), causes);
+    wanted.warning("segment.bytes", Bound::AtMost(SEGMENT_BYTES), causes)
+}
+
 /// A topic whose records the clock deletes, but not before a time and never by size.
 fn kept(wanted: Wanted, least_ms: u64, causes: &'static str) -> Wanted {
     let wanted = wanted.warning("retention.ms", Bound::AtLeast(least_ms), causes);
@@ -206,7 +218,7 @@ fn input(topic: &str, rekeyed: bool) -> Wanted {
     };
     let wanted = wanted.warning(
         "max.message.bytes",
-        Bound::AtMost(RECORD_BYTES_MAX as u64),
+        Bound::Limit(RECORD_BYTES_MAX as u64),
         "a larger record that is rejected could not be passed on to the dead-letter topic, and its lane would stop",
     );
     kept(wanted, OUTAGE_MS, "a lane that was down or behind for longer would find its records deleted, and stop")
@@ -235,5 +247,6 @@ fn panes(topic: &str) -> Wanted {
     let causes = "the broker would delete panes that windows still need, and a restart would stop there";
     let wanted = own(topic, Role::State).fatal("cleanup.policy", Bound::Equal("delete"), causes);
     let wanted = wanted.fatal("retention.ms", Bound::Equal("-1"), causes);
-    wanted.fatal("retention.bytes", Bound::Equal("-1"), causes)
+    let wanted = wanted.fatal("retention.bytes", Bound::Equal("-1"), causes);
+    rolled(wanted, "panes that were deleted would fill the broker's disk for a long time")
 }
