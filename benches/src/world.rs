@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use base::{Seed, Timestamp};
+use base::{Millis, Seed, Timestamp};
 use engine::ports::ReferenceRecord;
 use engine::{ModelUse, PipelineSpec};
 use events::{Offset, PseudonymKeys, Record, Records};
@@ -36,6 +36,9 @@ pub struct World {
     pub events: u64,
 }
 
+/// 2026-01-05, midnight in the house.
+const START_MS: i64 = 1_767_567_600_000;
+
 /// Folder of the shipped pipeline.
 pub fn pipeline() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../pipelines/insider-breach")
@@ -44,22 +47,13 @@ pub fn pipeline() -> PathBuf {
 impl World {
     /// Plays a hospital of `staff` people for `days`, spread over `lanes` as the broker would.
     pub fn play(staff: u32, days: u32, lanes: u32) -> Self {
-        let spec = PipelineSpec::load(&pipeline(), ModelUse::Score).unwrap_or_else(|problems| panic!("{problems}"));
-        // 2026-01-05, midnight in the house.
-        let mut config = HospitalConfig::demo(Seed(11), Timestamp::from_millis(1_767_567_600_000));
+        let mut world = Self::empty(lanes);
+        let mut config = HospitalConfig::demo(Seed(11), Timestamp::from_millis(START_MS));
         (config.staff, config.days, config.first_incident_day) = (staff, days, 0);
         // Speed does not depend on who breaks the rules, and without incidents any length of time will do.
         config.scenarios.incidents_per_1000 = 0.0;
-        config.time_zone.clone_from(&spec.program().spec().time_zone);
+        config.time_zone.clone_from(&world.spec.program().spec().time_zone);
         let mut hospital = Hospital::new(config).expect("the settings of this hospital are fixed and valid");
-        let mut world = Self {
-            spec,
-            keys: Arc::new(PseudonymKeys::generate("bench", std::array::from_fn(|at| at as u8)).expect("a fixed key")),
-            lanes: (0..lanes).map(|_| [Vec::new(), Vec::new()]).collect(),
-            reference: Vec::new(),
-            before: [("staff", 0), ("patients", 0), ("relations", 0)],
-            events: 0,
-        };
         let mut next = world.before;
         let mut tell = |row: hospital::ReferenceRow, reference: &mut Vec<ReferenceRecord>| {
             let Some((_, offset)) = next.iter_mut().find(|(kind, _)| *kind == row.kind) else { return };
@@ -83,6 +77,45 @@ impl World {
             day.reference.into_iter().for_each(|row| tell(row, &mut world.reference));
         }
         world
+    }
+
+    /// One lane in which each of `users` people signs in and opens `charts` charts, spread over the last day and an hour
+    /// before it. Nobody knows them: what is measured is how many they are.
+    pub fn crowd(users: u32, charts: u32) -> Self {
+        let mut world = Self::empty(1);
+        let (start, span) = (Timestamp::from_millis(START_MS), Millis::hours(25));
+        let moment = |number: u64| start + Millis((number.wrapping_mul(2_654_435_761) % span.0.unsigned_abs()) as i64);
+        for user in 0..u64::from(users) {
+            let name: Arc<str> = format!("user-{user}").into();
+            for chart in 0..=u64::from(charts) {
+                let number = user * u64::from(charts + 1) + chart;
+                let (time, topic) = (moment(number), usize::from(chart == 0));
+                let what = match chart {
+                    0 => r#""activity":"logon","network":"internal""#.to_owned(),
+                    _ => format!(r#""patient":"patient-{}","action":"read","resource":"note""#, number % 50_000),
+                };
+                let json = format!(
+                    r#"{{"id":"{number}","time":{},"user":"{name}","outcome":"success","workstation":"desk-{}",{what}}}"#,
+                    time.millis(),
+                    number % 500,
+                );
+                world.lanes[0][topic].push(Raw { time, user: Arc::clone(&name), json: json.into_bytes() });
+                world.events += 1;
+            }
+        }
+        world.lanes[0].iter_mut().for_each(|log| log.sort_by_key(|raw| raw.time));
+        world
+    }
+
+    fn empty(lanes: u32) -> Self {
+        Self {
+            spec: PipelineSpec::load(&pipeline(), ModelUse::Score).unwrap_or_else(|problems| panic!("{problems}")),
+            keys: Arc::new(PseudonymKeys::generate("bench", std::array::from_fn(|at| at as u8)).expect("a fixed key")),
+            lanes: (0..lanes).map(|_| [Vec::new(), Vec::new()]).collect(),
+            reference: Vec::new(),
+            before: [("staff", 0), ("patients", 0), ("relations", 0)],
+            events: 0,
+        }
     }
 
     /// Records of one lane and topic, from place `from` up to `to`.
