@@ -16,15 +16,15 @@ SELECT
   -- how widely
   coalesce(access_1h_resources, 0) AS resources_1h, -- {value|kind of record|kinds of record} in the last hour
   coalesce(access_24h_workstations, 0) AS workstations_24h, -- from {value|workstations} in 24 hours
-  CAST(coalesce(access_24h_patients, 0) AS DOUBLE) / greatest(access_24h_insurers, 1) AS patients_per_insurer_24h, -- {value} charts per insurer
+  CAST(coalesce(access_24h_patients, 0) AS DOUBLE) / greatest(access_24h_insurers, 1) AS patients_per_insurer_24h, -- {value|charts} per insurer
   -- charts without a reason
   coalesce(access_1h_patients_unexplained, 0) AS unexplained_1h, -- opened {value|charts} with no documented reason in the last hour
   coalesce(access_24h_patients_unexplained, 0) AS unexplained_24h, -- opened {value|charts} with no documented reason in 24 hours
   coalesce(access_1h_patients_never, 0) AS never_1h, -- {value|charts} of patients who never had anything to do with the user's work, in the last hour
   coalesce(access_24h_patients_never, 0) AS never_24h, -- {value|charts} of patients who never had anything to do with the user's work
   coalesce(access_24h_patients_self_authored, 0) AS self_authored_24h, -- {value|charts} whose only reason the user wrote
-  CAST(coalesce(access_24h_patients_unexplained, 0) AS DOUBLE) / greatest(access_24h_patients, 1) AS unexplained_share_24h, -- {value} of the charts had no documented reason
-  CAST(coalesce(access_24h_patients_unexplained, 0) AS DOUBLE) / greatest(access_24h_patients, 1) - coalesce(peers_unexplained_share, 0) AS unexplained_vs_peers, -- the share without a reason is {value} above that of the role
+  CAST(coalesce(access_24h_patients_unexplained, 0) AS DOUBLE) / greatest(access_24h_patients, 1) AS unexplained_share_24h, -- {value:percent} of the charts had no documented reason
+  CAST(coalesce(access_24h_patients_unexplained, 0) AS DOUBLE) / greatest(access_24h_patients, 1) - coalesce(peers_unexplained_share, 0) AS unexplained_vs_peers, -- the share without a reason is {value:percent} points above that of the role
   coalesce(unexplained_24h_patients, 0) AS still_unexplained_24h, -- {value|charts} still without a reason two hours later
   coalesce(unexplained_24h_patients_explained_later, 0) AS explained_later_24h, -- {value|charts} were explained afterwards
   coalesce(access_24h_patients_other_unit, 0) AS other_unit_24h, -- {value|patients} of other units
@@ -45,7 +45,7 @@ SELECT
   coalesce(access_1h_searches, 0) AS searches_1h, -- {value|searches} in the last hour
   coalesce(access_24h_searches, 0) AS searches_24h, -- {value|searches} in 24 hours
   coalesce(access_24h_names_searched, 0) AS names_searched_24h, -- searched for {value|different names}
-  CAST(coalesce(access_24h_searches, 0) AS DOUBLE) / greatest(access_24h_patients, 1) AS searches_per_patient_24h, -- {value} searches for each chart opened
+  CAST(coalesce(access_24h_searches, 0) AS DOUBLE) / greatest(access_24h_patients, 1) AS searches_per_patient_24h, -- {value|searches} for each chart opened
   coalesce(access_1h_writes, 0) AS writes_1h, -- {value|entries} written in the last hour
   coalesce(access_24h_deletes, 0) AS deletes_24h, -- {value|deletions}
   coalesce(access_24h_changes_unexplained, 0) AS changes_unexplained_24h, -- changed or deleted {value|entries} of patients without a reason
@@ -66,7 +66,7 @@ SELECT
   coalesce(access_1h_off_shift_events, 0) AS off_shift_1h, -- {value|events} outside the user's shift in the last hour
   coalesce(access_24h_off_shift_events, 0) AS off_shift_24h, -- {value|events} outside the user's shift
   coalesce(access_24h_patients_off_shift_unexplained, 0) AS off_shift_unexplained_24h, -- {value|charts} without a reason outside the user's shift
-  coalesce(access_24h_session_length, 0) AS session_length_24h, -- {value} accesses in one session
+  coalesce(access_24h_session_length, 0) AS session_length_24h, -- {value|access|accesses} in one session
   -- sign-ins
   coalesce(auth_1h_failures, 0) AS sign_in_failures_1h, -- {value|failed sign-ins} in the last hour
   coalesce(auth_24h_failures, 0) AS sign_in_failures_24h, -- {value|failed sign-ins} in 24 hours
@@ -76,7 +76,7 @@ SELECT
   coalesce(auth_24h_countries_new, 0) AS countries_new_24h, -- {value|countries} never signed in from before
   coalesce(auth_24h_external_events, 0) AS external_24h, -- {value|sign-ins} from outside
   coalesce(auth_24h_proxy_events, 0) AS proxy_24h, -- {value|sign-ins} through a proxy
-  coalesce(auth_24h_speed_kmh, 0) AS speed_kmh_24h, -- travelled at {value} km/h between sign-ins
+  coalesce(auth_24h_speed_kmh, 0) AS speed_kmh_24h, -- signed in at two places as if travelling at {value} km/h
   coalesce(auth_24h_odd_sign_ins, 0) AS odd_sign_ins_24h, -- {value|odd sign-ins}
   -- place and account
   coalesce(access_1h_remote_events, 0) AS remote_1h, -- {value|events} from outside the house in the last hour
@@ -92,11 +92,11 @@ SELECT
   CAST(coalesce(suspect_score_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_30d,
   -- habits
   coalesce(slow_patients_sum, 0) AS slow_unexplained_30d, -- {value|charts} of the last 30 days never got a reason
-  coalesce(slow_patients_new_sum, 0) AS slow_new_unexplained_30d, -- {value} of them were opened for the first time
-  coalesce(slow_days_with_any, 0) AS slow_days_30d, -- on {value} of the last 30 days
+  coalesce(slow_patients_new_sum, 0) AS slow_new_unexplained_30d, -- {value|charts} without a reason in 30 days, opened for the first time
+  coalesce(slow_days_with_any, 0) AS slow_days_30d, -- charts without a reason on {value} of the last 30 days
   coalesce(slow_overrides_uncharted, 0) AS overrides_uncharted_30d, -- overrode access rules {value|time|times} in 30 days and charted nothing
-  CAST(coalesce(own_unexplained_sum, 0) AS DOUBLE) / greatest(own_active_days, 1) AS own_unexplained_per_day, -- usually {value} charts a day without a reason
-  tenure_days AS tenure_days, -- {value} days in employment
+  CAST(coalesce(own_unexplained_sum, 0) AS DOUBLE) / greatest(own_active_days, 1) AS own_unexplained_per_day, -- usually {value|charts} a day without a reason
+  tenure_days AS tenure_days, -- {value|days} in employment
   CASE WHEN days_to_end > 0 THEN days_to_end WHEN days_to_end <= 0 THEN 0 END AS days_to_end, -- {value|days} before leaving
   -- rules
   coalesce(access_24h_after_end_events, 0) > 0 AS rule_after_end,
