@@ -17,9 +17,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use setup::{Node, Ports};
 use tempfile::TempDir;
 pub use wire::Network;
-use wire::Wire;
 
 /// How often, 100 ms apart, a starting broker is asked whether it listens: recovery after a kill takes a while on a
 /// busy machine.
@@ -38,8 +38,7 @@ struct Own {
     java: Mutex<Option<Child>>,
     /// Holds the pipe that keeps the broker alive; closed on drop.
     _watch: Watch,
-    port: u16,
-    wire: Wire,
+    ports: Ports,
     folder: TempDir,
     jars: PathBuf,
 }
@@ -60,11 +59,23 @@ impl Broker {
 
     /// Starts a broker of its own, with an empty data directory.
     pub fn start() -> Result<Self, String> {
+        Self::start_as(Node { id: 1, of: 1, controller: None })
+    }
+
+    /// Starts a cluster of brokers, each with a copy of everything; the first is also its controller.
+    pub fn cluster(count: u32) -> Result<Vec<Self>, String> {
+        let first = Self::start_as(Node { id: 1, of: count, controller: None })?;
+        let controller = Some(first.own()?.ports.controller);
+        let others = (2..=count).map(|id| Self::start_as(Node { id, of: count, controller }));
+        std::iter::once(Ok(first)).chain(others).collect()
+    }
+
+    fn start_as(node: Node) -> Result<Self, String> {
         let jars = setup::jars()?;
         let mut last = String::new();
         for _ in 0..PORT_TRIES_MAX {
-            match Own::start(&jars) {
-                Ok(own) => return Ok(Self { bootstrap: format!("127.0.0.1:{}", own.port), own: Some(own) }),
+            match Own::start(node, &jars) {
+                Ok(own) => return Ok(Self { bootstrap: format!("127.0.0.1:{}", own.ports.clients), own: Some(own) }),
                 Err(error) => last = error,
             }
         }
@@ -81,7 +92,7 @@ impl Broker {
     /// # Panics
     /// If the broker is not ours.
     pub fn wired(&self) -> String {
-        format!("127.0.0.1:{}", self.own().unwrap_or_else(|error| panic!("{error}")).wire.port)
+        format!("127.0.0.1:{}", self.own().unwrap_or_else(|error| panic!("{error}")).ports.wire.port)
     }
 
     /// What becomes of bytes on the wired way.
@@ -89,7 +100,7 @@ impl Broker {
     /// # Panics
     /// If the broker is not ours.
     pub fn network(&self, network: Network) {
-        self.own().unwrap_or_else(|error| panic!("{error}")).wire.set(network);
+        self.own().unwrap_or_else(|error| panic!("{error}")).ports.wire.set(network);
     }
 
     /// Ends it cleanly and waits for that. Clients see lost connections.
@@ -113,15 +124,15 @@ impl Broker {
 }
 
 impl Own {
-    fn start(jars: &Path) -> Result<Self, String> {
+    fn start(node: Node, jars: &Path) -> Result<Self, String> {
         let folder = tempfile::Builder::new()
             .prefix("chartwarden-kafka-")
             .tempdir()
             .map_err(|error| format!("a temporary directory for the broker: {error}"))?;
-        let (port, wire) = setup::configure(folder.path())?;
-        setup::format(folder.path(), jars)?;
+        let ports = setup::configure(folder.path(), node)?;
+        setup::format(folder.path(), node, jars)?;
         let watch = Watch::start(folder.path())?;
-        let own = Self { java: Mutex::default(), _watch: watch, port, wire, folder, jars: jars.to_owned() };
+        let own = Self { java: Mutex::default(), _watch: watch, ports, folder, jars: jars.to_owned() };
         own.launch()?;
         Ok(own)
     }
@@ -148,7 +159,7 @@ impl Own {
             if let Ok(Some(status)) = child.try_wait() {
                 return Err(format!("the broker ended ({status}) while starting:\n{}", self.logs()));
             }
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+            if TcpStream::connect(("127.0.0.1", self.ports.clients)).is_ok() {
                 *java = Some(child);
                 return Ok(());
             }
@@ -156,7 +167,7 @@ impl Own {
         }
         let _ = child.kill();
         let _ = child.wait();
-        Err(format!("the broker does not listen on port {}:\n{}", self.port, self.logs()))
+        Err(format!("the broker does not listen on port {}:\n{}", self.ports.clients, self.logs()))
     }
 
     fn end(&self, signal: &str) -> Result<(), String> {

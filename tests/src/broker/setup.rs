@@ -41,34 +41,58 @@ pub(super) fn jars() -> Result<PathBuf, String> {
     }
 }
 
-/// Writes the broker's settings for free ports; returns the clients' one, and the wire to a second one.
-pub(super) fn configure(folder: &Path) -> Result<(u16, Wire), String> {
+/// A broker's place in its cluster.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node {
+    pub(super) id: u32,
+    /// Brokers of the cluster; each keeps a copy of everything.
+    pub(super) of: u32,
+    /// Port of the controller, which the first broker is itself.
+    pub(super) controller: Option<u16>,
+}
+
+/// Where a broker is reached.
+pub(super) struct Ports {
+    pub(super) clients: u16,
+    pub(super) wire: Wire,
+    pub(super) controller: u16,
+}
+
+/// Writes the broker's settings for free ports.
+pub(super) fn configure(folder: &Path, node: Node) -> Result<Ports, String> {
     let free = || TcpListener::bind("127.0.0.1:0");
     let ports = || -> std::io::Result<[u16; 3]> {
         let taken = [free()?, free()?, free()?];
         Ok([taken[0].local_addr()?.port(), taken[1].local_addr()?.port(), taken[2].local_addr()?.port()])
     };
-    let [port, controller, wired] = ports().map_err(|error| format!("finding free ports: {error}"))?;
+    let [port, free, wired] = ports().map_err(|error| format!("finding free ports: {error}"))?;
     let wire = Wire::start(wired).map_err(|error| format!("listening for the broker: {error}"))?;
-    let outside = wire.port;
+    let (outside, controller) = (wire.port, node.controller.unwrap_or(free));
+    let (roles, listener) = match node.controller {
+        None => ("broker,controller", format!(",CONTROLLER://127.0.0.1:{controller}")),
+        Some(_) => ("broker", String::new()),
+    };
+    let (id, copies, in_sync) = (node.id, node.of, node.of.min(2));
     let shown = folder.display();
     let settings = format!(
-        "process.roles=broker,controller
-node.id=1
+        "process.roles={roles}
+node.id={id}
 controller.quorum.bootstrap.servers=127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},WIRED://127.0.0.1:{wired},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},WIRED://127.0.0.1:{outside},CONTROLLER://127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},WIRED://127.0.0.1:{wired}{listener}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},WIRED://127.0.0.1:{outside}{listener}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,WIRED:PLAINTEXT
 log.dirs={shown}/logs
 auto.create.topics.enable=false
-offsets.topic.replication.factor=1
+default.replication.factor={copies}
+min.insync.replicas={in_sync}
+offsets.topic.replication.factor={copies}
 offsets.topic.num.partitions=2
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor={copies}
+transaction.state.log.min.isr={in_sync}
 transaction.state.log.num.partitions=2
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor={copies}
+share.coordinator.state.topic.min.isr={in_sync}
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 log.cleaner.backoff.ms=500
@@ -90,14 +114,17 @@ appender.file.layout.pattern=%d %p %c: %m%n
     fs::write(folder.join("server.properties"), settings)
         .and_then(|()| fs::write(folder.join("log4j2.properties"), logging))
         .map_err(|error| format!("{shown}: {error}"))?;
-    Ok((port, wire))
+    Ok(Ports { clients: port, wire, controller })
 }
 
 /// Prepares an empty data directory.
-pub(super) fn format(folder: &Path, jars: &Path) -> Result<(), String> {
+pub(super) fn format(folder: &Path, node: Node, jars: &Path) -> Result<(), String> {
     let mut tool = java(folder, jars);
-    tool.args(["kafka.tools.StorageTool", "format", "--standalone", "-t", CLUSTER_ID, "-c"]);
-    run(tool.arg(folder.join("server.properties")))
+    tool.args(["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c"]).arg(folder.join("server.properties"));
+    if node.controller.is_none() {
+        tool.arg("--standalone");
+    }
+    run(&mut tool)
 }
 
 /// A java that is about to run something of the broker's.

@@ -117,8 +117,8 @@ fn a_broker_that_dies_inside_commits_loses_nothing() {
     wait_for_ticks(&member);
     let mut moments = Moments(3);
     for _ in 0..2 {
-        stage.broker.kill().unwrap();
-        stage.broker.restart().unwrap();
+        stage.brokers[0].kill().unwrap();
+        stage.brokers[0].restart().unwrap();
         std::thread::sleep(moments.next(3_000));
     }
     // A broker that forgot its group may refuse the member for good; it ends with 3 and is started again, as any

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use chartwarden_tests::broker::Network;
 
-use crate::oracle::{Moments, check, clean, number, say, stage, works};
+use crate::oracle::{Moments, check, clean, number, say, stage_on, works};
 use crate::stage::{Member, Stage, try_settle};
 
 /// Faults of one round; `CHARTWARDEN_CHAOS_ROUNDS` asks for more rounds, `CHARTWARDEN_CHAOS_SEED` for others.
 const FAULTS: u32 = 12;
 /// Longer than the session of a member.
 const PAST_SESSION: Duration = Duration::from_secs(8);
+/// How long a broker of a cluster may be away, in milliseconds.
+const AWAY_MAX_MS: u64 = 6_000;
 /// Members that may be at work together.
 const MEMBERS_MAX: usize = 3;
 /// Names they may have; one that comes back under the name of one that died is taken for it.
@@ -48,9 +50,19 @@ const ALL: [Fault; 9] = [
 
 #[test]
 fn faults_in_any_order_leave_the_bytes_of_a_clean_run() {
+    rounds(1);
+}
+
+/// Leaders, coordinators and the controller move, and a broker that comes back follows those that went on.
+#[test]
+fn faults_in_a_cluster_leave_the_bytes_of_a_clean_run() {
+    rounds(3);
+}
+
+fn rounds(brokers: u32) {
     let seed = number("CHARTWARDEN_CHAOS_SEED", 7);
     for round in 0..number("CHARTWARDEN_CHAOS_ROUNDS", 1) {
-        Round::new(seed + round).play();
+        Round::new(seed + round, brokers).play();
     }
 }
 
@@ -67,8 +79,8 @@ struct Round {
 }
 
 impl Round {
-    fn new(seed: u64) -> Self {
-        let (moments, stage) = (Moments(seed), stage());
+    fn new(seed: u64, brokers: u32) -> Self {
+        let (moments, stage) = (Moments(seed), stage_on(brokers));
         Self { seed, moments, stage, members: Vec::new(), told: Vec::new(), started: 0, restarts: 0 }
     }
 
@@ -98,7 +110,7 @@ impl Round {
     }
 
     fn name(&self) -> String {
-        format!("seed {}, {:?}", self.seed, self.told)
+        format!("seed {}, {} brokers, {:?}", self.seed, self.stage.brokers.len(), self.told)
     }
 
     /// Starts again who ended because its world was gone, and sees that somebody is there.
@@ -157,12 +169,14 @@ impl Round {
             Fault::JoinMember if self.members.len() < MEMBERS_MAX => self.join(),
             Fault::JoinMember => {}
             Fault::KillBroker => {
-                self.stage.broker.kill().unwrap();
-                self.stage.broker.restart().unwrap();
+                let broker = self.broker();
+                self.stage.brokers[broker].kill().unwrap();
+                self.comes_back(broker);
             }
             Fault::RestartBroker => {
-                self.stage.broker.stop().unwrap();
-                self.stage.broker.restart().unwrap();
+                let broker = self.broker();
+                self.stage.brokers[broker].stop().unwrap();
+                self.comes_back(broker);
             }
             Fault::CutNetwork => self.disturb(Network::Cut, Duration::ZERO, 3_000),
             Fault::SilentNetwork => self.disturb(Network::Silent, PAST_SESSION, 2_000),
@@ -173,9 +187,22 @@ impl Round {
         }
     }
 
+    fn broker(&mut self) -> usize {
+        self.moments.below(self.stage.brokers.len() as u64) as usize
+    }
+
+    /// Others may do without it for a while.
+    fn comes_back(&mut self, broker: usize) {
+        if self.stage.brokers.len() > 1 {
+            sleep(self.moments.next(AWAY_MAX_MS));
+        }
+        self.stage.brokers[broker].restart().unwrap();
+    }
+
     fn disturb(&mut self, network: Network, least: Duration, more: u64) {
-        self.stage.broker.network(network);
+        let broker = self.broker();
+        self.stage.brokers[broker].network(network);
         sleep(least + self.moments.next(more));
-        self.stage.broker.network(Network::Sound);
+        self.stage.brokers[broker].network(Network::Sound);
     }
 }

@@ -13,7 +13,12 @@ type Results = BTreeMap<u32, Vec<(String, Vec<u8>)>>;
 
 /// No topic is declared idle: what ticks hold depends on the input alone.
 pub(crate) fn stage() -> Stage {
-    Stage::new("30d")
+    stage_on(1)
+}
+
+/// The same on a cluster of so many brokers.
+pub(crate) fn stage_on(brokers: u32) -> Stage {
+    Stage::on(brokers, "30d")
 }
 
 /// What one undisturbed process makes of the input.

@@ -1,4 +1,4 @@
-//! A stage: a broker of its own, a pipeline, and a small simulated hospital in its topics.
+//! A stage: a broker or cluster of its own, a pipeline, and a small simulated hospital in its topics.
 //!
 //! The same settings give the same records at the same offsets, so what two stages hold can be compared byte for byte.
 
@@ -28,15 +28,25 @@ const LOOKS_MAX: u32 = 3_000;
 const QUIET_LOOKS: u32 = 40;
 
 pub(crate) struct Stage {
-    pub(crate) broker: Broker,
+    /// One, or a cluster.
+    pub(crate) brokers: Vec<Broker>,
     pub(crate) folder: TempDir,
     pub(crate) config: Config,
+}
+
+fn bootstrap(brokers: &[Broker]) -> String {
+    brokers.iter().map(Broker::bootstrap).collect::<Vec<_>>().join(",")
 }
 
 impl Stage {
     /// Brings the broker up and lets the hospital speak. `idle_after` as in `pipeline.toml`.
     pub(crate) fn new(idle_after: &str) -> Self {
-        let broker = Broker::start().unwrap_or_else(|error| panic!("{error}"));
+        Self::on(1, idle_after)
+    }
+
+    /// The same on a cluster of so many brokers.
+    pub(crate) fn on(brokers: u32, idle_after: &str) -> Self {
+        let brokers = Broker::cluster(brokers).unwrap_or_else(|error| panic!("{error}"));
         let folder = tempfile::tempdir().unwrap();
         let pipeline = folder.path().join("pipeline");
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../pipelines/insider-breach"), &pipeline);
@@ -56,12 +66,12 @@ impl Stage {
         std::fs::write(file, text).unwrap();
         let key: String = (1..=32).map(|byte| format!("{byte:02x}")).collect();
         std::fs::write(folder.path().join("key"), format!("chartwarden-pseudonym-key v1\nid 1\nkey {key}\n")).unwrap();
-        let mut config = Config::new(broker.bootstrap(), "chartwarden-insider-breach", "chartwarden.insider-breach");
+        let mut config = Config::new(bootstrap(&brokers), "chartwarden-insider-breach", "chartwarden.insider-breach");
         config.input_topics = vec!["ehr.access.v1".to_owned(), "auth.events.v1".to_owned()];
         config.reference_topics = vec![("relations", "ref.relations.v1".to_owned())];
         config.findings_topic = "risk.findings.v1".to_owned();
         config.dead_letter_topic = "risk.findings.v1.dlq".to_owned();
-        let stage = Self { broker, folder, config };
+        let stage = Self { brokers, folder, config };
         stage.simulate();
         stage
     }
@@ -69,7 +79,7 @@ impl Stage {
     fn simulate(&self) {
         let (pipeline, truth) = (self.path("pipeline"), self.path("truth"));
         let lanes = LANES.to_string();
-        let bootstrap = self.broker.bootstrap();
+        let bootstrap = &self.bootstrap();
         let hospital =
             ["--staff", "60", "--days", "4", "--seed", "11", "--first-incident-day", "1", "--incidents", "250"];
         let place = ["--bootstrap", bootstrap, "--pipeline", &pipeline, "--lanes", &lanes, "--out", &truth];
@@ -78,6 +88,11 @@ impl Stage {
         let eager = [("cleanup.policy", "compact"), ("segment.ms", "1000"), ("min.cleanable.dirty.ratio", "0.01")];
         kafka::create_topic(&self.config, &self.config.topics().head, LANES, &eager).unwrap();
         run(&["topics", &pipeline, "--bootstrap", bootstrap, "--apply", "--lanes", &lanes]).with(0);
+    }
+
+    /// Addresses of the brokers.
+    pub(crate) fn bootstrap(&self) -> String {
+        bootstrap(&self.brokers)
     }
 
     /// A path in the stage's folder, as text.
@@ -128,17 +143,18 @@ impl Stage {
 
     /// Starts a consumer of the group; with `data` it archives and seals.
     pub(crate) fn start(&self, name: &str, data: Option<&str>) -> Member {
-        self.start_at(self.broker.bootstrap(), "pipeline", name, data)
+        self.start_at(&self.bootstrap(), "pipeline", name, data)
     }
 
     /// The same under another pipeline of the stage.
     pub(crate) fn start_under(&self, pipeline: &str, name: &str, data: Option<&str>) -> Member {
-        self.start_at(self.broker.bootstrap(), pipeline, name, data)
+        self.start_at(&self.bootstrap(), pipeline, name, data)
     }
 
-    /// Starts a consumer of the group that reaches the broker through the network of `broker`.
+    /// Starts a consumer of the group that reaches each broker through the network before it.
     pub(crate) fn start_wired(&self, name: &str) -> Member {
-        self.start_at(&self.broker.wired(), "pipeline", name, None)
+        let wired: Vec<_> = self.brokers.iter().map(Broker::wired).collect();
+        self.start_at(&wired.join(","), "pipeline", name, None)
     }
 
     fn start_at(&self, bootstrap: &str, pipeline: &str, name: &str, data: Option<&str>) -> Member {

@@ -54,7 +54,7 @@ fn a_changed_pipeline_goes_on_as_if_it_had_always_been_there() {
     let before = newest(&stage);
     // An upgrade that is regretted before anything ran under it.
     let mistaken = stage.path("mistaken");
-    let (archive, bootstrap) = (stage.path("data/archive"), stage.broker.bootstrap().to_owned());
+    let (archive, bootstrap) = (stage.path("data/archive"), stage.bootstrap());
     run(&["upgrade", &mistaken, "--bootstrap", &bootstrap, "--archive", &archive]).with(0);
     // The changed pipeline refuses the state as it is, and says what to do.
     let (changed, key) = (stage.path("changed"), stage.path("key"));
@@ -122,7 +122,7 @@ fn damaged_state_is_refused_by_name_and_computed_anew_from_the_archive() {
     let panes = "chartwarden.insider-breach.panes.hour";
     stage.speak(panes, 1, &[(b"hour/no number/0/1", b"damage", 0)]);
     let (pipeline, archive, key) = (stage.path("pipeline"), stage.path("data/archive"), stage.path("key"));
-    let bootstrap = stage.broker.bootstrap().to_owned();
+    let bootstrap = stage.bootstrap();
     let refused = run(&["run", &pipeline, "--bootstrap", &bootstrap, "--keys", &key, "--http", "127.0.0.1:0"]).with(1);
     assert!(refused.err.contains(panes) && refused.err.contains("upgrade --rebuild"), "{}", refused.err);
     let upgrade = ["upgrade", &pipeline, "--bootstrap", &bootstrap, "--archive", &archive];
