@@ -213,7 +213,9 @@ pub trait LaneStore: Send {
     /// tells where it stands. `Unavailable` has been retried within and leaves the outcome unknown. `Fenced` is final.
     fn commit(&mut self, transaction: Transaction) -> Result<(), PortError>;
 
-    /// Deletes stored panes that end before `first`, all of which a committed journal record no longer needs.
+    /// Deletes stored panes that end before `first`, all of which a committed journal record no longer needs. Those that
+    /// cannot be deleted now are left to the next call. Waits until what was committed last can be read, and fails as a
+    /// commit does where that does not come about.
     fn trim(&mut self, tier: Tier, first: Timestamp) -> Result<(), PortError>;
 }
 

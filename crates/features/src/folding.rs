@@ -76,7 +76,8 @@ impl Lane {
         }
         if let Some(day) = self.unfolded_day.filter(|day| *day <= now) {
             let seen = std::mem::take(&mut self.seen_day);
-            self.store(Tier::Day, day, RESULTS, &seen)?;
+            self.store(Tier::Day, day, RESULTS, &SeenToday::new())?;
+            self.store(Tier::Seen, day, RESULTS, &seen)?;
             self.unfolded_day = None;
             let local_day = self.memory.local.at(day - Millis(1)).day;
             for (kind, spec) in self.program.spec.seen.iter().enumerate() {
@@ -89,7 +90,7 @@ impl Lane {
     fn store(&mut self, tier: Tier, end: Timestamp, prefix: &str, seen: &SeenToday) -> Result<()> {
         let mut batches = Vec::new();
         for (window, panes) in self.program.spec.windows.iter().zip(&self.panes) {
-            if let Some(batch) = panes.tier(tier).get(&end) {
+            if let Some(batch) = panes.tier(tier).and_then(|panes| panes.get(&end)) {
                 batches.push((format!("{prefix}{}", window.name), batch.clone()));
             }
         }
@@ -129,6 +130,7 @@ impl Lane {
             (Tier::Minute, last.floor(hour).min(last.floor(self.program.spec.scoring.hop)) + tick),
             (Tier::Hour, day_start + hour),
             (Tier::Day, last - Millis::days(1)),
+            (Tier::Seen, last - Millis::days(1)),
         ]);
         let mut keep = |tier: Tier, end: Timestamp| {
             first.entry(tier).and_modify(|first| *first = (*first).min(end));
@@ -146,12 +148,12 @@ impl Lane {
             keep(Tier::Day, last - Millis::days(i64::from(baseline.days) + 2));
         }
         for seen in &self.program.spec.seen {
-            keep(Tier::Day, last - seen.horizon - Millis::days(2));
+            keep(Tier::Seen, last - seen.horizon - Millis::days(2));
         }
         let mut tiers = BTreeMap::new();
         for (tier, first) in first {
-            for panes in &mut self.panes {
-                drop_before(panes.tier_mut(tier), first);
+            for panes in self.panes.iter_mut().filter_map(|panes| panes.tier_mut(tier)) {
+                drop_before(panes, first);
             }
             let stored = self.stored.entry(tier).or_default();
             *stored = stored.split_off(&first);

@@ -12,13 +12,15 @@ pub enum Tier {
     Minute,
     /// One pane per hour.
     Hour,
-    /// One pane per local day.
+    /// One pane per local day: what its windows came to.
     Day,
+    /// What was seen on a local day. It is remembered for much longer than what windows came to.
+    Seen,
 }
 
 impl Tier {
     /// All tiers, finest first.
-    pub const ALL: [Self; 3] = [Self::Minute, Self::Hour, Self::Day];
+    pub const ALL: [Self; 4] = [Self::Minute, Self::Hour, Self::Day, Self::Seen];
 
     /// The name used in the journal, in topics and in files.
     pub fn name(self) -> &'static str {
@@ -26,6 +28,7 @@ impl Tier {
             Self::Minute => "minute",
             Self::Hour => "hour",
             Self::Day => "day",
+            Self::Seen => "seen",
         }
     }
 }
@@ -51,29 +54,32 @@ impl GroupPanes {
         if after >= to {
             return Vec::new();
         }
-        let panes = self.tier(tier).range((Excluded(after), Included(to)));
+        let panes = self.tier(tier).into_iter().flat_map(|panes| panes.range((Excluded(after), Included(to))));
         panes.map(|(_, batch)| batch.clone()).collect()
     }
 
-    pub(crate) fn tier(&self, tier: Tier) -> &ByEnd {
+    /// The panes of a tier that windows have.
+    pub(crate) fn tier(&self, tier: Tier) -> Option<&ByEnd> {
         match tier {
-            Tier::Minute => &self.minute,
-            Tier::Hour => &self.hour,
-            Tier::Day => &self.day,
+            Tier::Minute => Some(&self.minute),
+            Tier::Hour => Some(&self.hour),
+            Tier::Day => Some(&self.day),
+            Tier::Seen => None,
         }
     }
 
-    pub(crate) fn tier_mut(&mut self, tier: Tier) -> &mut ByEnd {
+    pub(crate) fn tier_mut(&mut self, tier: Tier) -> Option<&mut ByEnd> {
         match tier {
-            Tier::Minute => &mut self.minute,
-            Tier::Hour => &mut self.hour,
-            Tier::Day => &mut self.day,
+            Tier::Minute => Some(&mut self.minute),
+            Tier::Hour => Some(&mut self.hour),
+            Tier::Day => Some(&mut self.day),
+            Tier::Seen => None,
         }
     }
 
     pub(crate) fn byte_count(&self) -> usize {
-        let bytes = |panes: &ByEnd| panes.values().map(RecordBatch::get_array_memory_size).sum::<usize>();
-        Tier::ALL.into_iter().map(|tier| bytes(self.tier(tier))).sum()
+        let panes = Tier::ALL.into_iter().filter_map(|tier| self.tier(tier)).flat_map(BTreeMap::values);
+        panes.map(RecordBatch::get_array_memory_size).sum()
     }
 }
 

@@ -76,8 +76,8 @@ impl Lane {
             } else {
                 let group = name.strip_prefix(STATES).or(name.strip_prefix(RESULTS)).unwrap_or(&name);
                 let place = self.program.spec.windows.iter().position(|window| window.name == group);
-                let place = place.ok_or_else(|| unknown(&name))?;
-                self.panes[place].tier_mut(tier).insert(end, batch);
+                let panes = place.and_then(|place| self.panes[place].tier_mut(tier));
+                panes.ok_or_else(|| unknown(&name))?.insert(end, batch);
             }
         }
         self.stored.entry(tier).or_default().insert(end);

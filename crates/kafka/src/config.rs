@@ -54,7 +54,7 @@ pub struct Topics {
     /// Every journal record.
     pub journal: String,
     /// Sealed panes, in the order of `Tier::ALL`.
-    pub panes: [String; 3],
+    pub panes: [String; 4],
     /// Feature and score rows.
     pub results: String,
     /// What a lane tells all others; compacted.
@@ -124,7 +124,7 @@ impl Config {
         Topics {
             head: name("head"),
             journal: name("journal"),
-            panes: [name("panes.minute"), name("panes.hour"), name("panes.day")],
+            panes: engine::ports::Tier::ALL.map(|tier| name(&format!("panes.{}", tier.name()))),
             results: name("results"),
             shared: name("shared"),
         }

@@ -347,7 +347,14 @@ impl LaneStore for Store {
             Err(error) if matches!(code_of(&error), Some(Code::UnsupportedFeature | Code::UnsupportedVersion)) => {
                 tracing::debug!(topic, "this broker cannot delete records");
             }
-            Err(error) => return Err(told(&doing(), &error)),
+            Err(error) => match told(&doing(), &error) {
+                // A leader that moves must not cost the lane: the next cut takes these as well.
+                PortError::Unavailable(text) => {
+                    tracing::warn!(problem = text, "panes that nobody needs any more stay for now");
+                    return Ok(());
+                }
+                error => return Err(error),
+            },
         }
         self.trimmed.insert(tier, cut);
         if let Some(spans) = self.spans.get_mut(&tier) {

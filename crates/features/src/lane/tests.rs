@@ -50,7 +50,7 @@ const MEASURES: &str = "count(*) AS events, count(DISTINCT patient_h) AS patient
 const MEASURE_NAMES: [&str; 6] = ["events", "patients", "bytes", "prints", "first_ms", "last_ms"];
 
 /// `grace`: how long unexplained accesses wait; longer than any window's panes are kept, or shorter.
-fn program(grace: Millis) -> Arc<Program> {
+fn spec(grace: Millis) -> ProgramSpec {
     let per_user = format!("SELECT user_key, {MEASURES} FROM access GROUP BY user_key");
     let columns = SIZES.iter().flat_map(|(size, _)| {
         let size = if *size < Millis::hours(1) { "15m".to_owned() } else { format!("{}h", size.0 / 3_600_000) };
@@ -61,7 +61,7 @@ fn program(grace: Millis) -> Arc<Program> {
         "SELECT user_key, {columns}, new_24h_patients_new AS patients_new, auth_1h_failures AS failures, \
          resolved_24h_still AS still, pair_score_24h_top AS top, own_events AS own FROM user_row"
     );
-    let spec = ProgramSpec {
+    ProgramSpec {
         tick: Millis::minutes(1),
         time_zone: "Europe/Vienna".to_owned(),
         explain_grace: grace,
@@ -117,7 +117,10 @@ fn program(grace: Millis) -> Arc<Program> {
             users: sql(&users),
             evidence: sql("SELECT user_key, patient_key, pair_events AS events FROM evidence_row"),
         },
-    };
+    }
+}
+
+fn compiled(spec: ProgramSpec) -> Arc<Program> {
     Arc::new(Program::compile(spec).unwrap_or_else(|problems| panic!("{problems:?}")))
 }
 
@@ -318,7 +321,7 @@ fn ticks(stored: &Stored) -> Vec<Tick> {
 
 #[test]
 fn pieces_and_kills_leave_the_same_bytes() {
-    let programs = [Millis::minutes(20), Millis::minutes(150)].map(program);
+    let programs = [20, 150].map(|minutes| compiled(spec(Millis::minutes(minutes))));
     let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(12) });
     let strategy = (any::<u8>(), prop::collection::vec(any::<u8>(), 2..9), 1usize..400);
     let outcome = runner.run(&strategy, |(seed, pieces, life)| {
@@ -340,6 +343,28 @@ fn pieces_and_kills_leave_the_same_bytes() {
         Ok(())
     });
     outcome.unwrap();
+}
+
+#[test]
+fn days_are_kept_for_as_long_as_baselines_reach_and_what_was_seen_for_its_own_time() {
+    let mut spec = spec(Millis::minutes(20));
+    spec.seen[0].horizon = Millis::days(30);
+    let program = compiled(spec);
+    let mut logs = Logs::default();
+    for day in 0..12 {
+        let time = START - Millis::days(11 - day).0;
+        let user = |id: &str| format!(r#""id":"{id}{day}","time":{time},"user":"u0","outcome":"success""#);
+        logs[0].push(format!(r#"{{{},"patient":"p{day}","action":"read"}}"#, user("a")));
+        logs[1].push(format!(r#"{{{},"activity":"logon"}}"#, user("s")));
+    }
+    let stored = run(&program, &logs, &[2], 3);
+    let tiers = &stored.record.as_ref().unwrap().tiers;
+    let lane = Owner::new(&program, &stored).lane;
+    // Two days of the baseline, two to spare, and the one under way.
+    assert!((3..=5).contains(&tiers["day"].panes), "{tiers:?}");
+    assert_eq!(lane.panes[0].day.len(), tiers["day"].panes);
+    assert_eq!(tiers["seen"].panes, 11, "of every day that has ended, one pane: {tiers:?}");
+    assert_eq!(lane.state_keys(), (1, 11), "every patient of the ticks that are closed");
 }
 
 /// Every kept access, with the columns the oracle needs.
@@ -406,7 +431,7 @@ fn asked(stored: &Stored, size: Millis, hop: Millis) -> RecordBatch {
 
 #[test]
 fn windows_equal_one_plain_query_over_everything_kept() {
-    let program = program(Millis::minutes(20));
+    let program = compiled(spec(Millis::minutes(20)));
     for seed in [1, 2] {
         let logs = logs(seed);
         let stored = run(&program, &logs, &[31], 177);
