@@ -255,6 +255,9 @@ impl Config {
         client.set("message.max.bytes", limits::RECORD_BYTES_MAX.to_string());
         client.set("enable.idempotence", "true");
         if let Some(id) = transactional_id {
+            if !self.properties.contains_key("connections.max.idle.ms") {
+                client.set("connections.max.idle.ms", limits::PRODUCER_IDLE_MS.to_string());
+            }
             client.set("transactional.id", id);
             client.set("transaction.timeout.ms", self.transaction_timeout.as_millis().to_string());
         }

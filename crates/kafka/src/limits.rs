@@ -49,6 +49,10 @@ pub(crate) const VISIBLE_PAUSE: Duration = Duration::from_millis(20);
 pub(crate) const READ_STALL_MAX: Duration = Duration::from_secs(30);
 /// How long taking up a lane may take: fencing waits until the broker has ended the former owner's transaction.
 pub(crate) const OPEN_MAX: Duration = Duration::from_secs(90);
+/// After how long a lane's producer closes a connection that nobody uses. While it sends offsets to a coordinator that has
+/// left the cluster, nothing but a change of some connection makes it look for the new one (librdkafka issues 5456 and
+/// 5511): with the library's default a lane stood still for four minutes.
+pub(crate) const PRODUCER_IDLE_MS: u32 = 10_000;
 /// How long one transaction is tried, over restarts of the broker; more than its timeout, so that its end is known.
 pub(crate) const COMMIT_MAX: Duration = Duration::from_secs(120);
 /// One wait of many within [`COMMIT_MAX`].
