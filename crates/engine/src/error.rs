@@ -41,6 +41,19 @@ pub enum Error {
         /// What the pipeline says.
         now: String,
     },
+    /// The journal of another version, whose records this one does not understand.
+    #[error(
+        "lane {lane}: its journal was written by `{stored}`, which `{now}` cannot read; run the version that wrote it, or \
+         begin anew under another `state_prefix`"
+    )]
+    OtherEngine {
+        /// The lane.
+        lane: LaneId,
+        /// Who wrote it.
+        stored: String,
+        /// Who reads it.
+        now: &'static str,
+    },
     /// State that cannot be put in the place of what is stored.
     #[error("lane {lane} cannot be renewed: {problem}")]
     Renewal {
@@ -82,7 +95,9 @@ impl Error {
     /// What to do about it.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Pipeline(_) | Self::OtherDefinitions { .. } | Self::Renewal { .. } => Kind::Invalid,
+            Self::Pipeline(_) | Self::OtherDefinitions { .. } | Self::OtherEngine { .. } | Self::Renewal { .. } => {
+                Kind::Invalid
+            }
             Self::Port(error) => error.kind(),
             Self::Features(error) => error.kind(),
             Self::Risk(error) => error.kind(),

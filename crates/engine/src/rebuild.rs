@@ -17,7 +17,7 @@ use reference::Pins;
 use crate::error::{Error, Result};
 use crate::ports::{LaneId, LaneStore, Message, PortError, StoredPane, Transaction};
 use crate::spec::PipelineSpec;
-use crate::worker::{CASE, JOURNAL, Worker, with_prefix};
+use crate::worker::{CASE, JOURNAL, Worker, newest_record, with_prefix};
 
 /// What the commits of one lane amount to, kept in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,8 +78,7 @@ pub struct Former {
 impl Former {
     /// Understands the head of a lane; `None` if it never ran.
     pub fn read(lane: LaneId, head: BTreeMap<Vec<u8>, Vec<u8>>) -> Result<Option<Self>> {
-        let record = head.get(JOURNAL).map(|bytes| serde_json::from_slice(bytes));
-        let record = record.transpose().map_err(|error| Error::Head { lane, problem: error.to_string() })?;
+        let record = newest_record(lane, &head)?;
         Ok(record.map(|record| Self { lane, head, record }))
     }
 

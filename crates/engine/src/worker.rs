@@ -21,7 +21,7 @@ use crate::invariants;
 use crate::judge::{Judge, recorded};
 use crate::limits::{TRANSACTION_BYTES_MAX, TRANSACTION_TICKS_MAX};
 use crate::ports::{DeadLetter, LaneId, LaneStore, Message, PortError, StoredPane, Transaction};
-use crate::spec::PipelineSpec;
+use crate::spec::{ENGINE, PipelineSpec};
 
 /// Head key of the newest journal record.
 pub(crate) const JOURNAL: &[u8] = b"journal";
@@ -79,15 +79,11 @@ impl Worker {
     ) -> Result<Self> {
         let mut judge = Judge::new(spec)?;
         let head = store.head()?;
-        let damaged = |problem: String| Error::Head { lane: id, problem };
         let program = Arc::clone(spec.program());
         // A replay begins where its journal did, whatever the reference holds by now.
         let first = guide.as_ref().and_then(|records| records.first());
         let genesis = first.map_or(genesis, |record| record.genesis.clone());
-        let record: Option<JournalRecord> = head
-            .get(JOURNAL)
-            .map(|bytes| serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string())))
-            .transpose()?;
+        let record = newest_record(id, &head)?;
         let config = LaneConfig {
             topics: spec.inputs().iter().map(|input| (input.stream, input.lateness)).collect(),
             digests: spec.digests().clone(),
@@ -398,6 +394,19 @@ impl Worker {
 /// Key of a results record: what it holds and for which tick.
 fn result_key(stream: &str, end: Timestamp) -> Vec<u8> {
     format!("{stream}/{}", end.millis()).into_bytes()
+}
+
+/// The journal record a lane stands at; `None` if it never ran.
+pub(crate) fn newest_record(lane: LaneId, head: &BTreeMap<Vec<u8>, Vec<u8>>) -> Result<Option<JournalRecord>> {
+    let Some(bytes) = head.get(JOURNAL) else { return Ok(None) };
+    serde_json::from_slice(bytes).map(Some).map_err(|error| {
+        let record: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
+        // Another version's records may have other fields: that is no damage.
+        match record["digests"]["engine"].as_str() {
+            Some(stored) if stored != ENGINE => Error::OtherEngine { lane, stored: stored.to_owned(), now: ENGINE },
+            _ => Error::Head { lane, problem: error.to_string() },
+        }
+    })
 }
 
 fn same_definitions(lane: LaneId, stored: &features::Digests, spec: &PipelineSpec) -> Result<()> {

@@ -358,6 +358,16 @@ fn a_state_that_stands_elsewhere_does_not_renew_a_lane() {
         let told = former.renewed(&world.spec, &world.keys, state).unwrap_err();
         assert!(matches!(told, Error::Renewal { .. }), "{told}");
     }
+    // A journal with other fields is damaged, or of another version, and says which.
+    let text = String::from_utf8(stored.head[b"journal".as_slice()].clone()).unwrap();
+    let unread = |text: String| {
+        let head = BTreeMap::from([(b"journal".to_vec(), text.into_bytes())]);
+        crate::Former::read(LaneId(0), head).unwrap_err().to_string()
+    };
+    let fewer = text.replace("\"reading\"", "\"other\"");
+    assert!(unread(fewer.clone()).contains("reading"), "{}", unread(fewer));
+    let older = unread(fewer.replace(crate::ENGINE, "chartwarden 0.0.9 state 1"));
+    assert!(older.contains("written by `chartwarden 0.0.9 state 1`") && older.contains("state_prefix"), "{older}");
     // What was read under other limits is not what this pipeline would have read.
     let mut other = stored.head.clone();
     let mut record = now.record().clone();
