@@ -50,3 +50,12 @@ fn secrets_come_from_files_and_are_not_shown() {
     let missing = with("sasl.password_file", "/nowhere/password");
     assert!(matches!(missing.check(), Err(PortError::Unavailable(text)) if text.contains("sasl.password_file")));
 }
+
+#[test]
+fn a_lanes_producer_gives_up_idle_connections_unless_told_otherwise() {
+    let idle = |config: &Config, lane| config.producer(lane).unwrap().get("connections.max.idle.ms").map(str::to_owned);
+    let shipped = Config::new("127.0.0.1:1", "g", "p");
+    assert_eq!(idle(&shipped, Some("p-lane-0")).as_deref(), Some("10000"));
+    assert_eq!(idle(&shipped, None), None, "the library's own");
+    assert_eq!(idle(&with("connections.max.idle.ms", "60000"), Some("p-lane-0")).as_deref(), Some("60000"));
+}
