@@ -12,7 +12,7 @@ use crate::world::World;
 /// Turns without a new tick after which nothing more will close.
 const QUIET_TURNS: u32 = 20;
 /// Turns after which a run will not come to an end.
-const TURNS_MAX: u32 = 1_000_000_000;
+const TURNS_MAX: u32 = 1_000_000;
 
 /// Where the records are.
 pub struct Place {
