@@ -12,6 +12,8 @@ use crate::stage::{Member, Stage, try_settle};
 const FAULTS: u32 = 12;
 /// Longer than the session of a member.
 const PAST_SESSION: Duration = Duration::from_secs(8);
+/// How long a lane may wait for a coordinator that has left: until idle connections are closed, and a little.
+const STALL_MAX: Duration = Duration::from_secs(20);
 /// How long a broker of a cluster may be away, in milliseconds.
 const AWAY_MAX_MS: u64 = 6_000;
 /// Members that may be at work together.
@@ -98,7 +100,7 @@ impl Round {
             self.strike(fault);
         }
         self.tend();
-        while try_settle(&mut self.members.iter_mut().map(|(_, member)| member).collect::<Vec<_>>()).is_err() {
+        while !self.settled() {
             self.tend();
         }
         self.members.iter_mut().for_each(|(_, member)| member.stop());
@@ -107,6 +109,16 @@ impl Round {
         let (left, ever) = self.stage.compacted();
         assert!(left < ever / 2, "{left} of {ever} records of the heads are left: too many for a compaction");
         say(&format!("{}: {} starts, {at_work} faults at work", self.name(), self.started));
+    }
+
+    /// Whether everybody has come to an end. In a cluster a lane may stand still for longer than that is looked for.
+    fn settled(&mut self) -> bool {
+        let looks = if self.stage.brokers.len() > 1 { 2 } else { 1 };
+        (0..looks).all(|look| {
+            sleep(STALL_MAX * look);
+            let mut members: Vec<_> = self.members.iter_mut().map(|(_, member)| member).collect();
+            try_settle(&mut members).is_ok()
+        })
     }
 
     fn name(&self) -> String {
