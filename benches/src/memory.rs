@@ -136,6 +136,10 @@ impl Source for MemorySource<'_> {
         None
     }
 
+    fn lane_count(&self) -> u32 {
+        self.next.len() as u32
+    }
+
     fn lag(&self, _lane: LaneId, _topic: TopicId) -> Option<u64> {
         None
     }

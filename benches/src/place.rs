@@ -41,6 +41,7 @@ impl Place {
         let mut config = Config::new(&self.bootstrap, own(spec.group()), own(spec.state_prefix()));
         config.input_topics = spec.inputs().iter().map(|input| name(&input.topic)).collect();
         config.reference_topics = spec.reference().iter().map(|(kind, topic)| (*kind, name(topic))).collect();
+        config.watches = spec.watches().iter().map(|watch| watch.name.clone()).collect();
         config.findings_topic = own(spec.findings_topic());
         config.dead_letter_topic = own(spec.dead_letter_topic());
         config

@@ -69,6 +69,17 @@ impl Archiver {
         Self::with(dir, Setup::of(spec), keys, follower, lanes)
     }
 
+    /// An archiver of the pipeline's lanes of watches, beside the lanes of users that are archived in `dir`.
+    pub fn of_watches(
+        dir: &Path,
+        spec: &PipelineSpec,
+        keys: Arc<PseudonymKeys>,
+        follower: Box<dyn Follower>,
+        lanes: &[LaneId],
+    ) -> Result<Self> {
+        Self::with(&dir.join(layout::WATCHES), Setup::of_watches(spec), keys, follower, lanes)
+    }
+
     pub(crate) fn with(
         dir: &Path,
         setup: Setup,

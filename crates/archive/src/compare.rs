@@ -9,12 +9,12 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::util::display::array_value_to_string;
 use base::Timestamp;
-use engine::Digests;
 use engine::ports::LaneId;
+use engine::{Digests, PipelineSpec};
 
 use crate::error::{Error, Result};
-use crate::findings::{ArchivedFinding, read_findings};
-use crate::layout::{FEATURES, PAIR_FEATURES, RunId};
+use crate::findings::{ArchivedFinding, findings_of};
+use crate::layout::{FEATURES, PAIR_FEATURES, RunId, WATCHES, watch_streams};
 use crate::limits::DIFFERENCES_MAX;
 use crate::read;
 use crate::replay::lanes_of;
@@ -30,6 +30,8 @@ pub struct Report {
     pub user_rows: u64,
     /// Feature rows of pairs.
     pub pair_rows: u64,
+    /// Rows of entities that are watched.
+    pub entity_rows: u64,
     /// Scores, of users and of pairs.
     pub scores: u64,
     /// Findings.
@@ -62,6 +64,31 @@ impl Report {
 /// are left out.
 pub fn compare(dir: &Path, captured: &Captured, now: &Digests) -> Result<Report> {
     let mut report = Report::default();
+    let streams = [PAIR_FEATURES.to_owned(), FEATURES.to_owned()];
+    compare_lanes(&mut report, dir, captured, &streams, now)?;
+    if report.runs == 0 {
+        let problem = "nothing to compare: the archive holds nothing that was told under this pipeline's definitions";
+        return Err(Error::Replay(problem.to_owned()));
+    }
+    Ok(report)
+}
+
+/// Adds to a report what a replay of the watches committed, compared with the archive.
+pub fn compare_watches(report: &mut Report, dir: &Path, spec: &PipelineSpec, captured: &Captured) -> Result<()> {
+    let dir = dir.join(WATCHES);
+    if !dir.exists() || captured.lanes.is_empty() {
+        return Ok(());
+    }
+    compare_lanes(report, &dir, captured, &watch_streams(spec), spec.digests())
+}
+
+fn compare_lanes(
+    report: &mut Report,
+    dir: &Path,
+    captured: &Captured,
+    streams: &[String],
+    now: &Digests,
+) -> Result<()> {
     let lanes: Vec<LaneId> = captured.lanes.keys().copied().collect();
     let mut foreign: BTreeMap<LaneId, Foreign> = BTreeMap::new();
     for (lane, runs) in lanes_of(dir, Some(&lanes))? {
@@ -69,14 +96,14 @@ pub fn compare(dir: &Path, captured: &Captured, now: &Digests) -> Result<Report>
         let (elsewhere, runs) = Foreign::of(dir, runs, now)?;
         report.runs += runs.len() as u64;
         report.foreign_runs += elsewhere.0.len() as u64;
-        for stream in [PAIR_FEATURES, FEATURES] {
+        for stream in streams {
             let mut waiting = by_tick(replayed, stream)?;
             waiting.retain(|end, _| !elsewhere.holds(*end));
             for run in &runs {
                 let Some(table) = read::stream(dir, run, stream)? else { continue };
                 for (end, batches) in split(&table.batches) {
                     let place = Place { lane, stream, end };
-                    compare_tick(&mut report, place, &batches, &waiting.remove(&end).unwrap_or_default())?;
+                    compare_tick(report, place, &batches, &waiting.remove(&end).unwrap_or_default())?;
                 }
             }
             for end in waiting.into_keys() {
@@ -86,13 +113,9 @@ pub fn compare(dir: &Path, captured: &Captured, now: &Digests) -> Result<Report>
         foreign.insert(lane, elsewhere);
     }
     let ours = |finding: &ArchivedFinding| foreign.get(&finding.lane).is_some_and(|f| !f.holds(finding.tick_end));
-    if report.runs == 0 {
-        let problem = "nothing to compare: the archive holds nothing that was told under this pipeline's definitions";
-        return Err(Error::Replay(problem.to_owned()));
-    }
-    let archived = read_findings(dir)?.into_iter().filter(ours).collect();
-    compare_findings(&mut report, archived, captured.findings().into_iter().filter(ours).collect());
-    Ok(report)
+    let archived = findings_of(dir)?.into_iter().filter(ours).collect();
+    compare_findings(report, archived, captured.findings().into_iter().filter(ours).collect());
+    Ok(())
 }
 
 /// The spans of a lane's ticks that were told under other definitions: after the first time, up to the second.
@@ -181,7 +204,12 @@ fn compare_tick(
     let replayed = concat_batches(&second.schema(), replayed)?;
     let rows = archived.num_rows() as u64;
     report.ticks += u64::from(place.stream == FEATURES);
-    *(if place.stream == FEATURES { &mut report.user_rows } else { &mut report.pair_rows }) += rows;
+    let counted = match place.stream {
+        FEATURES => &mut report.user_rows,
+        PAIR_FEATURES => &mut report.pair_rows,
+        _ => &mut report.entity_rows,
+    };
+    *counted += rows;
     if let Some(scores) = archived.column_by_name("score") {
         report.scores += (scores.len() - scores.null_count()) as u64;
     }
@@ -205,20 +233,19 @@ fn compare_tick(
         }
         let differs = |row: &usize| kept.slice(*row, 1).to_data() != now.slice(*row, 1).to_data();
         let row = (0..kept.len()).find(differs).unwrap_or_default();
-        let user = archived.column_by_name("user_key").and_then(|users| users.as_string_opt::<i32>());
-        let user = user.map_or("", |users| users.value(row));
+        // Behind the tick's end stands the key: a user's, or an entity's.
+        let key = archived.columns().get(1).and_then(|keys| keys.as_string_opt::<i32>());
+        let key = key.map_or("", |keys| keys.value(row));
         let (kept, now) = (array_value_to_string(kept, row)?, array_value_to_string(now, row)?);
-        report.differ(format!(
-            "{place}, user {user}, column `{}`: the archive has `{kept}`, the replay `{now}`",
-            field.name()
-        ));
+        report
+            .differ(format!("{place}, {key}, column `{}`: the archive has `{kept}`, the replay `{now}`", field.name()));
         return Ok(());
     }
     Ok(())
 }
 
 fn compare_findings(report: &mut Report, archived: Vec<ArchivedFinding>, replayed: Vec<ArchivedFinding>) {
-    report.findings = archived.len() as u64;
+    report.findings += archived.len() as u64;
     let mut replayed: BTreeMap<_, _> = replayed.into_iter().map(|finding| (finding.order(), finding)).collect();
     for finding in archived {
         let place = format!("finding {} of lane {}, tick {}", finding.ordinal, finding.lane, at(finding.tick_end));

@@ -39,8 +39,16 @@ pub(crate) fn finding_id(value: &[u8]) -> String {
     id.unwrap_or_default().to_owned()
 }
 
-/// Every archived finding, by (tick end, lane, ordinal).
+/// Every archived finding, by (tick end, lane, ordinal); at one tick and lane those of watches come last.
 pub fn read_findings(dir: &Path) -> Result<Vec<ArchivedFinding>> {
+    let mut findings = findings_of(dir)?;
+    findings.extend(findings_of(&dir.join(layout::WATCHES))?);
+    findings.sort_by_key(|finding| (finding.tick_end, finding.lane));
+    Ok(findings)
+}
+
+/// Those of the lanes whose files stand in a folder, by (tick end, lane, ordinal).
+pub(crate) fn findings_of(dir: &Path) -> Result<Vec<ArchivedFinding>> {
     let mut findings = Vec::new();
     for run in layout::runs(dir)? {
         let Some(table) = read::stream(dir, &run, FINDINGS)? else { continue };

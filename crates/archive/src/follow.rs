@@ -23,6 +23,10 @@ use crate::limits::{RUN_PARTS_MAX, RUN_RECORDS_MAX};
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
     pub(crate) inputs: Vec<InputSetup>,
+    /// Topics that its lanes read and that are not archived: what they hold follows from others' input.
+    pub(crate) derived: usize,
+    /// Streams of rows among its results.
+    pub(crate) rows: Vec<String>,
     pub(crate) tick: Millis,
     pub(crate) decode: DecodeOptions,
     pub(crate) reading: Digest,
@@ -47,10 +51,18 @@ impl Setup {
         });
         Self {
             inputs: inputs.collect(),
+            derived: 0,
+            rows: vec![layout::FEATURES.to_owned(), layout::PAIR_FEATURES.to_owned()],
             tick: spec.program().spec().tick,
             decode: spec.decode_options().clone(),
             reading: spec.digests().reading,
         }
+    }
+
+    /// What it needs of the pipeline's watches.
+    pub(crate) fn of_watches(spec: &PipelineSpec) -> Self {
+        let rows = layout::watch_streams(spec);
+        Self { inputs: Vec::new(), derived: rows.len(), rows, ..Self::of(spec) }
     }
 
     /// The streams the inputs carry, each once.
@@ -186,8 +198,9 @@ impl LaneFollow {
                 record.sequence
             )));
         }
-        if record.topics.len() != setup.inputs.len() || record.counts.len() != setup.inputs.len() {
-            let (stored, now) = (record.topics.len(), setup.inputs.len());
+        let topics = setup.inputs.len() + setup.derived;
+        if record.topics.len() != topics || record.counts.len() != topics {
+            let (stored, now) = (record.topics.len(), topics);
             return Err(unread(format!("it knows {stored} input topics and the pipeline has {now}")));
         }
         self.records.push_back((record, raw));

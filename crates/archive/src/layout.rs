@@ -2,13 +2,15 @@
 //!
 //! `stream=<s>/dt=YYYY-MM-DD/lane=NN-<first>-<last>.parquet` holds one stream of one lane over a run of whole journal
 //! records, `first` and `last` being their sequences. The file of stream `journal` is written last: a run without one
-//! does not count, and what there is of it is written again or removed. Reference rows belong to no lane:
+//! does not count, and what there is of it is written again or removed. Lanes of watches have the same in the folder
+//! `watches`. Reference rows belong to no lane:
 //! `stream=reference/dt=YYYY-MM-DD/<kind>=NN-<from>-<last>.parquet` with the offsets of a partition.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use base::{Millis, Timestamp};
+use engine::PipelineSpec;
 use engine::ports::LaneId;
 use reference::Kind;
 
@@ -21,6 +23,14 @@ pub(crate) const PAIR_FEATURES: &str = "pair_features";
 pub(crate) const FINDINGS: &str = "findings";
 pub(crate) const JOURNAL: &str = "journal";
 const REFERENCE: &str = "reference";
+
+/// Where in an archive the runs of lanes of watches stand, laid out as those of lanes of users.
+pub(crate) const WATCHES: &str = "watches";
+
+/// The streams of rows that lanes of watches give.
+pub(crate) fn watch_streams(spec: &PipelineSpec) -> Vec<String> {
+    spec.watches().iter().map(|watch| format!("{}{}", engine::WATCH_STREAM, watch.name)).collect()
+}
 
 /// A run of journal records of a lane: which, and under which day it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -23,9 +23,10 @@ mod store;
 mod table;
 #[cfg(test)]
 mod testing;
+mod watches;
 
 pub use archiver::{Archiver, LaneArchived, Progress};
-pub use compare::{Report, compare};
+pub use compare::{Report, compare, compare_watches};
 pub use error::{Error, Result};
 pub use feed::ArchiveFeed;
 pub use findings::{ArchivedFinding, read_findings, write_findings};
@@ -33,3 +34,4 @@ pub use recorded::{RecordedFeed, RecordedSource};
 pub use records::RecordFile;
 pub use replay::{ReplaySource, newest_records};
 pub use store::{Captured, CapturedLane, Keep};
+pub use watches::WatchSource;

@@ -132,6 +132,10 @@ impl Source for RecordedSource {
         Ok(())
     }
 
+    fn lane_count(&self) -> u32 {
+        1
+    }
+
     fn at_end(&self, _lane: LaneId, _topic: TopicId) -> Option<Offset> {
         None
     }

@@ -22,6 +22,8 @@ pub struct ReplaySource {
     dir: PathBuf,
     inputs: Vec<ReplayInput>,
     lanes: BTreeMap<LaneId, LaneReplay>,
+    /// In the archive, replayed or not.
+    lane_count: u32,
     captured: Arc<Mutex<Captured>>,
     keep: Keep,
     assigned: bool,
@@ -88,8 +90,9 @@ impl ReplaySource {
             let flows = vec![Flow::Read; inputs.len()];
             opened.insert(lane, LaneReplay { runs, read: 0, start, queues, flows });
         }
-        let (dir, captured) = (dir.to_path_buf(), Arc::default());
-        Ok(Self { dir, inputs, lanes: opened, captured, keep: Keep::default(), assigned: false, exhausted: false })
+        let lane_count = lanes_of(dir, None)?.last_key_value().map_or(0, |(last, _)| last.0 + 1);
+        let (dir, captured, keep) = (dir.to_path_buf(), Arc::default(), Keep::default());
+        Ok(Self { dir, inputs, lanes: opened, lane_count, captured, keep, assigned: false, exhausted: false })
     }
 
     /// Keeps this of what the replay commits.
@@ -188,6 +191,10 @@ impl Source for ReplaySource {
             *place = flow;
         }
         Ok(())
+    }
+
+    fn lane_count(&self) -> u32 {
+        self.lane_count
     }
 
     fn at_end(&self, _lane: LaneId, _topic: TopicId) -> Option<Offset> {

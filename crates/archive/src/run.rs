@@ -15,26 +15,27 @@ use events::Stream;
 use crate::error::{Error, Result};
 use crate::findings::finding_id;
 use crate::follow::{Run, Setup};
-use crate::layout::{self, FEATURES, FINDINGS, JOURNAL, PAIR_FEATURES, REJECTS, RunId};
+use crate::layout::{self, FINDINGS, JOURNAL, REJECTS, RunId};
 use crate::table::{self, Footer, schema, time_type};
 
 /// One stream of a run.
-struct Stock {
-    stream: &'static str,
+struct Stock<'a> {
+    stream: &'a str,
     schema: SchemaRef,
     batches: Vec<RecordBatch>,
 }
 
-impl Stock {
+impl Stock<'_> {
     fn rows(&self) -> usize {
         self.batches.iter().map(RecordBatch::num_rows).sum()
     }
 }
 
 /// Streams that a lane writes beside its journal.
-pub(crate) fn streams(setup: &Setup) -> Vec<&'static str> {
-    let inputs = setup.streams().into_iter().map(Stream::name);
-    inputs.chain([REJECTS, FEATURES, PAIR_FEATURES, FINDINGS]).collect()
+pub(crate) fn streams(setup: &Setup) -> Vec<&str> {
+    let inputs = setup.streams().into_iter().map(|stream| stream.name());
+    let rows = setup.rows.iter().map(String::as_str);
+    inputs.chain([REJECTS, FINDINGS]).chain(rows).collect()
 }
 
 /// Writes every file of a run that is not there yet.
@@ -46,7 +47,7 @@ pub(crate) fn write(dir: &Path, run: &Run, setup: &Setup) -> Result<RunId> {
         stocks.push(inputs(run, setup, stream)?);
     }
     stocks.push(rejects(run, setup)?);
-    for stream in [FEATURES, PAIR_FEATURES] {
+    for stream in &setup.rows {
         stocks.push(rows(run, stream)?);
     }
     stocks.push(findings(run)?);
@@ -103,7 +104,7 @@ pub(crate) fn input_schema(stream: Stream) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-fn inputs(run: &Run, setup: &Setup, stream: Stream) -> Result<Stock> {
+fn inputs(run: &Run, setup: &Setup, stream: Stream) -> Result<Stock<'static>> {
     let schema = input_schema(stream);
     let lane = i32::try_from(run.lane.0).unwrap_or(i32::MAX);
     let mut batches = Vec::new();
@@ -122,7 +123,7 @@ fn inputs(run: &Run, setup: &Setup, stream: Stream) -> Result<Stock> {
     Ok(Stock { stream: stream.name(), schema, batches })
 }
 
-fn rejects(run: &Run, setup: &Setup) -> Result<Stock> {
+fn rejects(run: &Run, setup: &Setup) -> Result<Stock<'static>> {
     let schema = schema(&[
         ("lane", DataType::Int32, false),
         ("topic", DataType::Utf8, false),
@@ -153,7 +154,7 @@ fn rejects(run: &Run, setup: &Setup) -> Result<Stock> {
 }
 
 /// Feature rows as they were committed, tick after tick.
-fn rows(run: &Run, stream: &'static str) -> Result<Stock> {
+fn rows<'a>(run: &Run, stream: &'a str) -> Result<Stock<'a>> {
     let mut batches = Vec::new();
     for (_, _, message) in run.results.iter().filter(|(name, _, _)| name == stream) {
         batches.extend(ipc(run, &message.value)?);
@@ -179,7 +180,7 @@ pub(crate) fn decode_ipc(bytes: &[u8]) -> std::result::Result<Vec<RecordBatch>, 
     StreamReader::try_new(bytes, None)?.collect()
 }
 
-fn findings(run: &Run) -> Result<Stock> {
+fn findings(run: &Run) -> Result<Stock<'static>> {
     let schema = schema(&[
         ("lane", DataType::Int32, false),
         ("tick_end", time_type(), false),
@@ -212,7 +213,7 @@ fn findings(run: &Run) -> Result<Stock> {
     Ok(Stock { stream: FINDINGS, schema, batches })
 }
 
-fn journal(run: &Run) -> Result<Stock> {
+fn journal(run: &Run) -> Result<Stock<'static>> {
     let schema = schema(&[
         ("lane", DataType::Int32, false),
         ("sequence", DataType::Int64, false),

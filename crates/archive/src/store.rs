@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use base::Timestamp;
 use engine::State;
 use engine::ports::{LaneId, LaneStore, Message, PortError, StoredPane, Tier, Transaction};
+use events::TopicId;
 
 use crate::findings::{ArchivedFinding, finding_id};
 use crate::follow::result_key;
@@ -35,6 +36,8 @@ pub struct CapturedLane {
     pub results: Vec<Message>,
     /// Journal records, oldest first, as JSON.
     pub journal: Vec<Vec<u8>>,
+    /// What it told watches.
+    pub crossings: Vec<(TopicId, LaneId, Message)>,
     /// State, if that is kept.
     pub state: State,
 }
@@ -92,6 +95,7 @@ impl LaneStore for CapturingStore {
             Keep::Results => {
                 lane.results.extend(transaction.results);
                 lane.journal.extend(transaction.journal.into_iter().map(|message| message.value));
+                lane.crossings.extend(transaction.crossings);
             }
         }
         Ok(())

@@ -46,8 +46,8 @@ pub(crate) fn write(path: &Path, schema: &SchemaRef, batches: &[RecordBatch], fo
     for batch in batches {
         writer.write(batch).map_err(parquet)?;
     }
-    let file = writer.into_inner().map_err(parquet)?;
-    file.sync_all().map_err(Error::disk(&temporary, "flushing it to the disk"))?;
+    writer.finish().map_err(parquet)?;
+    writer.inner().sync_all().map_err(Error::disk(&temporary, "flushing it to the disk"))?;
     fs::rename(&temporary, path).map_err(Error::disk(path, "giving it its name"))?;
     let folder_file = File::open(folder).map_err(Error::disk(folder, "opening the folder"))?;
     folder_file.sync_all().map_err(Error::disk(folder, "flushing the folder to the disk"))?;

@@ -110,6 +110,9 @@ impl Source for Logs {
         self.flows[topic.index()] = flow;
         Ok(())
     }
+    fn lane_count(&self) -> u32 {
+        1
+    }
     fn at_end(&self, _: LaneId, topic: TopicId) -> Option<Offset> {
         let next = self.next[topic.index()];
         (next == self.end(topic.index())).then_some(Offset(offset(next)))

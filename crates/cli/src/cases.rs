@@ -19,8 +19,13 @@ pub(crate) struct Case {
     pub(crate) case: String,
     /// Identifier of its first finding.
     pub(crate) finding: String,
-    /// Pseudonym of the user.
-    pub(crate) user: String,
+    /// Pseudonym of the user or entity it is about.
+    pub(crate) subject: String,
+    /// What it is, where it is no user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) entity: Option<String>,
+    /// Pseudonyms of the users involved.
+    pub(crate) users: Vec<String>,
     /// When it was opened, and the newest finding about it.
     pub(crate) opened: Timestamp,
     pub(crate) last: Timestamp,
@@ -49,6 +54,9 @@ pub(crate) fn cases<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<Vec<Cas
             Some(case) => {
                 case.findings += 1;
                 case.last = case.last.max(view.tick_end);
+                let known = |user: &String| !case.users.contains(user);
+                let new: Vec<_> = users(&view).into_iter().filter(known).collect();
+                case.users.extend(new);
                 if view.activity != Activity::Closed && view.score >= case.score {
                     (case.score, case.threshold) = (view.score, view.open_score);
                     (case.title, case.reasons) = (view.title, view.sentences);
@@ -62,11 +70,21 @@ pub(crate) fn cases<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<Vec<Cas
     Ok(cases)
 }
 
+/// The users a finding names.
+fn users(view: &FindingView) -> Vec<String> {
+    match view.entity {
+        None => vec![view.subject.clone()],
+        Some(_) => view.evidence.iter().map(|pair| pair.other.key().to_owned()).collect(),
+    }
+}
+
 fn begun(view: FindingView) -> Case {
     Case {
-        case: view.case_id,
-        finding: view.id,
-        user: view.user_key,
+        case: view.case_id.clone(),
+        finding: view.id.clone(),
+        users: users(&view),
+        subject: view.subject,
+        entity: view.entity,
         opened: view.opened,
         last: view.tick_end,
         severity: view.severity.caption(),
@@ -91,7 +109,7 @@ pub(crate) fn table(cases: &[Case], plain: bool) -> String {
         table.set_width(160);
     }
     let with_truth = cases.iter().any(|case| case.truth.is_some());
-    let mut header = vec!["opened", "user", "severity", "score", "why"];
+    let mut header = vec!["opened", "who or what", "severity", "score", "why"];
     if with_truth {
         header.push("known only to the simulator");
     }
@@ -102,7 +120,7 @@ pub(crate) fn table(cases: &[Case], plain: bool) -> String {
         let why = std::iter::once(case.title.as_str()).chain(reasons).collect::<Vec<_>>().join("; ");
         let mut row = vec![
             shown_time(case.opened),
-            short(&case.user),
+            short(&case.subject),
             case.severity.to_owned(),
             // A score below the threshold opened nothing: beside a grave rule it would only confuse.
             if case.score < case.threshold { "rule".to_owned() } else { format!("{:.2}", case.score) },

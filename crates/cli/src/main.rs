@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod anchor;
+mod archivers;
 mod cases;
 mod casework;
 mod cluster;
@@ -23,6 +24,7 @@ mod town;
 mod training;
 mod view;
 mod voice;
+mod watching;
 
 use commands::{
     check, columns, demo, evaluate, explain, ledger as log, record, rekey, replay, run, simulate, topics, train,

@@ -229,6 +229,10 @@ impl Source for MemorySource {
         None
     }
 
+    fn lane_count(&self) -> u32 {
+        self.recorders.len() as u32
+    }
+
     fn lag(&self, lane: LaneId, topic: TopicId) -> Option<u64> {
         self.play.borrow().queues.get(&(lane.0, topic)).map(|queue| queue.len() as u64)
     }

@@ -8,7 +8,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, Timestam
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, TimeUnit};
 use base::{Millis, Timestamp};
 use features::Lane;
-use findings::{Cases, Contribution, PairEvidence, Step, Tick};
+use findings::{Cases, Contribution, Other, PairEvidence, Step, Tick};
 use reference::{Pins, Reference};
 use risk::Scorer;
 
@@ -98,14 +98,14 @@ impl Judge {
                 Vec::new()
             }
         };
-        let evidence = |user: &str| match lane.borrow_mut().evidence(user, reference, pins) {
-            Ok(rows) => pair_evidence(&rows),
+        let patients = |user: &str| match lane.borrow_mut().evidence(user, reference, pins) {
+            Ok(rows) => evidence(&rows),
             Err(error) => {
                 failed.borrow_mut().get_or_insert(crate::Error::from(error));
                 Vec::new()
             }
         };
-        let tick = Tick { end, features: rows, scores, explain: &explain, evidence: &evidence };
+        let tick = Tick { end, features: rows, scores, explain: &explain, evidence: &patients };
         let step = self.cases.step(&tick)?;
         match failed.into_inner() {
             Some(error) => Err(error),
@@ -165,26 +165,34 @@ const FLAGS: [(&str, &str); 12] = [
     ("explained_later", "explained later"),
 ];
 
-const ACTIONS: [(&str, &str); 5] = [
+/// Counts of evidence, in words.
+const ACTIONS: [(&str, &str); 8] = [
     ("reads", "read"),
     ("writes", "write"),
     ("deletes", "delete"),
     ("takeouts", "print or export"),
     ("overrides", "override"),
+    ("failures", "failed"),
+    ("sign_ins", "signed in"),
+    ("denials", "denied"),
 ];
 
-/// The rows of the pipeline's evidence SQL as evidence; columns that it does not give are left out.
-fn pair_evidence(rows: &RecordBatch) -> Vec<PairEvidence> {
+/// Rows about two, the subject of a case and another, as evidence: of the pipeline's evidence SQL or of a watch's users.
+/// Columns that it does not give are left out.
+pub(crate) fn evidence(rows: &RecordBatch) -> Vec<PairEvidence> {
     let number = |name: &str, row: usize| {
         let column = rows.column_by_name(name)?;
         let column = arrow::compute::cast(column, &DataType::Int64).ok()?;
         let column = column.as_primitive_opt::<Int64Type>()?;
         column.is_valid(row).then(|| column.value(row))
     };
-    let Some(patients) = rows.column_by_name("patient_key").and_then(|column| column.as_string_opt::<i32>()) else {
+    let is_user = rows.schema().fields().get(1).is_some_and(|field| field.name() == "user_key");
+    let (name, other): (_, fn(String) -> Other) =
+        if is_user { ("user_key", Other::User) } else { ("patient_key", Other::Patient) };
+    let Some(others) = rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>()) else {
         return Vec::new();
     };
-    let evidence = patients.iter().enumerate().filter_map(|(row, patient)| {
+    let evidence = others.iter().enumerate().filter_map(|(row, key)| {
         let time = |name| number(name, row).map(Timestamp::from_millis);
         let rung = number("rung", row).and_then(|rung| RUNGS.get(usize::try_from(rung).ok()?));
         let actions = ACTIONS.iter().filter_map(|(column, word)| {
@@ -192,12 +200,12 @@ fn pair_evidence(rows: &RecordBatch) -> Vec<PairEvidence> {
         });
         let flags = FLAGS.iter().filter(|(column, _)| number(column, row).is_some_and(|flag| flag > 0));
         Some(PairEvidence {
-            patient_key: patient?.to_owned(),
+            other: other(key?.to_owned()),
             first_time: time("first_ms")?,
             last_time: time("last_ms")?,
             accesses: number("events", row).unwrap_or(0),
             actions: actions.collect(),
-            reason: (*rung.unwrap_or(&"unknown")).to_owned(),
+            reason: (*rung.unwrap_or(if is_user { &"" } else { &"unknown" })).to_owned(),
             score: number("score", row).unwrap_or(0) as f64 / MICROS,
             flags: flags.map(|(_, words)| (*words).to_owned()).collect(),
         })

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base::{Millis, Timestamp};
 use events::TopicId;
+use findings::Finding;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Histogram, HistogramOpts, HistogramTimer, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
@@ -12,6 +13,7 @@ use prometheus::{
 
 use crate::error::Result;
 use crate::ports::{LaneId, Source};
+use crate::progress::WatchProgress;
 use crate::spec::{Input, PipelineSpec};
 use crate::worker::{Done, Worker};
 
@@ -89,6 +91,9 @@ pub struct Metrics {
     archived: IntGaugeVec,
     sink_failures: IntCounterVec,
     key_age: IntGauge,
+    watch_last: IntGaugeVec,
+    watch_waiting: IntGaugeVec,
+    watch_lag: IntGaugeVec,
     rekeyed: IntCounterVec,
     rekey_lag: IntGaugeVec,
     rekey_skew: IntGauge,
@@ -201,6 +206,17 @@ impl Metrics {
             )?,
             sink_failures,
             key_age: single("pseudonym_key_age_seconds", "Age of the pseudonym key file.")?,
+            watch_last: gauge(
+                "watch_last_step_timestamp_seconds",
+                "Up to where every lane has spoken to a lane of watches: one that is down holds it back.",
+                &["lane"],
+            )?,
+            watch_waiting: gauge(
+                "watch_waiting_steps",
+                "Steps that wait until every lane has spoken of them.",
+                &["lane"],
+            )?,
+            watch_lag: gauge("watch_lag_records", "Records that a lane of watches has not read yet.", &["lane"])?,
             rekeyed: counter("rekey_records_total", "Records that `rekey` copied, by whose they are.", &["outcome"])?,
             rekey_lag: gauge("rekey_lag_records", "Records that `rekey` has not copied yet.", &["topic"])?,
             rekey_skew: single("rekey_skew_seconds", "How far source partitions of `rekey` lie apart in event time.")?,
@@ -327,10 +343,32 @@ impl Metrics {
         self.rows.with_label_values(&["user"]).inc_by(done.user_rows);
         self.rows.with_label_values(&["pair"]).inc_by(done.pair_rows);
         done.scores.iter().for_each(|score| self.scores.observe(*score));
-        for finding in &done.findings {
-            let known = |rule: &&String| spec.rules().iter().any(|known| known.id == **rule);
+        self.found(spec, &done.findings);
+    }
+
+    pub(crate) fn found(&self, spec: &PipelineSpec, findings: &[Finding]) {
+        for finding in findings {
+            let known = |rule: &&String| spec.all_rules().any(|known| known.id == **rule);
             let rule = finding.rules.iter().find(known).map_or("model", String::as_str);
             self.findings.with_label_values(&[finding.severity.caption(), rule]).inc();
+        }
+    }
+
+    pub(crate) fn watched(&self, lane: LaneId, seen: &WatchProgress) {
+        let name = lane.to_string();
+        if let Some(watermark) = seen.watermark {
+            self.watch_last.with_label_values(&[&name]).set(watermark.millis() / 1_000);
+        }
+        self.watch_waiting.with_label_values(&[&name]).set(i64::try_from(seen.waiting).unwrap_or(i64::MAX));
+        if let Some(lag) = seen.lag {
+            self.watch_lag.with_label_values(&[&name]).set(i64::try_from(lag).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Takes away what is said of a lane of watches that is no longer here.
+    pub(crate) fn forget_watch(&self, lane: LaneId) {
+        for vec in [&self.watch_last, &self.watch_waiting, &self.watch_lag] {
+            drop(vec.remove_label_values(&[&lane.to_string()]));
         }
     }
 

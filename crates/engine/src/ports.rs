@@ -114,6 +114,9 @@ pub trait Source {
     /// idle decisions come from the journal.
     fn at_end(&self, lane: LaneId, topic: TopicId) -> Option<Offset>;
 
+    /// How many lanes there are in all, here and elsewhere.
+    fn lane_count(&self) -> u32;
+
     /// The journal that a replay of the lane must follow, oldest record first. Live sources have none: they write it.
     fn journal(&mut self, _lane: LaneId) -> Result<Option<Vec<JournalRecord>>, PortError> {
         Ok(None)
@@ -180,6 +183,8 @@ pub struct Transaction {
     pub head: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// Journal records, oldest first.
     pub journal: Vec<Message>,
+    /// What watches are told: which watch, which lane of it, and the record.
+    pub crossings: Vec<(TopicId, LaneId, Message)>,
     /// Next position to report for each input topic, in the order of [`TopicId`].
     pub positions: Vec<Offset>,
     /// Panes stored before it count no more: the lane's state was computed anew.
@@ -194,6 +199,7 @@ impl Transaction {
         self.findings.iter().map(message).sum::<usize>()
             + self.results.iter().map(message).sum::<usize>()
             + self.journal.iter().map(message).sum::<usize>()
+            + self.crossings.iter().map(|(_, _, crossing)| message(crossing)).sum::<usize>()
             + self.dead_letters.iter().map(letter).sum::<usize>()
             + self.panes.iter().map(|(_, pane)| pane.bytes.len()).sum::<usize>()
             + self.head.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum::<usize>()

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use base::Timestamp;
 use events::TopicId;
+use findings::Finding;
 
 use crate::ports::LaneId;
 use crate::worker::{Done, Worker};
@@ -45,6 +46,31 @@ pub struct Snapshot {
     pub findings: u64,
     /// Title and first sentence of the newest finding.
     pub last_finding: Option<(String, String)>,
+    /// Lanes of watches of this process.
+    pub watches: BTreeMap<LaneId, WatchProgress>,
+}
+
+/// Where one lane of watches stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WatchProgress {
+    /// Up to where every lane of users has spoken to it.
+    pub watermark: Option<Timestamp>,
+    /// Open cases.
+    pub open_cases: usize,
+    /// Steps that wait for lanes that have not spoken of them.
+    pub waiting: usize,
+    /// Records not yet read, as far as known.
+    pub lag: Option<u64>,
+}
+
+impl Snapshot {
+    fn found(&mut self, findings: &[Finding]) {
+        self.findings += findings.len() as u64;
+        if let Some(finding) = findings.last() {
+            let sentence = finding.sentences.first().cloned().unwrap_or_default();
+            self.last_finding = Some((finding.title.clone(), sentence));
+        }
+    }
 }
 
 /// A place that the engine writes and others read.
@@ -63,11 +89,7 @@ impl Progress {
         snapshot.ticks += done.ticks;
         snapshot.rows.0 += done.user_rows;
         snapshot.rows.1 += done.pair_rows;
-        snapshot.findings += done.findings.len() as u64;
-        if let Some(finding) = done.findings.last() {
-            let sentence = finding.sentences.first().cloned().unwrap_or_default();
-            snapshot.last_finding = Some((finding.title.clone(), sentence));
-        }
+        snapshot.found(&done.findings);
         let record = worker.last_record();
         let topics = record.map_or(0, |record| record.topics.len());
         let walkers = || (0..topics).map(|topic| worker.lane().walker(TopicId(topic as u8)));
@@ -82,6 +104,16 @@ impl Progress {
             waits_for_reference: waits,
         };
         snapshot.lanes.insert(lane, seen);
+    }
+
+    pub(crate) fn watched(&self, lane: LaneId, seen: WatchProgress, findings: &[Finding]) {
+        let mut snapshot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        snapshot.found(findings);
+        snapshot.watches.insert(lane, seen);
+    }
+
+    pub(crate) fn forget_watch(&self, lane: LaneId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).watches.remove(&lane);
     }
 
     pub(crate) fn lanes(&self, ours: Vec<LaneId>) {

@@ -9,15 +9,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base::Timestamp;
-use events::PseudonymKeys;
-use features::{JournalRecord, Tier};
+use base::{Millis, Timestamp};
+use events::{PseudonymKeys, TopicId};
+use features::{Crossing, JournalRecord, Tier};
 use reference::Pins;
 
 use crate::error::{Error, Result};
 use crate::ports::{LaneId, LaneStore, Message, PortError, StoredPane, Transaction};
 use crate::spec::PipelineSpec;
-use crate::worker::{CASE, JOURNAL, Worker, newest_record, with_prefix};
+use crate::worker::{CASE, JOURNAL, Worker, journal_entry, newest_record, with_prefix};
 
 /// What the commits of one lane amount to, kept in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct State {
     pub head: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Sealed panes.
     pub panes: BTreeMap<(Tier, Timestamp), Vec<u8>>,
+    /// What watches were told, as far back as any may look, and some time for those that are behind.
+    pub crossings: BTreeMap<(Timestamp, TopicId, LaneId), Message>,
 }
 
 impl State {
@@ -38,6 +40,15 @@ impl State {
             };
         }
         self.panes.extend(transaction.panes.into_iter().map(|(tier, pane)| ((tier, pane.end), pane.bytes)));
+        self.crossings.extend(
+            transaction.crossings.into_iter().filter_map(|(watch, lane, crossing)| {
+                Some(((Crossing::end_of(&crossing.key)?, watch, lane), crossing))
+            }),
+        );
+        if let Some(((newest, ..), _)) = self.crossings.last_key_value() {
+            let first = *newest - features::limits::WATCH_SIZE_MAX - features::limits::WATCH_SPREAD_MAX;
+            self.crossings = self.crossings.split_off(&(first, TopicId(0), LaneId(0)));
+        }
     }
 
     /// Forgets panes that are no longer needed.
@@ -107,9 +118,43 @@ impl Former {
         with_prefix(&self.head, CASE).count()
     }
 
+    /// The transaction after which a lane of watches is of `spec`: its cases are carried over, and its windows are filled
+    /// again by what lanes repeat when they are renewed.
+    pub fn renewed_watches(&self, spec: &PipelineSpec) -> Result<Transaction> {
+        self.fits(spec)?;
+        let record = JournalRecord { tiers: BTreeMap::new(), ..self.raised(spec) };
+        let (key, value) = journal_entry(&record)?;
+        Ok(Transaction {
+            head: BTreeMap::from([(JOURNAL.to_vec(), Some(value.clone()))]),
+            positions: record.topics.iter().map(|topic| topic.position).collect(),
+            journal: vec![Message { key, value, headers: Vec::new() }],
+            renewed: true,
+            ..Transaction::default()
+        })
+    }
+
+    /// Its newest record under other definitions, with a raised epoch and the cases that are open.
+    fn raised(&self, spec: &PipelineSpec) -> JournalRecord {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        JournalRecord {
+            sequence: self.record.sequence + 1,
+            pins: None,
+            digests: spec.digests().clone(),
+            epoch: self.record.epoch + 1,
+            carried: Some(with_prefix(&self.head, CASE).map(|(key, case)| (key, text(case))).collect()),
+            ..self.record.clone()
+        }
+    }
+
     /// The transaction that puts `computed`, which a replay under `spec` came to, in the place of what is stored. It has
-    /// been restored from once when this returns.
-    pub fn renewed(&self, spec: &PipelineSpec, keys: &Arc<PseudonymKeys>, computed: State) -> Result<Transaction> {
+    /// been restored from once when this returns. Every lane of watches has closed the steps up to `watched_to`.
+    pub fn renewed(
+        &self,
+        spec: &PipelineSpec,
+        keys: &Arc<PseudonymKeys>,
+        computed: State,
+        watched_to: Option<Timestamp>,
+    ) -> Result<Transaction> {
         self.fits(spec)?;
         let refused = |problem: String| Error::Renewal { lane: self.lane, problem };
         let bytes = computed.head.get(JOURNAL).ok_or_else(|| refused("the replay closed no tick".to_owned()))?;
@@ -121,17 +166,8 @@ impl Former {
             return Err(refused(format!("its last tick is {stored}, the replay's is {now}")));
         }
         let cases: BTreeMap<String, Vec<u8>> = with_prefix(&self.head, CASE).collect();
-        let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
-        let record = JournalRecord {
-            sequence: self.record.sequence + 1,
-            pins: None,
-            tiers: replayed.tiers,
-            digests: spec.digests().clone(),
-            epoch: self.record.epoch + 1,
-            carried: Some(cases.iter().map(|(user, case)| (user.clone(), text(case))).collect()),
-            ..self.record.clone()
-        };
-        let value = serde_json::to_vec(&record).map_err(|error| Error::Law(format!("journal: {error}")))?;
+        let record = JournalRecord { tiers: replayed.tiers, ..self.raised(spec) };
+        let (key, value) = journal_entry(&record)?;
         let mut state = computed;
         state.head.retain(|key, _| !key.starts_with(CASE));
         state.head.extend(cases.into_iter().map(|(user, case)| ([CASE, user.as_bytes()].concat(), case)));
@@ -139,16 +175,22 @@ impl Former {
         for tier in Tier::ALL {
             state.trim(tier, record.tiers.get(tier.name()).map_or(Timestamp::MAX, |needed| needed.first));
         }
-        Worker::open(self.lane, spec, keys, Box::new(state.clone()), &[], Pins::default(), None)?;
+        Worker::open(self.lane, spec, keys, Box::new(state.clone()), 1, &[], Pins::default(), None)?;
         let gone = self.head.keys().filter(|key| !state.head.contains_key(*key)).map(|key| (key.clone(), None));
         let mut head: BTreeMap<_, _> = gone.collect();
         head.extend(state.head.into_iter().map(|(key, value)| (key, Some(value))));
         let panes = state.panes.into_iter().map(|((tier, end), bytes)| (tier, StoredPane { end, bytes }));
+        // Under other definitions, watches are told again what their windows hold and what they have not looked at.
+        let size = spec.program().spec().watches.iter().map(|watch| watch.size).max().unwrap_or(Millis(0));
+        let first = watched_to.map_or(Timestamp::MIN, |step| step - size);
+        let repeats = |end: Timestamp| !self.is_of(spec) && end > first;
+        let crossings = state.crossings.into_iter().filter(|((end, ..), _)| repeats(*end));
         Ok(Transaction {
             panes: panes.collect(),
+            crossings: crossings.map(|((_, watch, lane), crossing)| (watch, lane, crossing)).collect(),
             head,
             positions: record.topics.iter().map(|topic| topic.position).collect(),
-            journal: vec![Message { key: record.sequence.to_string().into_bytes(), value, headers: Vec::new() }],
+            journal: vec![Message { key, value, headers: Vec::new() }],
             renewed: true,
             ..Transaction::default()
         })

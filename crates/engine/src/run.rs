@@ -17,13 +17,14 @@ use crate::error::{Error, Result};
 use crate::idle::Quiet;
 use crate::limits::{
     AHEAD_MAX, AHEAD_RESUME, COMMIT_BUDGET, DEAD_LETTERS_MAX, DEAD_LETTERS_WAIT, OPEN_ROWS_HOLD, POLL_WAIT,
-    REFERENCE_POLL, REOPEN_PAUSE, REOPENS_MAX,
+    REFERENCE_POLL,
 };
 use crate::metrics::{Metrics, Stage};
 use crate::ports::{Flow, LaneId, PortError, ReferenceFeed, Source, Wake};
 use crate::progress::Progress;
 use crate::spec::PipelineSpec;
 use crate::stopwatch::Stopwatch;
+use crate::troubles::Troubles;
 use crate::worker::Worker;
 
 /// The main path of one process.
@@ -41,16 +42,8 @@ pub struct Engine<'a> {
     genesis: Option<Pins>,
     reference_asked: Timestamp,
     exhausted: bool,
-    /// Lanes that failed for a reason that passes; gone from here once they have committed again.
-    troubled: BTreeMap<LaneId, Trouble>,
+    troubles: Troubles,
     crew: Crew,
-}
-
-/// A lane that is to be opened again.
-#[derive(Clone, Copy)]
-struct Trouble {
-    since: Stopwatch,
-    times: u32,
 }
 
 /// A lane of ours.
@@ -87,7 +80,7 @@ impl<'a> Engine<'a> {
             genesis: None,
             reference_asked: Timestamp::MIN,
             exhausted: false,
-            troubled: BTreeMap::new(),
+            troubles: Troubles::default(),
             crew: Crew::new(),
         }
     }
@@ -98,10 +91,7 @@ impl<'a> Engine<'a> {
         while !stop.load(Ordering::Relaxed) && (!self.exhausted || self.has_ticks()) {
             self.step()?;
         }
-        let Some(lane) = self.troubled.keys().find(|lane| !self.lanes.contains_key(lane)) else { return Ok(()) };
-        let what =
-            format!("stopped while lane {lane} waited to be opened again: its last commit may not have got through");
-        Err(PortError::Unavailable(what).into())
+        self.troubles.none_waits(|lane| self.lanes.contains_key(&lane))
     }
 
     /// One turn: read, walk, decide, close, commit, pace.
@@ -115,7 +105,7 @@ impl<'a> Engine<'a> {
                 Wake::Assigned(lanes) => lanes.iter().try_for_each(|lane| self.take_up(*lane, now))?,
                 Wake::Revoked(lanes) => {
                     for lane in lanes {
-                        self.troubled.remove(&lane);
+                        self.troubles.over(lane);
                         self.give_up(lane, "given to another consumer");
                     }
                 }
@@ -161,8 +151,8 @@ impl<'a> Engine<'a> {
         let genesis = self.genesis()?;
         let store = self.source.open(lane)?;
         let start = self.source.log_start(lane)?;
-        let guide = self.source.journal(lane)?;
-        let worker = Worker::open(lane, self.spec, &self.keys, store, &start, genesis, guide)?;
+        let (guide, lanes) = (self.source.journal(lane)?, self.source.lane_count());
+        let worker = Worker::open(lane, self.spec, &self.keys, store, lanes, &start, genesis, guide)?;
         self.source.start(lane, &worker.resume())?;
         tracing::info!(lane = lane.0, ms = watch.millis(), tick = ?worker.lane().last_tick(), "lane taken up");
         let topics = self.spec.inputs().len();
@@ -170,33 +160,14 @@ impl<'a> Engine<'a> {
         Ok(Owned { worker, quiet, flows, committed_at: now, blocked_until: None, turns: 0 })
     }
 
-    /// A lane could not be opened or committed. Nothing of what was not committed counts, so it begins again from what
-    /// is stored: if another process has it, there; if the trouble passes, here.
     fn lost(&mut self, lane: LaneId, error: PortError) -> Result<()> {
-        let text = match error {
-            PortError::Fenced(_) => {
-                tracing::warn!(lane = lane.0, "another owner has the lane");
-                self.give_up(lane, "fenced by another owner");
-                return Ok(());
-            }
-            PortError::Unavailable(text) => text,
-            error => return Err(error.into()),
-        };
-        let times = self.troubled.get(&lane).map_or(0, |trouble| trouble.times) + 1;
-        if times > REOPENS_MAX {
-            return Err(PortError::Unavailable(text).into());
-        }
-        tracing::warn!(lane = lane.0, times, problem = text, "the lane will be opened again");
-        self.give_up(lane, "its last commit did not get through");
-        self.troubled.insert(lane, Trouble { since: Stopwatch::start(), times });
+        let why = self.troubles.note(lane, error)?;
+        self.give_up(lane, why);
         Ok(())
     }
 
     fn open_again(&mut self, now: Timestamp) -> Result<()> {
-        let waits = |(lane, trouble): (&LaneId, &Trouble)| {
-            (!self.lanes.contains_key(lane) && trouble.since.elapsed() >= REOPEN_PAUSE).then_some(*lane)
-        };
-        let due: Vec<LaneId> = self.troubled.iter().filter_map(waits).collect();
+        let due = self.troubles.due(|lane| self.lanes.contains_key(&lane));
         due.into_iter().try_for_each(|lane| self.take_up(lane, now))
     }
 
@@ -376,7 +347,7 @@ impl<'a> Engine<'a> {
             }
             self.metrics.checkpoint(*lane, now - owned.committed_at);
             if done.ticks > 0 {
-                self.troubled.remove(lane);
+                self.troubles.over(*lane);
                 self.metrics.committed(owned.quiet.newest().map(|newest| self.clock.now() - newest));
             }
             owned.turns += 1;

@@ -11,8 +11,10 @@ use std::sync::Arc;
 use base::{Digest, Millis};
 use events::schema::Stream;
 use events::{DecodeOptions, Format, Networks};
-use features::{BaselineSpec, Digests, Program, ProgramSpec, ScoringSpec, SeenSpec, SqlText, WindowSize, WindowSpec};
-use findings::{FeatureMeaning, Origin, Policy, Rule};
+use features::{
+    BaselineSpec, Digests, Program, ProgramSpec, ScoringSpec, SeenSpec, SqlText, WatchSpec, WindowSize, WindowSpec,
+};
+use findings::{Cases, FeatureMeaning, Origin, Policy, Rule, Subject};
 use risk::Model;
 use sha2::{Digest as _, Sha256};
 
@@ -57,6 +59,17 @@ pub struct Input {
     pub lateness: Millis,
 }
 
+/// Entities that many users meet, and the rules that speak of them.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// Name, as in the topic that lanes tell it by.
+    pub name: String,
+    /// What its cases are about.
+    pub subject: Subject,
+    /// Rules over its entities.
+    pub rules: Vec<Rule>,
+}
+
 /// The models in use. Without them features are computed and recorded, and nothing is scored.
 #[derive(Clone, Debug, Default)]
 pub struct Models {
@@ -84,11 +97,12 @@ pub struct PipelineSpec {
     model_paths: Option<(PathBuf, PathBuf)>,
     policy: Policy,
     rules: Vec<Rule>,
+    watches: Vec<Watch>,
     digests: Digests,
 }
 
 /// Name and version of the engine and of the layout of its state: state of another one is refused.
-pub const ENGINE: &str = concat!("chartwarden ", env!("CARGO_PKG_VERSION"), " state 3");
+pub const ENGINE: &str = concat!("chartwarden ", env!("CARGO_PKG_VERSION"), " state 4");
 
 /// Whether the models a pipeline names must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,6 +224,23 @@ impl PipelineSpec {
     /// Rules.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// What is watched beside users.
+    pub fn watches(&self) -> &[Watch] {
+        &self.watches
+    }
+
+    /// Rules about users and about entities.
+    pub fn all_rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().chain(self.watches.iter().flat_map(|watch| &watch.rules))
+    }
+
+    /// A lane's cases about the entities of a watch: none is open.
+    pub(crate) fn watch_cases(&self, place: usize) -> findings::Result<Cases> {
+        let watch = &self.watches[place];
+        let (policy, rules) = (self.policy.clone(), watch.rules.clone());
+        Cases::about(watch.subject.clone(), policy, rules, self.origin(), self.program.watch_schema(place))
     }
 
     /// What defines the pipeline's results.
@@ -369,14 +400,17 @@ impl Reader<'_> {
             model_paths: model_paths.map(|(pair, user)| (self.folder.join(pair), self.folder.join(user))),
             policy: raw.cases.policy(),
             rules,
+            watches: raw.watch.iter().map(raw::RawWatch::checked).collect(),
             digests,
         };
         let schema = spec.program.user_schema();
         let checked =
             findings::Cases::new(spec.policy.clone(), spec.rules.clone(), spec.meanings(), spec.origin(), schema);
-        if let Err(error) = checked {
+        let watched = (0..spec.watches.len()).map(|place| ("[[watch]]", spec.watch_cases(place)));
+        for (place, checked) in std::iter::once(("[cases]", checked)).chain(watched) {
+            let Err(error) = checked else { continue };
             for line in error.to_string().lines() {
-                let at = self.line_of(file, text, "[cases]");
+                let at = self.line_of(file, text, place);
                 self.problem(at, line.trim().to_owned(), None);
             }
         }
@@ -412,6 +446,18 @@ impl Reader<'_> {
             users: self.sql(&at, &raw.scoring.users),
             evidence: self.sql(&at, &raw.scoring.evidence),
         };
+        let mut watches = Vec::new();
+        for watch in &raw.watch {
+            let at = self.line_of(file, text, &format!("\"{}\"", watch.users));
+            watches.push(WatchSpec {
+                name: watch.name.clone(),
+                relation: watch.relation.clone(),
+                key: watch.key.clone(),
+                users: self.sql(&at, &watch.users),
+                entities: self.sql(&at, &watch.entities),
+                size: watch.window,
+            });
+        }
         let seen = raw.seen.iter().map(|seen| SeenSpec {
             name: seen.name.clone(),
             relation: seen.relation.clone(),
@@ -434,6 +480,7 @@ impl Reader<'_> {
             windows,
             seen: seen.collect(),
             baselines,
+            watches,
             scoring,
         })
     }

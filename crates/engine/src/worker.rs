@@ -11,7 +11,7 @@ use arrow::array::RecordBatch;
 use arrow::ipc::writer::StreamWriter;
 use base::{Millis, Timestamp};
 use events::{Decoded, Decoder, Offset, PseudonymKeys, Records, TopicId};
-use features::{Disposition, JournalRecord, Lane, LaneConfig, StoredPanes, Tier};
+use features::{Crossing, Disposition, JournalRecord, Lane, LaneConfig, StoredPanes, Tier};
 use findings::Step;
 use reference::{Pins, Reference};
 
@@ -50,6 +50,8 @@ pub(crate) struct Done {
 /// A lane and everything it owns.
 pub(crate) struct Worker {
     id: LaneId,
+    /// Lanes there are in all: what crosses them is split among as many.
+    lanes: u32,
     lane: Lane,
     judge: Judge,
     decoders: Vec<Decoder>,
@@ -68,11 +70,13 @@ pub(crate) struct Worker {
 impl Worker {
     /// Takes a lane up where it stands: its newest journal record if there is one, else the start of its logs with
     /// `genesis` as the reference's beginning. The first record of a lane is committed before anything is read.
+    #[expect(clippy::too_many_arguments, reason = "a lane is made of all these")]
     pub(crate) fn open(
         id: LaneId,
         spec: &PipelineSpec,
         keys: &Arc<PseudonymKeys>,
         mut store: Box<dyn LaneStore>,
+        lanes: u32,
         log_start: &[Offset],
         genesis: Pins,
         guide: Option<Vec<JournalRecord>>,
@@ -121,6 +125,7 @@ impl Worker {
             .map(|input| Decoder::new(input.stream, input.format, Arc::clone(keys), spec.decode_options().clone()));
         let mut worker = Self {
             id,
+            lanes,
             lane,
             judge,
             decoders: decoders.collect::<std::result::Result<_, _>>()?,
@@ -241,6 +246,10 @@ impl Worker {
             // A replay ends with its journal, whatever its input would still close.
             Some(None) => None,
             Some(Some(next)) if next.foreign => self.lane.next_due(None).into_iter().chain(next.end).min(),
+            // A lane that began while it was idle closed a tick that its rows do not ask for.
+            Some(Some(next)) if self.lane.last_tick().is_none() => {
+                self.lane.next_due(timer).into_iter().chain(next.end).min()
+            }
             Some(Some(_)) => self.lane.next_due(timer),
         };
         let Some(due) = due.filter(|due| *due <= self.lane.watermark()) else { return Ok(None) };
@@ -271,8 +280,8 @@ impl Worker {
                 self.lane.put_pair_scores(&rows, &scores)?;
             }
         }
-        let born = *self.born.get_or_insert(end);
         if let Some(rows) = self.lane.user_rows(reference, &pins)? {
+            let born = *self.born.get_or_insert(end);
             self.done.user_rows += rows.num_rows() as u64;
             let scores = self.judge.users(&rows)?;
             self.record_rows("features", end, &rows, scores.as_deref())?;
@@ -284,8 +293,11 @@ impl Worker {
         }
         let step = self.judge.close_quiet(end)?;
         self.tell(step)?;
-        self.open.head.insert(BORN.to_vec(), Some(born.millis().to_string().into_bytes()));
+        if let Some(born) = self.born {
+            self.open.head.insert(BORN.to_vec(), Some(born.millis().to_string().into_bytes()));
+        }
         let output = self.lane.end_tick(&pins)?;
+        self.tell_watches(end, &output.crossing)?;
         for (tier, end, bytes) in output.panes {
             self.open.panes.push((tier, StoredPane { end, bytes }));
         }
@@ -315,13 +327,19 @@ impl Worker {
     }
 
     fn record_rows(&mut self, stream: &str, end: Timestamp, rows: &RecordBatch, scores: Option<&[f64]>) -> Result<()> {
-        let rows = recorded(rows, end, scores)?;
-        let mut value = Vec::new();
-        let mut writer = StreamWriter::try_new(&mut value, &rows.schema())?;
-        writer.write(&rows)?;
-        writer.finish()?;
-        drop(writer);
-        self.open.results.push(Message { key: result_key(stream, end), value, headers: Vec::new() });
+        self.open.results.push(rows_message(stream, end, &recorded(rows, end, scores)?)?);
+        Ok(())
+    }
+
+    fn tell_watches(&mut self, end: Timestamp, crossing: &[Option<RecordBatch>]) -> Result<()> {
+        let sql = &self.lane.digests().sql.short();
+        for (watch, states) in (0u8..).map(TopicId).zip(crossing) {
+            let split = Crossing::split(self.id.0, end, sql, states.as_ref(), self.lanes)?;
+            for (target, crossing) in (0..).map(LaneId).zip(split) {
+                let (key, value) = crossing.encode()?;
+                self.open.crossings.push((watch, target, Message { key, value, headers: Vec::new() }));
+            }
+        }
         Ok(())
     }
 
@@ -330,7 +348,7 @@ impl Worker {
             self.open.head.insert([CASE, user.as_bytes()].concat(), case);
         }
         for finding in step.findings {
-            invariants::pseudonymous(&finding.user_key).map_err(Error::Law)?;
+            invariants::pseudonymous(&finding.subject).map_err(Error::Law)?;
             let (id, value) = (finding.id.clone().into_bytes(), finding.bytes.clone());
             let key = result_key("findings", finding.tick_end);
             self.open.results.push(Message { key, value: value.clone(), headers: Vec::new() });
@@ -345,8 +363,7 @@ impl Worker {
         let record = record.unwrap_or_else(|| self.lane.commit_without_tick());
         invariants::conservation(&record.counts).map_err(Error::Law)?;
         invariants::succession(self.last_record.as_ref(), &record).map_err(Error::Law)?;
-        let value = serde_json::to_vec(&record).map_err(|error| Error::Law(format!("journal: {error}")))?;
-        let key = record.sequence.to_string().into_bytes();
+        let (key, value) = journal_entry(&record)?;
         self.open.head.insert(JOURNAL.to_vec(), Some(value.clone()));
         self.open.journal.push(Message { key, value, headers: Vec::new() });
         self.open.positions = record.topics.iter().map(|topic| topic.position).collect();
@@ -391,9 +408,25 @@ impl Worker {
     }
 }
 
+/// Rows as a results record.
+pub(crate) fn rows_message(stream: &str, end: Timestamp, rows: &RecordBatch) -> Result<Message> {
+    let mut value = Vec::new();
+    let mut writer = StreamWriter::try_new(&mut value, &rows.schema())?;
+    writer.write(rows)?;
+    writer.finish()?;
+    drop(writer);
+    Ok(Message { key: result_key(stream, end), value, headers: Vec::new() })
+}
+
 /// Key of a results record: what it holds and for which tick.
-fn result_key(stream: &str, end: Timestamp) -> Vec<u8> {
+pub(crate) fn result_key(stream: &str, end: Timestamp) -> Vec<u8> {
     format!("{stream}/{}", end.millis()).into_bytes()
+}
+
+/// Key and value of a journal record.
+pub(crate) fn journal_entry(record: &JournalRecord) -> Result<(Vec<u8>, Vec<u8>)> {
+    let value = serde_json::to_vec(record).map_err(|error| Error::Law(format!("journal: {error}")))?;
+    Ok((record.sequence.to_string().into_bytes(), value))
 }
 
 /// The journal record a lane stands at; `None` if it never ran.
@@ -409,7 +442,7 @@ pub(crate) fn newest_record(lane: LaneId, head: &BTreeMap<Vec<u8>, Vec<u8>>) -> 
     })
 }
 
-fn same_definitions(lane: LaneId, stored: &features::Digests, spec: &PipelineSpec) -> Result<()> {
+pub(crate) fn same_definitions(lane: LaneId, stored: &features::Digests, spec: &PipelineSpec) -> Result<()> {
     let now = spec.digests();
     let pairs = [
         ("specification", stored.spec.to_string(), now.spec.to_string()),

@@ -46,6 +46,9 @@ pub enum Error {
         /// Tick end due by the log.
         log: Option<Timestamp>,
     },
+    /// What lanes told a watch cannot be understood.
+    #[error("what lanes told a watch: {0}; the topic holds what no lane wrote")]
+    Crossing(String),
     /// DataFusion failed where it must not.
     #[error("window engine: {0}")]
     DataFusion(#[from] datafusion::error::DataFusionError),
@@ -59,7 +62,9 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Sql { .. } | Self::Misfit(_) => Kind::Invalid,
-            Self::State(_) | Self::MissingPane { .. } | Self::JournalMismatch { .. } => Kind::Corrupt,
+            Self::State(_) | Self::Crossing(_) | Self::MissingPane { .. } | Self::JournalMismatch { .. } => {
+                Kind::Corrupt
+            }
             Self::DataFusion(_) | Self::Arrow(_) => Kind::Bug,
         }
     }

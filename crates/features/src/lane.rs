@@ -49,6 +49,8 @@ pub struct TickOutput {
     pub panes: Vec<(Tier, Timestamp, Vec<u8>)>,
     /// Last facts of the users the tick touched.
     pub facts: Vec<(String, Vec<u8>)>,
+    /// Where a scoring step ends, what each watch is told: states by entity and user, absent where nothing happened.
+    pub crossing: Vec<Option<RecordBatch>>,
 }
 
 /// Parts of one record, by what became of them.
@@ -89,6 +91,8 @@ pub struct Lane {
     sequence: u64,
     genesis: Pins,
     pub(crate) new_panes: Vec<(Tier, Timestamp, Vec<u8>)>,
+    /// By watch, what the step that ends with the tick has for it.
+    pub(crate) crossing: Vec<Option<RecordBatch>>,
     tick: Option<Timestamp>,
 }
 
@@ -163,6 +167,7 @@ impl Lane {
             sequence: 0,
             genesis,
             new_panes: Vec::new(),
+            crossing: vec![None; program.spec.watches.len()],
             tick: None,
             program,
             config,
@@ -233,6 +238,11 @@ impl Lane {
         self.last
     }
 
+    /// Definitions in force.
+    pub fn digests(&self) -> &Digests {
+        &self.config.digests
+    }
+
     /// Where the reference stood when the pipeline first started.
     pub fn genesis(&self) -> &Pins {
         &self.genesis
@@ -248,7 +258,20 @@ impl Lane {
         let last = self.last.unwrap_or(Timestamp::MIN);
         let scoring = (!self.active_users.is_empty()).then(|| ceil(last, self.program.spec.scoring.hop));
         let timer = timer.map(|timer| ceil(timer, tick).max(last + tick));
-        [rows, waiting, scoring, self.unfolded_day, timer].into_iter().flatten().min()
+        let told = self.next_told(rows.is_some());
+        [rows, waiting, scoring, self.unfolded_day, timer, told].into_iter().flatten().min()
+    }
+
+    /// Watches wait for every lane, so each says at every scoring step what it has for them, also where that is nothing: from
+    /// its first tick on, and where it has never had a row, from where its topics were decided to be idle.
+    fn next_told(&self, has_rows: bool) -> Option<Timestamp> {
+        let hop = self.program.spec.scoring.hop;
+        let watermark = self.watermark();
+        match self.last {
+            _ if self.program.spec.watches.is_empty() => None,
+            Some(last) => Some(last.floor(hop) + hop),
+            None => (!has_rows && watermark > Timestamp::MIN).then(|| watermark.floor(hop)),
+        }
     }
 
     /// Seals the rows of the tick that ends at `end`: enriches them as known at `pins`, aggregates them into panes,
@@ -365,7 +388,11 @@ impl Lane {
             Some((user, bytes))
         });
         let facts = facts.collect();
-        Ok(TickOutput { record, panes: std::mem::take(&mut self.new_panes), facts })
+        let crossing = match self.ends_step(end) {
+            true => self.crossing.iter_mut().map(Option::take).collect(),
+            false => Vec::new(),
+        };
+        Ok(TickOutput { record, panes: std::mem::take(&mut self.new_panes), facts, crossing })
     }
 
     /// A journal record without a tick: positions move to everything read.
@@ -415,5 +442,7 @@ impl Lane {
     }
 }
 
+#[cfg(test)]
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;

@@ -30,6 +30,7 @@ mod spec;
 mod sql;
 mod state;
 mod walker;
+mod watch;
 mod window;
 
 pub use error::Error;
@@ -38,7 +39,9 @@ pub use lane::{Lane, LaneConfig, TickOutput};
 pub use panes::Tier;
 pub use plan::{Plans, Program};
 pub use spec::{
-    BaselineSpec, ColumnMeaning, ProgramSpec, ScoringSpec, SeenSpec, SqlText, WindowSize, WindowSpec, column_meanings,
+    BaselineSpec, ColumnMeaning, ProgramSpec, ScoringSpec, SeenSpec, SqlText, WatchSpec, WindowSize, WindowSpec,
+    column_meanings,
 };
 pub use state::StoredPanes;
 pub use walker::{Disposition, Walked, Walker};
+pub use watch::{Crossing, WatchLane, WatchOutput};

@@ -4,6 +4,10 @@ use base::Millis;
 
 /// Days of results a baseline may look back on.
 pub const BASELINE_DAYS_MAX: u32 = 90;
+/// How far a watch may look back: all of it is kept in steps.
+pub const WATCH_SIZE_MAX: Millis = Millis::days(7);
+/// How far lanes may lie apart when what watches are told must be repeated after an upgrade.
+pub const WATCH_SPREAD_MAX: Millis = Millis::days(7);
 /// How long a value counts as seen before, at most.
 pub const SEEN_HORIZON_MAX: Millis = Millis::days(365);
 /// A pause after which a user's next access begins a new session.

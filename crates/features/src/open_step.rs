@@ -83,7 +83,10 @@ impl Lane {
                     1 => states.remove(0),
                     _ => self.plans.groups[*group].reduce(states)?,
                 };
-                self.panes[*group].minute.insert(end, pane);
+                match self.program.watch_groups().position(|watched| watched == *group) {
+                    Some(watch) => self.crossing[watch] = Some(pane),
+                    None => drop(self.panes[*group].minute.insert(end, pane)),
+                }
             }
         }
         Ok(())

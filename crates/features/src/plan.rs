@@ -13,8 +13,11 @@ use crate::limits::{BASELINE_DAYS_MAX, SEEN_HORIZON_MAX};
 use crate::pair_scores;
 use crate::rows::{RowPlan, row_fields};
 use crate::seal::derived_schema;
-use crate::spec::{ColumnMeaning, ProgramSpec, ScoringSpec, SeenSpec, WindowSize, WindowSpec, column_meanings};
+use crate::spec::{
+    ColumnMeaning, ProgramSpec, ScoringSpec, SeenSpec, WatchSpec, WindowSize, WindowSpec, column_meanings,
+};
 use crate::sql::{columns_named, distance};
+use crate::watch::WatchPlan;
 use crate::window::WindowPlans;
 
 /// Where a window group's rows come from.
@@ -38,6 +41,8 @@ pub struct Program {
     sealed: Vec<SchemaRef>,
     pair_schema: SchemaRef,
     user_schema: SchemaRef,
+    /// Of entities, by watch.
+    watch_schemas: Vec<SchemaRef>,
     meanings: Vec<ColumnMeaning>,
 }
 
@@ -88,6 +93,8 @@ impl Program {
             problems.push(Error::Misfit(format!("baseline `{name}`: {days} days are above {BASELINE_DAYS_MAX}")));
         }
         problems.extend(spec.seen.iter().filter_map(unseeable));
+        let watched: Vec<_> = spec.watches.iter().map(WatchSpec::window).collect();
+        spec.windows.extend(watched);
         spec.windows.push(pair_scores::window());
         let mut relations = Vec::new();
         for window in &spec.windows {
@@ -106,9 +113,25 @@ impl Program {
         }
         let empty = Arc::new(Schema::empty());
         let sealed = Stream::ALL.into_iter().map(|stream| derived_schema(stream, &spec.seen)).collect();
-        let mut program =
-            Self { spec, zone, relations, sealed, pair_schema: Arc::clone(&empty), user_schema: empty, meanings };
+        let mut program = Self {
+            spec,
+            zone,
+            relations,
+            sealed,
+            pair_schema: Arc::clone(&empty),
+            user_schema: empty,
+            watch_schemas: Vec::new(),
+            meanings,
+        };
         let plans = program.try_plans(&mut problems);
+        if let Some(plans) = &plans {
+            for watch in &program.spec.watches {
+                match program.watch_plan(watch, plans) {
+                    Ok(plan) => program.watch_schemas.push(plan.schema()),
+                    Err(error) => problems.push(error),
+                }
+            }
+        }
         match plans {
             Some(plans) if problems.is_empty() => {
                 program.pair_schema = plans.pairs.output_schema();
@@ -117,6 +140,27 @@ impl Program {
             }
             _ => Err(problems),
         }
+    }
+
+    fn watch_plan(&self, watch: &WatchSpec, plans: &Plans) -> Result<WatchPlan> {
+        let group = self.watch_groups().zip(&self.spec.watches).find(|(_, spec)| spec.name == watch.name);
+        let group = group.map(|(group, _)| group).expect("every watch has a window group");
+        WatchPlan::compile(watch, plans.groups[group].result_schema())
+    }
+
+    /// The plans of one lane of watches: of each, those of its window group and that of its entities.
+    pub(crate) fn watch_plans(&self) -> Result<Vec<(WindowPlans, WatchPlan)>> {
+        let mut plans = self.plans()?;
+        let entities: Vec<_> =
+            self.spec.watches.iter().map(|watch| self.watch_plan(watch, &plans)).collect::<Result<_>>()?;
+        let groups = plans.groups.drain(self.watch_groups());
+        Ok(groups.zip(entities).collect())
+    }
+
+    /// The window groups that are sent on to watches, in the order of the watches.
+    pub(crate) fn watch_groups(&self) -> std::ops::Range<usize> {
+        let scores = self.spec.windows.len() - 1;
+        scores - self.spec.watches.len()..scores
     }
 
     /// The plans of one lane.
@@ -209,6 +253,11 @@ impl Program {
     /// Columns of a user's feature row: `user_key`, then features and rules.
     pub fn user_schema(&self) -> &SchemaRef {
         &self.user_schema
+    }
+
+    /// Columns of a watch's entities: its key, then what is known of it and rules.
+    pub fn watch_schema(&self, watch: usize) -> &SchemaRef {
+        &self.watch_schemas[watch]
     }
 
     /// What feature columns mean, users first.

@@ -71,7 +71,7 @@ pub(crate) fn row_fields(
         let schema = plans.result_schema();
         let columns = schema.fields().iter().enumerate().skip(window.keys.len());
         if !windows {
-            if window.keys.len() == keys {
+            if window.keys.len() == keys && window.keys[0] == "user_key" {
                 fields.extend(columns.map(|(column, field)| {
                     let name = format!("{}_{}", window.name, field.name());
                     (renamed(field, name), Origin::Merged { group, column })

@@ -13,6 +13,7 @@ use crate::lane::Lane;
 use crate::pair_scores;
 use crate::panes::Tier;
 use crate::rows::{Origin, RowKeys, find_by_text, gather};
+use crate::spec::WindowSpec;
 use crate::window::coalesced;
 
 /// Results of windows at one scoring tick, by group and size.
@@ -59,7 +60,9 @@ impl Lane {
         let hour = end.floor(Millis::hours(1));
         let mut merged: BTreeMap<usize, RecordBatch> = BTreeMap::new();
         let mut keys: BTreeMap<String, ()> = BTreeMap::new();
-        for (group, window) in self.program.spec.windows.iter().enumerate().filter(|(_, w)| w.keys.len() == 2) {
+        let watched = self.program.watch_groups();
+        let pairs = |(group, window): &(usize, &WindowSpec)| window.keys.len() == 2 && !watched.contains(group);
+        for (group, window) in self.program.spec.windows.iter().enumerate().filter(pairs) {
             let mut panes = self.panes[group].within(Tier::Hour, hour - Millis::hours(24), hour);
             let folded = self.panes[group].hour.contains_key(&hour);
             let minutes_after = if folded || end != hour { hour } else { hour - Millis::hours(1) };
@@ -192,8 +195,8 @@ impl Lane {
     /// Pairs touched in the scoring step that ends at `end`, sorted.
     fn active_pairs(&self, end: Timestamp) -> BTreeSet<(String, String)> {
         let mut pairs = BTreeSet::new();
-        let scores = self.pair_score_group();
-        for (window, panes) in self.program.spec.windows.iter().zip(&self.panes).take(scores) {
+        let ours = self.program.watch_groups().start;
+        for (window, panes) in self.program.spec.windows.iter().zip(&self.panes).take(ours) {
             let Some(pane) = panes.minute.get(&end).filter(|_| window.keys.len() == 2) else { continue };
             let (users, patients) = (pane.column(0).as_string::<i32>(), pane.column(1).as_string::<i32>());
             let known = users.iter().zip(patients).filter_map(|(user, patient)| user.zip(patient));

@@ -3,6 +3,7 @@
 use base::Millis;
 
 use crate::error::{Error, Result};
+use crate::limits::WATCH_SIZE_MAX;
 pub use crate::sql::SqlText;
 
 /// The windows, baselines and feature SQL of a pipeline.
@@ -22,6 +23,8 @@ pub struct ProgramSpec {
     pub seen: Vec<SeenSpec>,
     /// Aggregates over closed days.
     pub baselines: Vec<BaselineSpec>,
+    /// What is watched beside users.
+    pub watches: Vec<WatchSpec>,
     /// Feature rows.
     pub scoring: ScoringSpec,
 }
@@ -63,6 +66,23 @@ pub struct SeenSpec {
     pub column: String,
     /// How long a value is remembered.
     pub horizon: Millis,
+}
+
+/// A second key: entities (patients, addresses, ...) that many users meet, seen over all lanes.
+#[derive(Clone, Debug)]
+pub struct WatchSpec {
+    /// Name; the entity SQL reads the relation `<name>_users`.
+    pub name: String,
+    /// `access`, `auth` or `resolved`.
+    pub relation: String,
+    /// Column of the relation that names the entity.
+    pub key: String,
+    /// Grouped by the key and `user_key`: what each user did with each entity.
+    pub users: SqlText,
+    /// Grouped by the key: one row per entity, over relation `<name>_users`.
+    pub entities: SqlText,
+    /// How far it looks back. It steps with scoring.
+    pub size: Millis,
 }
 
 /// One SQL over the results of closed days, recomputed at each day close.
@@ -140,7 +160,33 @@ impl ProgramSpec {
                 ));
             }
         }
+        for watch in &self.watches {
+            let WatchSpec { name, key, size, .. } = watch;
+            if !divides(self.scoring.hop, *size) || *size > WATCH_SIZE_MAX {
+                misfit(format!(
+                    "watch `{name}`: {size} must be a multiple of the scoring hop {}, up to {WATCH_SIZE_MAX}",
+                    self.scoring.hop
+                ));
+            }
+            if key == "user_key" {
+                misfit(format!("watch `{name}`: the key must be another than `user_key`, which windows have"));
+            }
+        }
         problems
+    }
+}
+
+impl WatchSpec {
+    /// Its part in a lane of users: a window group that is sent on and never looked at there.
+    pub(crate) fn window(&self) -> WindowSpec {
+        WindowSpec {
+            name: format!("watch.{}", self.name),
+            relation: self.relation.clone(),
+            keys: vec![self.key.clone(), "user_key".to_owned()],
+            sql: self.users.clone(),
+            sizes: Vec::new(),
+            days: false,
+        }
     }
 }
 

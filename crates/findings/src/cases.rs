@@ -1,6 +1,6 @@
 //! The decisions: when a case is opened, updated and closed.
 //!
-//! One case per user. It opens when the score reaches the threshold or a rule fires; it is told again when a rule
+//! One case per user, or per entity that is watched. It opens when the score reaches the threshold or a rule fires; it is told again when a rule
 //! fires that was not told, and, after a cool-down and up to a cap, when the score has risen or further patients are
 //! implicated; it closes after quiet. What is held back by the cool-down is told after it, not forgotten. Everything
 //! follows from the ticks alone. Read next: `tell.rs`, the words; `case.rs`, what is remembered.
@@ -14,12 +14,12 @@ use base::Timestamp;
 
 use crate::canonical;
 use crate::case::Case;
-use crate::definitions::{self, Definitions, USER_KEY};
+use crate::definitions::{self, Definitions};
 use crate::error::{Error, Result};
-use crate::evidence::{Contribution, Evidence, PairEvidence, check_key, json_time};
+use crate::evidence::{Contribution, Evidence, Other, PairEvidence, check_key, json_time};
 use crate::limits::PATIENTS_MAX;
 use crate::ocsf;
-use crate::policy::{Activity, FeatureMeaning, Origin, Policy, Rule, Severity};
+use crate::policy::{Activity, FeatureMeaning, Origin, Policy, Rule, Severity, Subject};
 use crate::score::Micros;
 use crate::tell::{At, News, Report, Scene};
 use crate::value::Value;
@@ -28,13 +28,14 @@ use crate::value::Value;
 pub struct Tick<'a> {
     /// The end of the tick; the `time` of its findings.
     pub end: Timestamp,
-    /// One row per user that was active, in strict order of the text column `user_key`.
+    /// One row per user that was active (or entity that was met), in strict order of the text column that names it.
     pub features: &'a RecordBatch,
     /// The score of each row, 0 to 1.
     pub scores: &'a [f64],
     /// Why a row scored as it did, in any order. Called only for rows that become findings.
     pub explain: &'a dyn Fn(usize) -> Vec<Contribution>,
-    /// What the user did with which patients, in any order. Called only for users with a case.
+    /// What the user did with which patients (or which users did with the entity), in any order. Called only for those
+    /// with a case.
     pub evidence: &'a dyn Fn(&str) -> Vec<PairEvidence>,
 }
 
@@ -54,8 +55,8 @@ pub struct Finding {
     pub id: String,
     /// Identifier of the case.
     pub case_id: String,
-    /// Pseudonym of the user.
-    pub user_key: String,
+    /// Pseudonym of the user or entity it is about.
+    pub subject: String,
     /// End of the tick it was told at.
     pub tick_end: Timestamp,
     /// What it says about the case.
@@ -92,7 +93,15 @@ impl Cases {
         origin: Origin,
         columns: &Schema,
     ) -> Result<Self> {
-        let definitions = Definitions::new(policy, rules, meanings, origin, columns)?;
+        Self::checked(Definitions::new(Subject::user(), policy, rules, meanings, origin, columns)?)
+    }
+
+    /// The same about entities, of which rules alone speak.
+    pub fn about(subject: Subject, policy: Policy, rules: Vec<Rule>, origin: Origin, columns: &Schema) -> Result<Self> {
+        Self::checked(Definitions::new(subject, policy, rules, Vec::new(), origin, columns)?)
+    }
+
+    fn checked(definitions: Definitions) -> Result<Self> {
         Ok(Self { open_score: definitions.open_score, definitions, open: BTreeMap::new() })
     }
 
@@ -105,9 +114,9 @@ impl Cases {
     }
 
     /// Takes up a stored case.
-    pub fn restore(&mut self, user_key: &str, bytes: &[u8]) -> Result<()> {
-        check_key("user key", user_key)?;
-        self.open.insert(user_key.to_owned(), Case::from_bytes(bytes)?);
+    pub fn restore(&mut self, subject: &str, bytes: &[u8]) -> Result<()> {
+        check_key("subject", subject)?;
+        self.open.insert(subject.to_owned(), Case::from_bytes(bytes)?);
         Ok(())
     }
 
@@ -190,7 +199,7 @@ impl Cases {
     }
 
     fn begin(&self, row: &Row<'_>, step: &mut Step) -> Result<Case> {
-        check_key("user key", row.user)?;
+        check_key("subject", row.user)?;
         let end = row.tick.end;
         let pipeline = self.definitions.origin.pipeline.as_bytes();
         let id = canonical::identifier("c-", &[pipeline, row.user.as_bytes(), &end.millis().to_be_bytes()]);
@@ -231,8 +240,10 @@ impl Cases {
     /// Patients whose pair score is high and who were not told yet, most telling first, as far as a case remembers.
     fn implicated(&self, case: &Case, evidence: &Evidence) -> BTreeSet<String> {
         let high = evidence.pairs.iter().filter(|pair| pair.micros >= self.definitions.pair_score);
-        let new = high.map(|pair| &pair.patient).filter(|patient| !case.patients.contains(*patient));
-        new.take(PATIENTS_MAX.saturating_sub(case.patients.len())).cloned().collect()
+        // Of an entity, every user is told from the beginning.
+        let patients = high.filter(|pair| matches!(pair.other, Other::Patient(_)));
+        let new = patients.map(|pair| pair.other.key()).filter(|patient| !case.patients.contains(*patient));
+        new.take(PATIENTS_MAX.saturating_sub(case.patients.len())).map(str::to_owned).collect()
     }
 
     fn tell(
@@ -264,7 +275,7 @@ impl Cases {
         step.findings.push(Finding {
             id,
             case_id: report.case_id,
-            user_key: report.user_key,
+            subject: report.subject,
             tick_end: report.end,
             activity: report.activity,
             severity: report.severity,
@@ -277,8 +288,8 @@ impl Cases {
         Ok(())
     }
 
-    fn at<'a>(&self, user_key: &'a str, end: Timestamp) -> At<'a> {
-        At { user_key, end: json_time(end), open_score: self.open_score }
+    fn at<'a>(&self, subject: &'a str, end: Timestamp) -> At<'a> {
+        At { subject, end: json_time(end), open_score: self.open_score }
     }
 }
 
@@ -310,8 +321,9 @@ impl<'a> Rows<'a> {
         if batch.num_rows() != tick.scores.len() {
             return Err(Error::Lengths { rows: batch.num_rows(), scores: tick.scores.len() });
         }
-        let no_users = || Error::Column { column: USER_KEY.to_owned(), expected: "text without nulls" };
-        let users = batch.column_by_name(USER_KEY).filter(|column| column.null_count() == 0).ok_or_else(no_users)?;
+        let key = &definitions.subject.column;
+        let no_users = || Error::Column { column: key.clone(), expected: "text without nulls" };
+        let users = batch.column_by_name(key).filter(|column| column.null_count() == 0).ok_or_else(no_users)?;
         let users = cast(users, &DataType::Utf8).map_err(|_| no_users())?;
         let users = users.as_string_opt::<i32>().ok_or_else(no_users)?.clone();
         if let Some(row) = (1..users.len()).find(|row| users.value(row - 1) >= users.value(*row)) {

@@ -12,12 +12,10 @@ use crate::error::{Error, Result};
 use crate::limits::{
     EVIDENCE_TOP_MAX, EXPLAIN_TOP_MAX, NAME_BYTES_MAX, RULES_MAX, TECHNIQUES_PER_RULE_MAX, TITLE_BYTES_MAX, UPDATES_MAX,
 };
-use crate::policy::{FeatureMeaning, Origin, Policy, Rule, Severity};
+use crate::policy::{FeatureMeaning, Origin, Policy, Rule, Severity, Subject};
 use crate::score::Micros;
 use crate::template::Template;
 
-/// The column every feature batch identifies its rows by.
-pub(crate) const USER_KEY: &str = "user_key";
 /// In a meaning's template: the feature itself.
 pub(crate) const VALUE: &str = "value";
 
@@ -40,6 +38,7 @@ pub(crate) struct CheckedMeaning {
 /// Everything that was decided before the first tick.
 #[derive(Debug)]
 pub(crate) struct Definitions {
+    pub(crate) subject: Subject,
     pub(crate) policy: Policy,
     pub(crate) open_score: Micros,
     pub(crate) pair_score: Micros,
@@ -47,11 +46,14 @@ pub(crate) struct Definitions {
     /// Strongest first: by severity, then as configured.
     pub(crate) rules: Vec<CheckedRule>,
     pub(crate) meanings: BTreeMap<String, CheckedMeaning>,
+    /// Columns of an entity's row that are shown: all but its key and its rules. Of users, the model says which.
+    pub(crate) shown: Vec<String>,
     pub(crate) origin: Origin,
 }
 
 impl Definitions {
     pub(crate) fn new(
+        subject: Subject,
         policy: Policy,
         rules: Vec<Rule>,
         meanings: Vec<FeatureMeaning>,
@@ -85,7 +87,15 @@ impl Definitions {
             return Err(Error::Definitions(problems.found));
         }
         let micros = |number: f64| Micros::of(number).unwrap_or_default();
+        let is_shown = |name: &String| {
+            subject.entity.is_some()
+                && *name != subject.column
+                && checked.iter().all(|checked| checked.rule.column != *name)
+        };
+        let shown = columns.fields().iter().map(|field| field.name().clone()).filter(is_shown).collect();
         Ok(Self {
+            shown,
+            subject,
             open_score: micros(policy.open_score),
             pair_score: micros(policy.pair_score),
             update_rise: micros(policy.update_rise),

@@ -27,11 +27,29 @@ pub struct Contribution {
     pub weight: f64,
 }
 
-/// What a user did with one patient's record, over the time the windows remember.
+/// Who or what a row of evidence names beside the subject of the case, by pseudonym.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Other {
+    /// The patient whose record a user touched.
+    Patient(String),
+    /// The user who met an entity.
+    User(String),
+}
+
+impl Other {
+    /// The pseudonym.
+    pub fn key(&self) -> &str {
+        let (Self::Patient(key) | Self::User(key)) = self;
+        key
+    }
+}
+
+/// What a user did with one patient's record, or with an entity that is watched, over the time the windows remember.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PairEvidence {
-    /// Pseudonym of the patient.
-    pub patient_key: String,
+    /// The patient, or the user.
+    pub other: Other,
     /// First access.
     pub first_time: Timestamp,
     /// Last access.
@@ -51,7 +69,8 @@ pub struct PairEvidence {
 /// A [`PairEvidence`] as it stands in a finding and under the evidence digest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Pair {
-    pub(crate) patient: String,
+    #[serde(flatten)]
+    pub(crate) other: Other,
     pub(crate) first_time: Timestamp,
     pub(crate) last_time: Timestamp,
     pub(crate) accesses: i64,
@@ -63,7 +82,7 @@ pub(crate) struct Pair {
     pub(crate) micros: Micros,
 }
 
-/// All evidence of one user at one tick, most telling first.
+/// All evidence of one case at one tick, most telling first.
 #[derive(Clone, Debug)]
 pub(crate) struct Evidence {
     pub(crate) pairs: Vec<Pair>,
@@ -71,7 +90,7 @@ pub(crate) struct Evidence {
 }
 
 impl Evidence {
-    /// Cleans and sorts: by score, accesses, first access, then patient.
+    /// Cleans and sorts: by score, accesses, first access, then key.
     pub(crate) fn new(rows: Vec<PairEvidence>) -> Result<Self> {
         let mut pairs = rows.into_iter().map(Pair::new).collect::<Result<Vec<_>>>()?;
         pairs.sort_by(|a, b| {
@@ -79,7 +98,7 @@ impl Evidence {
                 .cmp(&a.micros)
                 .then_with(|| b.accesses.cmp(&a.accesses))
                 .then_with(|| a.first_time.cmp(&b.first_time))
-                .then_with(|| a.patient.cmp(&b.patient))
+                .then_with(|| a.other.cmp(&b.other))
                 .then_with(|| a.tie().cmp(&b.tie()))
         });
         let digest = canonical::digest(&canonical::bytes(&pairs)?);
@@ -95,7 +114,7 @@ impl Evidence {
 
 impl Pair {
     fn new(row: PairEvidence) -> Result<Self> {
-        check_key("patient key", &row.patient_key)?;
+        check_key("key in the evidence", row.other.key())?;
         let text = |text: &str| words::tame(text, FLAG_CHARS_MAX);
         let mut actions = BTreeMap::new();
         for (name, count) in &row.actions {
@@ -111,7 +130,7 @@ impl Pair {
         flags.truncate(EVIDENCE_LIST_MAX);
         let micros = Micros::of(row.score).unwrap_or_default();
         Ok(Self {
-            patient: row.patient_key,
+            other: row.other,
             first_time: json_time(row.first_time),
             last_time: json_time(row.last_time),
             accesses: row.accesses.clamp(JSON_INTEGER_MIN, JSON_INTEGER_MAX),
@@ -127,14 +146,13 @@ impl Pair {
         (self.last_time, &self.actions, &self.reason, &self.flags)
     }
 
-    /// One sentence about this patient.
+    /// One sentence about this patient, or this user.
     pub(crate) fn sentence(&self) -> String {
-        let mut told = format!(
-            "chart of {}: {} {}",
-            self.patient,
-            words::count(self.accesses, "access", "accesses"),
-            words::span(self.first_time, self.last_time)
-        );
+        let (who, count) = match &self.other {
+            Other::Patient(key) => (format!("chart of {key}"), words::count(self.accesses, "access", "accesses")),
+            Other::User(key) => (format!("user {key}"), words::count(self.accesses, "event", "events")),
+        };
+        let mut told = format!("{who}: {count} {}", words::span(self.first_time, self.last_time));
         let mut actions: Vec<_> = self.actions.iter().collect();
         actions.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         if !actions.is_empty() {
@@ -143,6 +161,7 @@ impl Pair {
             told.push_str(&format!(" ({})", actions.join(", ")));
         }
         match self.reason.as_str() {
+            "" if matches!(self.other, Other::User(_)) => {}
             "" => told.push_str("; no reason on record"),
             reason => told.push_str(&format!("; reason on record: {reason}")),
         }
@@ -155,7 +174,7 @@ impl Pair {
     /// As the caller gave it, up to order and cleaning.
     pub(crate) fn into_evidence(self) -> PairEvidence {
         PairEvidence {
-            patient_key: self.patient,
+            other: self.other,
             first_time: self.first_time,
             last_time: self.last_time,
             accesses: self.accesses,

@@ -9,8 +9,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use base::{Digest, Millis, Timestamp};
 
 use crate::{
-    Activity, Cases, Confidence, Contribution, FeatureMeaning, Origin, PairEvidence, Policy, Result, Rule, Severity,
-    Step, Tick,
+    Activity, Cases, Confidence, Contribution, FeatureMeaning, Origin, Other, PairEvidence, Policy, Result, Rule,
+    Severity, Step, Tick,
 };
 
 /// 2026-01-05 00:00 UTC, a Monday.
@@ -137,7 +137,7 @@ pub(crate) fn line(user: &'static str, score: f64) -> Line {
 
 pub(crate) fn pair(patient: &str, hours: i64, accesses: i64, score: f64) -> PairEvidence {
     PairEvidence {
-        patient_key: patient.to_owned(),
+        other: Other::Patient(patient.to_owned()),
         first_time: at(hours) - Millis::minutes(30),
         last_time: at(hours),
         accesses,
@@ -219,7 +219,7 @@ pub(crate) fn batch(lines: &[Line]) -> RecordBatch {
 pub(crate) fn told(step: &Step) -> String {
     let words = step.findings.iter().map(|finding| {
         let activity: Activity = finding.activity;
-        format!("{} {}", finding.user_key, activity.name())
+        format!("{} {}", finding.subject, activity.name())
     });
     words.collect::<Vec<_>>().join(", ")
 }

@@ -14,6 +14,7 @@ use serde_json::Value as Json;
 use crate::attack;
 use crate::canonical;
 use crate::error::{Error, Result};
+use crate::evidence::Other;
 use crate::limits::{FINDING_BYTES_MAX, JSON_INTEGER_MAX, RULES_TOLD_MAX, TECHNIQUES_MAX};
 use crate::policy::{Activity, Origin, Severity};
 use crate::tell::Report;
@@ -77,7 +78,7 @@ fn event(report: &Report, origin: &Origin) -> DetectionFinding {
         evidences: evidences(report),
         finding_info: info(report, origin),
         is_alert: activity != Activity::Closed,
-        message: format!("{}: {}. {first}", report.user_key, report.title.trim_end_matches('.')),
+        message: format!("{}: {}. {first}", report.subject, report.title.trim_end_matches('.')),
         metadata: Metadata {
             product: Product {
                 feature: Feature { name: origin.pipeline.clone(), version: origin.version.clone() },
@@ -116,7 +117,9 @@ fn info(report: &Report, origin: &Origin) -> FindingInfo {
         type_id: 1,
         uid: id.clone(),
     });
-    let mut analytics: Vec<_> = std::iter::once(model).chain(rules).collect();
+    // No model speaks of entities.
+    let model = report.entity.is_none().then_some(model);
+    let mut analytics: Vec<_> = model.into_iter().chain(rules).collect();
     let leader = usize::from(report.led_by_rule && analytics.len() > 1);
     let analytic = analytics.remove(leader);
     FindingInfo {
@@ -170,46 +173,65 @@ fn anomalies(report: &Report) -> Vec<AnomalyAnalysis> {
         observed_pattern: None,
     });
     vec![AnomalyAnalysis {
-        analysis_targets: vec![AnalysisTarget { name: report.user_key.clone(), kind: "User".to_owned() }],
+        analysis_targets: vec![AnalysisTarget {
+            name: report.subject.clone(),
+            kind: report.entity.clone().unwrap_or_else(|| "User".to_owned()),
+        }],
         anomalies: anomalies.collect(),
         baselines: baselines.collect(),
     }]
 }
 
-/// First the user with the values that mattered, then one piece per patient.
+/// First the values that mattered, with the user where it is one; then one piece per patient, or per user.
 fn evidences(report: &Report) -> Vec<EvidenceItem> {
-    let actor = || Actor { user: User { uid: report.user_key.clone() } };
+    let acted = |uid: &str| Some(Actor { user: User { uid: uid.to_owned() } });
+    let subject = || report.entity.is_none().then(|| acted(&report.subject)).flatten();
+    let contributing = report.contributions.iter().map(|listed| (&listed.feature, &listed.value));
+    let row = report.row.iter().map(|(column, value)| (column, value));
     let features: BTreeMap<_, _> =
-        report.contributions.iter().map(|listed| (listed.feature.clone(), json(&listed.value))).collect();
-    let user = EvidenceItem { actor: actor(), data: EvidenceData::Features { features }, name: None };
+        contributing.chain(row).map(|(column, value)| (column.clone(), json(value))).collect();
+    let values = EvidenceItem { actor: subject(), data: EvidenceData::Features { features }, name: None };
     let pairs = report.pairs.iter().map(|pair| EvidenceItem {
-        actor: actor(),
+        actor: match &pair.other {
+            Other::Patient(_) => subject(),
+            Other::User(key) => acted(key),
+        },
         name: Some(pair.sentence()),
         data: EvidenceData::Pair(pair.clone()),
     });
-    std::iter::once(user).chain(pairs).collect()
+    std::iter::once(values).chain(pairs).collect()
 }
 
+/// The patients' records; of an entity, itself.
 fn resources(report: &Report) -> Vec<Resource> {
-    let resource = |pair: &crate::evidence::Pair| Resource {
-        labels: pair.flags.clone(),
+    let resource = |labels: &[String], kind: &str, uid: &str| Resource {
+        labels: labels.to_vec(),
         role: "Target".to_owned(),
         role_id: 1,
-        kind: "Patient record".to_owned(),
-        uid: pair.patient.clone(),
+        kind: kind.to_owned(),
+        uid: uid.to_owned(),
     };
-    report.pairs.iter().map(resource).collect()
+    match &report.entity {
+        None => report.pairs.iter().map(|pair| resource(&pair.flags, "Patient record", pair.other.key())).collect(),
+        Some(entity) => vec![resource(&[], entity, &report.subject)],
+    }
 }
 
 fn observables(report: &Report) -> Vec<Observable> {
     let observable = |name: String, type_id, value: &str| Observable { name, type_id, value: value.to_owned() };
-    let user = observable("evidences[0].actor.user.uid".to_owned(), OBSERVABLE_USER, &report.user_key);
-    let patients = report
-        .pairs
-        .iter()
-        .enumerate()
-        .map(|(index, pair)| observable(format!("resources[{index}].uid"), OBSERVABLE_RESOURCE, &pair.patient));
-    std::iter::once(user).chain(patients).collect()
+    let user = |index: usize, key| observable(format!("evidences[{index}].actor.user.uid"), OBSERVABLE_USER, key);
+    let resource = |index: usize, key| observable(format!("resources[{index}].uid"), OBSERVABLE_RESOURCE, key);
+    let others = report.pairs.iter().map(|pair| pair.other.key()).enumerate();
+    match &report.entity {
+        None => {
+            let patients = others.map(|(index, patient)| resource(index, patient));
+            std::iter::once(user(0, &report.subject)).chain(patients).collect()
+        }
+        Some(_) => {
+            let users = others.map(|(index, key)| user(index + 1, key));
+            std::iter::once(resource(0, &report.subject)).chain(users).collect()
+        }
+    }
 }
 
 fn ours(report: &Report, origin: &Origin) -> Ours {
@@ -230,6 +252,7 @@ fn ours(report: &Report, origin: &Origin) -> Ours {
         origin: origin.clone(),
         rules: report.rules.iter().map(|(id, _)| id.clone()).collect(),
         score: report.score.number(),
+        subject: report.entity.clone().map(|entity| SubjectNote { entity, uid: report.subject.clone() }),
     }
 }
 

@@ -158,6 +158,22 @@ pub struct FeatureMeaning {
     pub baseline: Option<String>,
 }
 
+/// What the cases of a lane are about: users, or entities that many users meet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The column of the feature batch that identifies its rows.
+    pub column: String,
+    /// What an entity is, in words, as in `Patient record`; absent for users.
+    pub entity: Option<String>,
+}
+
+impl Subject {
+    /// Users.
+    pub fn user() -> Self {
+        Self { column: "user_key".to_owned(), entity: None }
+    }
+}
+
 /// What produced a finding; part of its bytes, so that a replay can be held against it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {

@@ -10,7 +10,7 @@ use base::{Digest, Timestamp};
 
 use crate::case::{Case, Earlier};
 use crate::definitions::{CheckedMeaning, Definitions, VALUE};
-use crate::evidence::{Contribution, Evidence, Pair};
+use crate::evidence::{Contribution, Evidence, Other, Pair};
 use crate::limits::{CONTRIBUTIONS_MAX, EVIDENCE_SENTENCES_MAX, NAME_BYTES_MAX, RULES_TOLD_MAX};
 use crate::policy::{Activity, Confidence, Severity};
 use crate::score::Micros;
@@ -21,7 +21,9 @@ use crate::words;
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) activity: Activity,
-    pub(crate) user_key: String,
+    pub(crate) subject: String,
+    /// What it is, where it is no user.
+    pub(crate) entity: Option<String>,
     pub(crate) end: Timestamp,
     pub(crate) case_id: String,
     pub(crate) ordinal: u32,
@@ -42,6 +44,8 @@ pub(crate) struct Report {
     /// Whether a rule, and not the model, is what the case rests on.
     pub(crate) led_by_rule: bool,
     pub(crate) contributions: Vec<Listed>,
+    /// Of an entity, its row.
+    pub(crate) row: Vec<(String, Value)>,
     pub(crate) features: Vec<Told>,
     pub(crate) pairs: Vec<Pair>,
     pub(crate) evidence: Option<(usize, Digest)>,
@@ -140,13 +144,11 @@ impl Definitions {
         let shown = scene.evidence.pairs.len().min(self.policy.evidence_top);
         sentences.extend(patients(&scene.evidence.pairs, shown, activity, news));
         let contributions = listed(&scene.contributions, scene.cell);
-        sentences.push(score_sentence(
-            scene.score,
-            case.peak_score,
-            at.open_score,
-            features.is_empty(),
-            &contributions,
-        ));
+        // Of entities no model speaks.
+        if self.subject.entity.is_none() {
+            let (score, peak) = (scene.score, case.peak_score);
+            sentences.push(score_sentence(score, peak, at.open_score, features.is_empty(), &contributions));
+        }
         let rows = scene.evidence.pairs.len();
         let mut pairs = scene.evidence.pairs;
         pairs.truncate(shown);
@@ -156,6 +158,7 @@ impl Definitions {
         report.because = self.because(activity, news, by_model);
         report.led_by_rule = case.rule_severity.is_some() && !by_model;
         report.contributions = contributions;
+        report.row = self.shown.iter().map(|column| (column.clone(), (scene.cell)(column))).collect();
         report.features = features;
         report.pairs = pairs;
         report.evidence = Some((rows, scene.evidence.digest));
@@ -167,14 +170,15 @@ impl Definitions {
         let mut report = self.frame(case, Activity::Closed, at);
         let quiet = words::duration(self.policy.close_after);
         let updates = words::count(i64::from(case.updates), "update", "updates");
+        let is_user = self.subject.entity.is_none();
+        let scored = if is_user { " and the score stayed below the threshold" } else { "" };
         report.sentences = vec![
-            format!(
-                "Closed after {quiet} of quiet: since {} no rule fired and the score stayed below the threshold.",
-                words::moment(case.active)
-            ),
+            format!("Closed after {quiet} of quiet: since {} no rule fired{scored}.", words::moment(case.active)),
             format!("The case was opened at {} and had {updates}.", words::moment(case.opened)),
-            format!("Its highest score was {}.", case.peak_score),
         ];
+        if is_user {
+            report.sentences.push(format!("Its highest score was {}.", case.peak_score));
+        }
         let rules: Vec<_> = report
             .rules
             .iter()
@@ -204,7 +208,8 @@ impl Definitions {
         let told = || case.rules.iter().filter_map(|id| self.rule(id));
         Report {
             activity,
-            user_key: at.user_key.to_owned(),
+            subject: at.subject.to_owned(),
+            entity: self.subject.entity.clone(),
             end: at.end,
             case_id: case.id.clone(),
             ordinal: case.ordinal,
@@ -221,6 +226,7 @@ impl Definitions {
             rules: rules.into_iter().chain(gone).collect(),
             led_by_rule: false,
             contributions: Vec::new(),
+            row: Vec::new(),
             features: Vec::new(),
             pairs: Vec::new(),
             evidence: None,
@@ -295,7 +301,7 @@ impl Definitions {
 /// Whose report it is, when, and under which threshold.
 #[derive(Clone, Copy)]
 pub(crate) struct At<'a> {
-    pub(crate) user_key: &'a str,
+    pub(crate) subject: &'a str,
     pub(crate) end: Timestamp,
     pub(crate) open_score: Micros,
 }
@@ -323,17 +329,18 @@ fn tell_feature(name: &str, meaning: &CheckedMeaning, value: f64, cell: &dyn Fn(
     Some(Told { feature: name.to_owned(), sentence, value, baseline, group: meaning.group.clone() })
 }
 
-/// The patients in sentences. An update tells those that are its news first; the evidence itself keeps its order.
+/// The patients (of an entity: the users) in sentences. An update tells those that are its news first; the evidence itself keeps its order.
 fn patients(pairs: &[Pair], shown: usize, activity: Activity, news: &News) -> Vec<String> {
     let told = shown.min(EVIDENCE_SENTENCES_MAX);
-    let is_news = |pair: &&Pair| activity == Activity::Updated && news.patients.contains(&pair.patient);
+    let is_news = |pair: &&Pair| activity == Activity::Updated && news.patients.contains(pair.other.key());
     let known = pairs.iter().filter(|pair| !is_news(pair));
     let order = pairs.iter().filter(is_news).chain(known);
     let mut sentences: Vec<_> = order.take(told).map(Pair::sentence).collect();
     if pairs.len() > told {
         let more = i64::try_from(pairs.len() - told).unwrap_or(i64::MAX);
-        let what = if told == 0 { "patient" } else { "more patient" };
-        sentences.push(format!("{} in the evidence.", words::count(more, what, &format!("{what}s"))));
+        let who = if matches!(pairs[0].other, Other::User(_)) { "user" } else { "patient" };
+        let what = if told == 0 { who.to_owned() } else { format!("more {who}") };
+        sentences.push(format!("{} in the evidence.", words::count(more, &what, &format!("{what}s"))));
     }
     sentences
 }

@@ -20,8 +20,10 @@ pub struct FindingView {
     pub case_id: String,
     /// Place within the case, from 0.
     pub ordinal: u32,
-    /// Pseudonym of the user.
-    pub user_key: String,
+    /// Pseudonym of the user or entity it is about.
+    pub subject: String,
+    /// What it is, where it is no user.
+    pub entity: Option<String>,
     /// End of the tick it was told at.
     pub tick_end: Timestamp,
     /// End of the tick the case was opened at.
@@ -77,9 +79,13 @@ pub fn read(bytes: &[u8]) -> Result<FindingView> {
     let event: DetectionFinding =
         serde_json::from_value(value).map_err(|error| Error::Finding(format!("not one of ours: {error}")))?;
     let missing = |what: &str| Error::Finding(format!("{what} is missing or unknown"));
-    let user = event.evidences.first().map(|evidence| evidence.actor.user.uid.clone());
+    let user = event.evidences.first().and_then(|evidence| Some(evidence.actor.as_ref()?.user.uid.clone()));
     let info = event.finding_info;
     let ours = event.unmapped.chartwarden;
+    let (entity, subject) = match ours.subject {
+        Some(subject) => (Some(subject.entity), Some(subject.uid)),
+        None => (None, user),
+    };
     let analytics: Vec<_> = std::iter::once(&info.analytic).chain(&info.related_analytics).collect();
     let title = |id: &String| {
         let rule = analytics.iter().find(|analytic| analytic.type_id == 1 && analytic.uid == *id)?;
@@ -91,7 +97,8 @@ pub fn read(bytes: &[u8]) -> Result<FindingView> {
         id: event.metadata.uid.ok_or_else(|| missing("metadata.uid"))?,
         case_id: info.uid,
         ordinal: ours.ordinal,
-        user_key: user.ok_or_else(|| missing("evidences[0].actor.user.uid"))?,
+        subject: subject.ok_or_else(|| missing("evidences[0].actor.user.uid"))?,
+        entity,
         tick_end: event.time,
         opened: info.created_time,
         activity: Activity::from_id(event.activity_id).ok_or_else(|| missing("activity_id"))?,

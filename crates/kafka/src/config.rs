@@ -29,6 +29,10 @@ pub struct Config {
     pub rekeyed_topics: Vec<String>,
     /// Reference topics by what they hold: `staff`, `patients` or `relations`.
     pub reference_topics: Vec<(&'static str, String)>,
+    /// What is watched beside users, by name: `<p>.by.<name>` carries what lanes tell each watch.
+    pub watches: Vec<String>,
+    /// Whether these are the settings of the lanes of watches (see [`Config::of_watches`]).
+    pub is_of_watches: bool,
     /// `<p>` of the state topics `<p>.head`, `<p>.journal`, ... and of the transactional ids `<p>-lane-<n>`.
     pub prefix: String,
     /// Where findings go.
@@ -53,15 +57,22 @@ pub struct Topics {
     pub head: String,
     /// Every journal record.
     pub journal: String,
-    /// Sealed panes, in the order of `Tier::ALL`.
-    pub panes: [String; 4],
+    /// Sealed panes, in the order of `Tier::ALL`; of lanes of watches those of the first tier.
+    pub panes: Vec<String>,
     /// Feature and score rows.
     pub results: String,
-    /// What a lane tells all others; compacted.
-    pub shared: String,
+    /// What a lane tells all others; compacted. Lanes of watches tell nobody anything.
+    pub shared: Option<String>,
+    /// What lanes tell each watch, one partition per lane of the watch.
+    pub crossings: Vec<String>,
 }
 
 impl Topics {
+    /// Every topic that holds state of a lane: only the lane writes to its partition.
+    pub(crate) fn state(&self) -> impl Iterator<Item = &String> {
+        [&self.head, &self.journal, &self.results].into_iter().chain(&self.shared).chain(&self.panes)
+    }
+
     /// The topic of a tier's panes.
     pub fn panes_of(&self, tier: engine::ports::Tier) -> &str {
         &self.panes[tier as usize]
@@ -108,6 +119,8 @@ impl Config {
             input_topics: Vec::new(),
             rekeyed_topics: Vec::new(),
             reference_topics: Vec::new(),
+            watches: Vec::new(),
+            is_of_watches: false,
             findings_topic: format!("{prefix}.findings"),
             dead_letter_topic: format!("{prefix}.dlq"),
             prefix,
@@ -121,13 +134,30 @@ impl Config {
     /// The names of the state topics.
     pub fn topics(&self) -> Topics {
         let name = |part: &str| format!("{}.{part}", self.prefix);
+        let tiers = if self.is_of_watches { &engine::ports::Tier::ALL[..1] } else { &engine::ports::Tier::ALL };
         Topics {
             head: name("head"),
             journal: name("journal"),
-            panes: engine::ports::Tier::ALL.map(|tier| name(&format!("panes.{}", tier.name()))),
+            panes: tiers.iter().map(|tier| name(&format!("panes.{}", tier.name()))).collect(),
             results: name("results"),
-            shared: name("shared"),
+            shared: (!self.is_of_watches).then(|| name("shared")),
+            crossings: self.watches.iter().map(|watch| name(&format!("by.{watch}"))).collect(),
         }
+    }
+
+    /// The settings of the pipeline's lanes of watches: they read what lanes tell them, in a group of their own, and keep
+    /// state of their own under `<p>.watch`. `None` where nothing is watched.
+    pub fn of_watches(&self) -> Option<Self> {
+        (!self.watches.is_empty()).then(|| Self {
+            group: format!("{}-watch", self.group),
+            input_topics: self.topics().crossings,
+            rekeyed_topics: Vec::new(),
+            reference_topics: Vec::new(),
+            watches: Vec::new(),
+            is_of_watches: true,
+            prefix: format!("{}.watch", self.prefix),
+            ..self.clone()
+        })
     }
 
     /// Reports everything that cannot work, without asking a broker: properties that are ours or unknown to the

@@ -39,9 +39,10 @@ impl Embedded {
     /// (reference topics: one).
     pub fn create_topics(&self, config: &Config, lanes: u32) -> Result<()> {
         let names = config.topics();
-        let state = [&names.head, &names.journal, &names.results, &names.shared];
         let rest = [&config.findings_topic, &config.dead_letter_topic];
-        for topic in config.input_topics.iter().chain(state).chain(&names.panes).chain(rest) {
+        let watches = config.of_watches().map(|watches| watches.topics().state().cloned().collect::<Vec<_>>());
+        let own = names.state().chain(&names.crossings).chain(watches.iter().flatten());
+        for topic in config.input_topics.iter().chain(own).chain(rest) {
             self.create_topic(topic, lanes)?;
         }
         config.reference_topics.iter().try_for_each(|(_, topic)| self.create_topic(topic, 1))

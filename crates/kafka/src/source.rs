@@ -32,6 +32,7 @@ pub struct KafkaSource {
     stable: Arc<Stable>,
     reader: Reader,
     signal: Signal,
+    /// The number of partitions of each input topic.
     lane_count: u32,
     /// Topics that are held, by (topic, lane). Not among them: read.
     held: BTreeSet<Key>,
@@ -74,11 +75,6 @@ impl KafkaSource {
             restorer: Mutex::default(),
             turn: 0,
         })
-    }
-
-    /// How many lanes the pipeline has: the number of partitions of each input topic.
-    pub fn lane_count(&self) -> u32 {
-        self.lane_count
     }
 
     fn key(&self, lane: LaneId, topic: TopicId) -> Key {
@@ -260,6 +256,10 @@ impl Source for KafkaSource {
             Flow::Hold => self.held.insert(key),
         };
         Ok(())
+    }
+
+    fn lane_count(&self) -> u32 {
+        self.lane_count
     }
 
     fn at_end(&self, lane: LaneId, topic: TopicId) -> Option<Offset> {

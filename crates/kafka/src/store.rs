@@ -102,7 +102,8 @@ impl Store {
         let Outside { admin, stable, .. } = &self.outside;
         let own = self.own_places();
         let mut shared = Vec::new();
-        for topic in [&self.config.findings_topic, &self.config.dead_letter_topic] {
+        let ours = [&self.config.findings_topic, &self.config.dead_letter_topic];
+        for topic in ours.into_iter().chain(&self.topics.crossings) {
             let partitions = i32::try_from(admin.partitions_of(topic)?).unwrap_or(i32::MAX);
             shared.extend((0..partitions).map(|partition| (topic.clone(), partition)));
         }
@@ -124,9 +125,7 @@ impl Store {
 
     /// Partitions that only this lane's producer writes to.
     fn own_places(&self) -> Vec<Place> {
-        let Topics { head, journal, panes, results, shared } = &self.topics;
-        let topics = [head, journal, results, shared].into_iter().chain(panes);
-        topics.map(|topic| (topic.clone(), self.partition)).collect()
+        self.topics.state().map(|topic| (topic.clone(), self.partition)).collect()
     }
 
     /// Waits until what the last transaction wrote can be read.
@@ -187,6 +186,10 @@ impl Store {
         }
         for result in &transaction.results {
             out.push(Outgoing::message(&self.topics.results, own, result));
+        }
+        for (watch, lane, crossing) in &transaction.crossings {
+            let to = i32::try_from(lane.0).unwrap_or(i32::MAX);
+            out.push(Outgoing::message(&self.topics.crossings[watch.index()], Some(to), crossing));
         }
         for pane in panes {
             out.push(Outgoing {

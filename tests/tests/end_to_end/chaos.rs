@@ -22,7 +22,12 @@ fn kill_and_compare(seed: u64) {
     let stage = stage();
     let mut moments = Moments(seed);
     let (mut at_work, mut between_findings) = (0, 0);
-    let findings = clean().values().flatten().filter(|(key, _)| key.starts_with("findings/")).count();
+    let findings = clean()
+        .iter()
+        .flat_map(|results| results.values())
+        .flatten()
+        .filter(|(key, _)| key.starts_with("findings/"))
+        .count();
     for kill in 0..KILLS {
         let mut member = stage.start("killed", None);
         // One in three dies before it has joined or while it takes lanes up, the others at work: a commit is under way

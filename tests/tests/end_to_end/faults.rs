@@ -88,7 +88,7 @@ impl Round {
 
     fn play(mut self) {
         let mut at_work = 0;
-        let all: usize = clean().values().map(Vec::len).sum();
+        let all: usize = clean()[0].values().map(Vec::len).sum();
         for _ in 0..FAULTS {
             self.tend();
             self.members.iter().any(|(_, member)| works(member));

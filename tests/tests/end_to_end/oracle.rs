@@ -21,43 +21,59 @@ pub(crate) fn stage_on(brokers: u32) -> Stage {
     Stage::on(brokers, "30d")
 }
 
-/// What one undisturbed process makes of the input.
-pub(crate) fn clean() -> &'static Results {
-    static CLEAN: OnceLock<Results> = OnceLock::new();
+/// What one undisturbed process makes of the input: lanes of users, and lanes of watches.
+pub(crate) fn clean() -> &'static [Results; 2] {
+    static CLEAN: OnceLock<[Results; 2]> = OnceLock::new();
     CLEAN.get_or_init(|| {
         let stage = stage();
         let mut member = stage.start("clean", None);
         settle(&mut [&mut member]);
         member.stop();
-        let results = stage.results();
-        let count = |stream: &str| results.values().flatten().filter(|(key, _)| key.starts_with(stream)).count();
-        assert_eq!(results.len(), LANES as usize, "every lane has results");
-        assert!(count("features/") > 500, "{} ticks with feature rows", count("features/"));
-        assert!(count("findings/") > 3, "{} findings: the case says nothing", count("findings/"));
-        results
+        let all = [stage.results(), stage.watched()];
+        let count = |results: &Results, stream: &str| {
+            results.values().flatten().filter(|(key, _)| key.starts_with(stream)).count()
+        };
+        let [results, watched] = &all;
+        assert_eq!([results.len(), watched.len()], [LANES as usize; 2], "every lane has results");
+        for (results, stream, least) in [
+            (results, "features/", 500),
+            (results, "findings/", 3),
+            (watched, "watch.", 100),
+            (watched, "findings/", 0),
+        ] {
+            let found = count(results, stream);
+            say(&format!("a clean run has {found} results `{stream}`"));
+            assert!(found > least, "{found} results `{stream}`: the case says nothing");
+        }
+        all
     })
 }
 
 /// Holds what a stage committed against the clean run, and its journal against the laws.
 #[track_caller]
 pub(crate) fn check(stage: &Stage, what: &str) {
-    let (clean, found) = (clean(), stage.results());
     let mut compared = 0;
-    for (lane, expected) in clean {
-        let found = found.get(lane).map(Vec::as_slice).unwrap_or_default();
-        for (place, (expected, found)) in expected.iter().zip(found).enumerate() {
-            assert_eq!(expected.0, found.0, "{what}: lane {lane}, result {place}");
-            assert!(expected.1 == found.1, "{what}: lane {lane}, result {place}, `{}` has other bytes", expected.0);
-            compared += 1;
+    for (kind, clean, found) in
+        [("lane", &clean()[0], stage.results()), ("watches of lane", &clean()[1], stage.watched())]
+    {
+        for (lane, expected) in clean {
+            let what = format!("{what}: {kind} {lane}");
+            let found = found.get(lane).map(Vec::as_slice).unwrap_or_default();
+            for (place, (expected, found)) in expected.iter().zip(found).enumerate() {
+                assert_eq!(expected.0, found.0, "{what}, result {place}");
+                assert!(expected.1 == found.1, "{what}, result {place}, `{}` has other bytes", expected.0);
+                compared += 1;
+            }
+            assert_eq!(expected.len(), found.len(), "{what}, number of results");
         }
-        assert_eq!(expected.len(), found.len(), "{what}: lane {lane}, number of results");
     }
     let mut ids = std::collections::BTreeSet::new();
     let told = stage.committed("risk.findings.v1");
     for finding in &told {
         assert!(ids.insert(finding.key.clone()), "{what}: a finding was told twice");
     }
-    let findings = clean.values().flatten().filter(|(key, _)| key.starts_with("findings/")).count();
+    let all = clean().iter().flat_map(Results::values).flatten();
+    let findings = all.filter(|(key, _)| key.starts_with("findings/")).count();
     assert_eq!(told.len(), findings, "{what}: findings on the topic");
     let journal = stage.journal();
     assert_eq!(journal.len(), LANES as usize);

@@ -38,13 +38,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         let digests = spec.digests();
         line(json!({
             "problems": [], "pipeline": spec.name(), "version": spec.version(), "features": features, "pairs": pairs,
-            "rules": spec.rules().len(), "spec": digests.spec, "sql": digests.sql, "model": digests.model,
+            "rules": spec.all_rules().count(), "watches": spec.watches().len(), "spec": digests.spec, "sql": digests.sql, "model": digests.model,
         }));
         return Ok(Answer::Yes);
     }
     line(format!("{} {}: {}", spec.name(), spec.version(), spec.description()));
     line(format!("  reads     {}", spec.inputs().iter().map(|i| i.topic.as_str()).collect::<Vec<_>>().join(", ")));
     line(format!("  features  {features} per user, {pairs} per user and patient, {} rules", spec.rules().len()));
+    for watch in spec.watches() {
+        let entity = watch.subject.entity.as_deref().unwrap_or_default();
+        line(format!("  watches   {} ({entity}), {} rules", watch.name, watch.rules.len()));
+    }
     let digests = spec.digests();
     let (spec, sql, model) = (digests.spec.short(), digests.sql.short(), digests.model.short());
     line(format!("  digests   spec {spec}, sql {sql}, model {model}"));

@@ -1,7 +1,7 @@
 //! The product at work, start to finish: a broker in memory, a synthetic hospital, the pipeline, ledger and archive.
 //!
-//! Four threads: the hospital speaks, the engine computes, the archiver follows, HTTP answers; this one seals findings
-//! and draws. It ends by itself. Read next: `voice.rs` (who speaks), `anchor.rs` (what is sealed).
+//! Five threads: the hospital speaks, lanes of users compute, lanes of watches do, the archiver follows, HTTP answers;
+//! this one seals findings and draws. It ends by itself. Read next: `voice.rs` (who speaks), `anchor.rs` (what is sealed).
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,9 +15,10 @@ use engine::ports::LaneId;
 use engine::{Engine, Metrics, ModelUse, PipelineSpec, Snapshot};
 use events::{PseudonymKeys, TopicId};
 use hospital::{Hospital, Incident};
-use kafka::{Config, Embedded, KafkaFollower, KafkaReferenceFeed, KafkaSource, Scope};
+use kafka::{Config, Embedded, KafkaReferenceFeed, KafkaSource, Scope};
 
 use crate::anchor::{self, Anchor, Places};
+use crate::archivers::Archivers;
 use crate::elapsed::Elapsed;
 use crate::http::{Server, Shown, serve};
 use crate::memory::Standing;
@@ -25,6 +26,7 @@ use crate::report::{Answer, Failure, disk, note};
 use crate::town::{Town, TruthFiles};
 use crate::view::{Scene, View, grouped};
 use crate::voice::{Said, Voice};
+use crate::watching::watch;
 use crate::{cluster, keys, shipped};
 
 use ending::Played;
@@ -40,6 +42,8 @@ const AHEAD_MAX: Millis = Millis::hours(6);
 const UNREAD_MAX: u64 = 4_000;
 /// How far it may be ahead of the archiver.
 const ARCHIVE_AHEAD_MAX: Millis = Millis::hours(30);
+/// How far the watches may be behind the lanes that tell them.
+const WATCHES_BEHIND_MAX: Millis = Millis::hours(12);
 /// Ticks that the archiver may not have read yet: their results are in the broker's memory too.
 const ARCHIVE_UNREAD_MAX: u64 = 1_200;
 /// How long nothing may happen at the end before everything has happened.
@@ -222,6 +226,7 @@ impl Watched<'_> {
                 self.shown.stop.store(true, Ordering::Relaxed);
                 result
             });
+            let watcher = scope.spawn(|| watch(self.spec, self.config, self.shown));
             let archiver = scope.spawn(|| {
                 let result = self.archive(&data.join("archive"), &archived, &archived_until);
                 self.shown.stop.store(self.shown.is_stopping() || result.is_err(), Ordering::Relaxed);
@@ -241,6 +246,7 @@ impl Watched<'_> {
             let sealed = self.seal(arguments, places);
             self.shown.stop.store(true, Ordering::Relaxed);
             let computed = joined(engine.join());
+            let watched = joined(watcher.join());
             let spoken = joined(speaker.join());
             archived.store(true, Ordering::Relaxed);
             let followed = joined(archiver.join());
@@ -249,6 +255,7 @@ impl Watched<'_> {
             // A broker that refused the hospital explains whatever else failed.
             let (_, incidents) = spoken?;
             computed?;
+            watched?;
             followed?;
             Ok((sealed?, incidents))
         })
@@ -265,10 +272,7 @@ impl Watched<'_> {
     }
 
     fn archive(&self, folder: &Path, over: &AtomicBool, until: &Mutex<Archived>) -> Result<()> {
-        let follower = Box::new(KafkaFollower::connect(self.config)?);
-        let lanes: Vec<LaneId> = (0..LANES).map(LaneId).collect();
-        let keys = Arc::clone(self.pseudonyms);
-        let mut archiver = archive::Archiver::new(folder, self.spec, keys, follower, &lanes)?;
+        let mut archiver = Archivers::open(folder, self.spec, self.pseudonyms, self.config, LANES)?;
         while !over.load(Ordering::Relaxed) {
             archiver.step(Duration::from_millis(50))?;
             let lanes = archiver.progress().lanes;
@@ -277,7 +281,7 @@ impl Watched<'_> {
             let ticks = lanes.values().filter_map(|lane| lane.followed).sum();
             *until.lock().unwrap_or_else(PoisonError::into_inner) = Archived { written, ticks };
         }
-        Ok(archiver.finish()?)
+        archiver.finish()
     }
 
     /// Waits until lanes and archiver are close enough behind the hospital; `false` ends the story.
@@ -299,11 +303,14 @@ impl Watched<'_> {
             };
             // Until the first tick closes nobody can be late: half a day may be said at once.
             let early = said < 20_000;
+            let watched = snapshot.watches.values().map(|lane| lane.watermark).min().flatten();
             let little = unread <= UNREAD_MAX;
             let near = |at: Option<Timestamp>, far: Millis| at.map_or(early, |at| hour - at <= far);
             let behind = snapshot.ticks.saturating_sub(archived.ticks);
             let close = near(lanes, AHEAD_MAX) || (lanes.is_some() && little);
-            if close && near(archived.written, ARCHIVE_AHEAD_MAX) && behind <= ARCHIVE_UNREAD_MAX {
+            let watching =
+                watched.is_none_or(|watched| lanes.is_none_or(|lanes| lanes - watched <= WATCHES_BEHIND_MAX));
+            if close && watching && near(archived.written, ARCHIVE_AHEAD_MAX) && behind <= ARCHIVE_UNREAD_MAX {
                 return true;
             }
             std::thread::sleep(Duration::from_millis(2));
@@ -313,7 +320,7 @@ impl Watched<'_> {
     /// Seals what is found and draws, until everything said has been computed.
     fn seal(&self, arguments: &Arguments, places: &Places) -> Result<Anchor> {
         let mut anchor = Anchor::open(places, self.config)?;
-        let (mut quiet, mut last, mut entries) = (Elapsed::start(), (0, 0), anchor.step()?);
+        let (mut quiet, mut last, mut entries) = (Elapsed::start(), (0, 0, None), anchor.step()?);
         let (mut rate, mut told) = ((Elapsed::start(), 0, 0.0), u32::MAX);
         let mut sealed_findings = 0;
         while !self.shown.is_stopping() {
@@ -334,7 +341,8 @@ impl Watched<'_> {
                 let events = grouped(snapshot.events);
                 self.view.stage(&format!("day {:>2}     {events} events, {}", told, phase(arguments, told)));
             }
-            let now = (snapshot.events, snapshot.ticks);
+            let watched = snapshot.watches.values().map(|lane| lane.watermark).min().flatten();
+            let now = (snapshot.events, snapshot.ticks, watched);
             if now != last || !said.over || unread(&said, &snapshot) > 0 {
                 (quiet, last) = (Elapsed::start(), now);
             } else if quiet.so_far() >= QUIET {
@@ -362,7 +370,8 @@ fn scene(arguments: &Arguments, said: &Said, snapshot: &Snapshot, per_second: f6
         watermark: snapshot.lanes.values().filter_map(|lane| lane.watermark).min(),
         events: snapshot.events,
         per_second,
-        open_cases: snapshot.lanes.values().map(|lane| lane.open_cases).sum(),
+        open_cases: snapshot.lanes.values().map(|lane| lane.open_cases).sum::<usize>()
+            + snapshot.watches.values().map(|lane| lane.open_cases).sum::<usize>(),
         last_finding: snapshot.last_finding.clone(),
         ledger,
     }

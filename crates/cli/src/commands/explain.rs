@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use findings::Other;
 
 use crate::report::{Answer, Failure, disk, line};
 use crate::view::shown_time;
@@ -35,21 +36,32 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
             line(String::from_utf8_lossy(bytes));
             continue;
         }
-        line(format!("{} ({}, score {:.2})", view.title, view.severity.caption(), view.score));
-        line(format!("  who    {}", view.user_key));
+        match &view.entity {
+            None => {
+                line(format!("{} ({}, score {:.2})", view.title, view.severity.caption(), view.score));
+                line(format!("  who    {}", view.subject));
+            }
+            Some(entity) => {
+                line(format!("{} ({})", view.title, view.severity.caption()));
+                line(format!("  what   {entity} {}", view.subject));
+            }
+        }
         line(format!("  when   {}, case opened {}", shown_time(view.tick_end), shown_time(view.opened)));
         view.sentences.iter().for_each(|sentence| line(format!("  -      {sentence}")));
-        // The most telling charts have their sentences; these are the others.
+        // The most telling charts (or users) have their sentences; these are the others.
         let untold = |key: &str| !view.sentences.iter().any(|sentence| sentence.contains(key));
-        for pair in view.evidence.iter().filter(|pair| untold(&pair.patient_key)) {
+        for pair in view.evidence.iter().filter(|pair| untold(pair.other.key())) {
             let actions: Vec<_> = pair.actions.iter().map(|(action, count)| format!("{count} {action}")).collect();
             let (first, last) = (shown_time(pair.first_time), shown_time(pair.last_time));
+            let (what, reason) = match &pair.other {
+                Other::Patient(_) => ("chart", format!("; reason: {}", pair.reason)),
+                Other::User(_) => ("user ", String::new()),
+            };
             line(format!(
-                "  chart  {}: {}, {}; reason: {}{}",
-                pair.patient_key,
+                "  {what}  {}: {}, {}{reason}{}",
+                pair.other.key(),
                 if first == last { first } else { format!("{first} to {last}") },
                 actions.join(", "),
-                pair.reason,
                 if pair.flags.is_empty() { String::new() } else { format!("; {}", pair.flags.join(", ")) }
             ));
         }

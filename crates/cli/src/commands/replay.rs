@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
-use archive::{ArchiveFeed, Captured, Keep, RecordedFeed, RecordedSource, ReplaySource};
+use archive::{ArchiveFeed, Captured, Keep, RecordedFeed, RecordedSource, ReplaySource, WatchSource};
 use base::{Digest, SystemClock, Timestamp};
 use engine::ports::{LaneId, ReferenceFeed, Source};
-use engine::{Engine, Metrics, ModelUse, PipelineSpec, Progress};
+use engine::{Engine, Metrics, ModelUse, PipelineSpec, Progress, Watcher};
 use events::PseudonymKeys;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -64,12 +64,16 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let spec = PipelineSpec::load(&arguments.pipeline, ModelUse::Score)?;
     let (from, to) = span(arguments, &spec)?;
-    let (captured, progress) = match (&arguments.archive, &arguments.events, &arguments.keys) {
+    let (mut captured, progress) = match (&arguments.archive, &arguments.events, &arguments.keys) {
         (Some(archive), _, _) => again(archive, &spec, None, Keep::Results)?,
         (None, Some(events), Some(keys)) => first_time(events, keys, &spec)?,
         _ => return Err(Failure::invalid("nothing to replay").hint("name --archive, or --events and --keys").into()),
     };
+    let watched = watches_again(&spec, arguments.archive.as_deref(), &mut captured)?;
     let mut told = captured.findings();
+    told.extend(watched.findings());
+    // At one tick, lanes of users come before lanes of watches.
+    told.sort_by_key(|finding| (finding.tick_end, finding.lane));
     told.retain(|finding| from <= finding.tick_end && finding.tick_end < to);
     archive::write_findings(&told, &arguments.out)?;
     let bytes = std::fs::read(&arguments.out).map_err(|error| disk(&arguments.out, &error))?;
@@ -80,7 +84,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         ticks: snapshot.ticks,
         findings: told.len(),
         digest: Digest(Sha256::digest(&bytes).into()),
-        report: compared.map(|dir| archive::compare(dir, &captured, spec.digests())).transpose()?,
+        report: compared.map(|dir| compare(dir, &spec, &captured, &watched)).transpose()?,
     };
     if arguments.json {
         line(replayed.json())
@@ -121,6 +125,24 @@ pub(super) fn again(
     let ticks = ours.map(|(_, record)| record.sequence).sum();
     let progress = compute(spec, stand_in(&id)?, &mut source, &mut feed, Some(ticks))?;
     Ok((source.take_captured(), progress))
+}
+
+/// Computes the watches again, from what lanes of users told them in a replay.
+fn watches_again(spec: &PipelineSpec, archive: Option<&Path>, captured: &mut Captured) -> Result<Captured> {
+    if spec.watches().is_empty() {
+        return Ok(Captured::default());
+    }
+    let mut source = WatchSource::new(archive, captured, spec.watches().len())?;
+    let (metrics, progress) = (Metrics::new(spec)?, Progress::default());
+    Watcher::new(spec, &mut source, &metrics, &progress).run(&AtomicBool::new(false))?;
+    Ok(source.take_captured())
+}
+
+/// Holds everything that was computed against the archive.
+fn compare(dir: &Path, spec: &PipelineSpec, captured: &Captured, watched: &Captured) -> Result<archive::Report> {
+    let mut report = archive::compare(dir, captured, spec.digests())?;
+    archive::compare_watches(&mut report, dir, spec, watched)?;
+    Ok(report)
 }
 
 /// A key that nothing is decoded with.
@@ -187,6 +209,7 @@ impl Replayed {
         let report = self.report.as_ref().map(|report| {
             serde_json::json!({
                 "equal": report.is_equal(), "user_rows": report.user_rows, "pair_rows": report.pair_rows,
+                "entity_rows": report.entity_rows,
                 "scores": report.scores, "findings": report.findings, "runs": report.runs,
                 "foreign_runs": report.foreign_runs,
                 "difference_count": report.difference_count,
@@ -205,9 +228,10 @@ impl Replayed {
         line(format!("wrote    {}, SHA-256 {}", out.display(), self.digest));
         let Some(report) = &self.report else { return };
         line(format!(
-            "compared {} user rows, {} pair rows, {} scores, {} findings: {}",
+            "compared {} user rows, {} pair rows, {} entity rows, {} scores, {} findings: {}",
             grouped(report.user_rows),
             grouped(report.pair_rows),
+            grouped(report.entity_rows),
             grouped(report.scores),
             report.findings,
             if report.is_equal() {

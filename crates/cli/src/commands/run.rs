@@ -1,7 +1,7 @@
 //! `chartwarden run`: a pipeline on a Kafka cluster, until it is told to stop.
 //!
 //! With `--data` (a flag for one process of the group) it also archives what all lanes commit, and seals findings.
-//! Neither holds a lane up. Read next: `engine::Engine`, `run/beside.rs`.
+//! Neither holds a lane up. Read next: `engine::Engine`, `engine::Watcher`, `run/beside.rs`.
 
 mod beside;
 
@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
 use base::SystemClock;
+use engine::ports::Source as _;
 use engine::{Engine, Metrics, ModelUse, PipelineSpec};
 use kafka::{Config, KafkaReferenceFeed, KafkaSource};
 
@@ -20,6 +21,7 @@ use crate::cluster::Cluster;
 use crate::http::{Server, Shown, serve};
 use crate::keys;
 use crate::report::{Answer, Failure, note};
+use crate::watching::watch;
 use beside::Beside;
 
 /// Arguments of `run`.
@@ -81,18 +83,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     std::thread::scope(|scope| {
         let http = scope.spawn(|| serve(Some(server), &shown, &served));
         let data = arguments.data.as_deref();
+        let watcher = scope.spawn(|| watch(&spec, &config, &shown));
         let archiver = data.map(|data| scope.spawn(|| beside.archive(&data.join("archive"))));
         let sealer = data.map(|data| scope.spawn(|| beside.seal(data)));
         let (metrics, progress) = (&shown.metrics, &shown.progress);
         let keys = Arc::clone(&pseudonyms);
         let mut engine = Engine::new(&spec, keys, &mut source, &mut feed, &SystemClock, metrics, progress);
         let ran = engine.run(&shown.stop);
+        shown.stop.store(true, Ordering::Relaxed);
+        let watched = joined(watcher.join());
         beside.over.store(true, Ordering::Relaxed);
         let archived = archiver.map(|handle| joined(handle.join()));
         let sealed = sealer.map(|handle| joined(handle.join()));
         served.store(true, Ordering::Relaxed);
         joined(http.join())?;
         ran?;
+        watched.context("watching")?;
         archived.transpose().context("archiving")?;
         sealed.transpose().context("sealing")?;
         note("stopped: everything closed is committed");

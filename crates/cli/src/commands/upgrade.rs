@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Result;
 use archive::Keep;
 use base::Timestamp;
-use engine::ports::{LaneId, Source, Tier, Wake};
+use engine::ports::{LaneId, LaneStore, Source, Tier, Wake};
 use engine::{Former, JournalRecord, ModelUse, PipelineSpec, State};
 use kafka::{Config, KafkaSource};
 
@@ -52,12 +52,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let spec = PipelineSpec::load(&arguments.pipeline, ModelUse::Score)?;
     let config = arguments.cluster.config(&spec)?;
     let mut former = stored(&config)?;
+    let watches = config.of_watches();
+    let mut former_watches = watches.as_ref().map(stored).transpose()?.unwrap_or_default();
+    let watched_to = match former_watches.len() == former.len() {
+        true => former_watches.values().map(|former| former.record().tick_end).min().flatten(),
+        // One of them has never closed a step: it needs everything.
+        false => None,
+    };
     former.retain(|_, former| arguments.rebuild || !former.is_of(&spec));
-    if former.is_empty() {
+    former_watches.retain(|_, former| !former.is_of(&spec));
+    if former.is_empty() && former_watches.is_empty() {
         line("nothing to do: every lane with state is of this pipeline");
         return Ok(Answer::Yes);
     }
-    former.values().try_for_each(|former| former.fits(&spec))?;
+    former.values().chain(former_watches.values()).try_for_each(|former| former.fits(&spec))?;
+    if former.is_empty() {
+        // Lanes of users are renewed already: the watches are all that is left.
+        watches.map_or(Ok(()), |config| renew_watches(&config, &spec, &former_watches))?;
+        return Ok(Answer::Yes);
+    }
     let lanes: Vec<LaneId> = former.keys().copied().collect();
     line(format!("{} to be computed anew", told(&lanes)));
     is_complete(&arguments.archive, &former)?;
@@ -66,12 +79,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     line(format!("computed anew: {} events, {} ticks", grouped(snapshot.events), grouped(snapshot.ticks)));
     let mut states = lanes.iter().map(|lane| (*lane, captured.lanes.remove(lane).unwrap_or_default().state));
     if arguments.dry_run {
-        states.try_for_each(|(lane, state)| renewal(&spec, &former[&lane], state).map(drop))?;
+        states.try_for_each(|(lane, state)| renewal(&spec, &former[&lane], state, watched_to).map(drop))?;
         line("it fits; nothing was changed");
         return Ok(Answer::Yes);
     }
+    // Watches first: one of the former definitions would pass over what lanes repeat under these.
+    if let Some(config) = watches.filter(|_| !former_watches.is_empty()) {
+        renew_watches(&config, &spec, &former_watches)?;
+    }
     let mut source = hold(&config, &lanes)?;
-    states.try_for_each(|(lane, state)| renew(&mut source, &spec, lane, &former[&lane], state))?;
+    states.try_for_each(|(lane, state)| renew(&mut source, &spec, lane, &former[&lane], state, watched_to))?;
     line(format!("{} of this pipeline now: start it with `chartwarden run`", told(&lanes)));
     Ok(Answer::Yes)
 }
@@ -144,19 +161,51 @@ fn hold(config: &Config, lanes: &[LaneId]) -> Result<KafkaSource> {
     Ok(source)
 }
 
-fn renewal(spec: &PipelineSpec, former: &Former, state: State) -> Result<engine::ports::Transaction> {
-    Ok(former.renewed(spec, &stand_in("upgrade")?, state)?)
+fn renewal(
+    spec: &PipelineSpec,
+    former: &Former,
+    state: State,
+    watched_to: Option<Timestamp>,
+) -> Result<engine::ports::Transaction> {
+    Ok(former.renewed(spec, &stand_in("upgrade")?, state, watched_to)?)
 }
 
-/// Puts the new state of one lane in the place of what it has stored.
-fn renew(source: &mut KafkaSource, spec: &PipelineSpec, lane: LaneId, expected: &Former, state: State) -> Result<()> {
+/// Lets lanes of watches go on under these definitions.
+fn renew_watches(config: &Config, spec: &PipelineSpec, expected: &BTreeMap<LaneId, Former>) -> Result<()> {
+    let lanes: Vec<LaneId> = expected.keys().copied().collect();
+    let mut source = hold(config, &lanes)?;
+    for (lane, expected) in expected {
+        let (mut store, former) = open(&mut source, *lane, expected)?;
+        store.commit(former.renewed_watches(spec)?)?;
+        store.trim(Tier::Minute, Timestamp::MIN)?;
+        let cases = former.open_cases();
+        line(format!("watches of lane {lane}: renewed, {cases} open cases carried over"));
+    }
+    Ok(())
+}
+
+/// Takes a lane, and sees that it stands where it stood.
+fn open(source: &mut KafkaSource, lane: LaneId, expected: &Former) -> Result<(Box<dyn LaneStore>, Former)> {
     let mut store = source.open(lane)?;
     let found = Former::read(lane, store.head()?)?;
     let Some(former) = found.filter(|found| found.record() == expected.record()) else {
         let failure = Failure::invalid(format!("lane {lane} went on while its state was computed"));
         return Err(failure.hint("stop every `chartwarden run` of this pipeline, and begin again").into());
     };
-    let transaction = renewal(spec, &former, state)?;
+    Ok((store, former))
+}
+
+/// Puts the new state of one lane in the place of what it has stored.
+fn renew(
+    source: &mut KafkaSource,
+    spec: &PipelineSpec,
+    lane: LaneId,
+    expected: &Former,
+    state: State,
+    watched_to: Option<Timestamp>,
+) -> Result<()> {
+    let (mut store, former) = open(source, lane, expected)?;
+    let transaction = renewal(spec, &former, state, watched_to)?;
     let (panes, kibibytes) = (transaction.panes.len(), transaction.byte_count() / 1_024);
     store.commit(transaction)?;
     // Waits until the transaction can be read, and deletes what stands before the first pane that counts.

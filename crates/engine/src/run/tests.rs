@@ -171,6 +171,10 @@ impl Source for Logs<'_> {
         None
     }
 
+    fn lane_count(&self) -> u32 {
+        1
+    }
+
     fn lag(&self, _: LaneId, _: TopicId) -> Option<u64> {
         None
     }
@@ -331,7 +335,7 @@ fn a_lane_that_went_on_elsewhere_while_it_was_read_is_lost_and_not_damaged() {
     let open = |head: Option<BTreeMap<_, _>>| {
         let store = Overtaken(head, Store { stored: Arc::clone(&stored), faults: Vec::new() });
         let start = [Offset(0); 2];
-        Worker::open(LaneId(0), &world.spec, &world.keys, Box::new(store), &start, Pins::default(), None).map(drop)
+        Worker::open(LaneId(0), &world.spec, &world.keys, Box::new(store), 1, &start, Pins::default(), None).map(drop)
     };
     open(None).unwrap();
     let told = open(Some(early)).unwrap_err();
@@ -347,15 +351,15 @@ fn a_state_that_stands_elsewhere_does_not_renew_a_lane() {
     let world = world(3);
     let stored = run(&world, &[500], &[]);
     let former = |head: &BTreeMap<_, _>| crate::Former::read(LaneId(0), head.clone()).unwrap().unwrap();
-    let state = crate::State { head: stored.head.clone(), panes: stored.panes.clone() };
+    let state = crate::State { head: stored.head.clone(), panes: stored.panes.clone(), ..crate::State::default() };
     let (now, early) = (former(&stored.head), former(&stored.early));
     assert!(now.is_of(&world.spec));
-    let renewed = now.renewed(&world.spec, &world.keys, state.clone()).unwrap();
+    let renewed = now.renewed(&world.spec, &world.keys, state.clone(), None).unwrap();
     let record: JournalRecord = serde_json::from_slice(&renewed.journal[0].value).unwrap();
     assert_eq!((record.sequence, record.epoch), (now.record().sequence + 1, 1));
     assert_eq!(record.topics, now.record().topics, "it reads on where the lane stood");
     for (former, state) in [(&early, state), (&now, crate::State::default())] {
-        let told = former.renewed(&world.spec, &world.keys, state).unwrap_err();
+        let told = former.renewed(&world.spec, &world.keys, state, None).unwrap_err();
         assert!(matches!(told, Error::Renewal { .. }), "{told}");
     }
     // A journal with other fields is damaged, or of another version, and says which.
@@ -376,9 +380,9 @@ fn a_state_that_stands_elsewhere_does_not_renew_a_lane() {
     let told = former(&other).fits(&world.spec).unwrap_err().to_string();
     assert!(told.contains("lateness") && told.contains("state_prefix"), "{told}");
     // A pane less is noticed before anything is written.
-    let mut state = crate::State { head: stored.head, panes: stored.panes };
+    let mut state = crate::State { head: stored.head, panes: stored.panes, ..crate::State::default() };
     state.panes.pop_last();
-    let told = now.renewed(&world.spec, &world.keys, state).unwrap_err();
+    let told = now.renewed(&world.spec, &world.keys, state, None).unwrap_err();
     assert!(matches!(told, Error::Features(_)), "{told}");
 }
 

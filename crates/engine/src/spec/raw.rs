@@ -6,10 +6,10 @@ use base::Millis;
 use events::Format;
 use events::schema::Stream;
 use features::WindowSize;
-use findings::{Policy, Rule};
+use findings::{Policy, Rule, Subject};
 use serde::Deserialize;
 
-use super::Input;
+use super::{Input, Watch};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,6 +35,8 @@ pub(super) struct RawSpec {
     pub(super) cases: RawCases,
     #[serde(default)]
     pub(super) rule: Vec<Rule>,
+    #[serde(default)]
+    pub(super) watch: Vec<RawWatch>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -149,6 +151,27 @@ pub(super) struct RawBaseline {
     pub(super) keys: Vec<String>,
     pub(super) sql: String,
     pub(super) days: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawWatch {
+    pub(super) name: String,
+    pub(super) entity: String,
+    pub(super) relation: String,
+    pub(super) key: String,
+    pub(super) window: Millis,
+    pub(super) users: String,
+    pub(super) entities: String,
+    #[serde(default)]
+    pub(super) rule: Vec<Rule>,
+}
+
+impl RawWatch {
+    pub(super) fn checked(&self) -> Watch {
+        let subject = Subject { column: self.key.clone(), entity: Some(self.entity.clone()) };
+        Watch { name: self.name.clone(), subject, rules: self.rule.clone() }
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -15,115 +15,13 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use reference::Kind;
 
+use super::fixture::*;
 use super::*;
 use crate::journal::TierRecord;
-use crate::spec::{BaselineSpec, ProgramSpec, ScoringSpec, SeenSpec, WindowSize, WindowSpec};
-use crate::sql::SqlText;
 
 /// 2026-03-27T00:00:00Z: the clocks of the house go forward in the night to the 29th.
 const START: i64 = 1_774_569_600_000;
 const LATENESS: Millis = Millis::minutes(2);
-const SIZES: [(Millis, Millis); 3] = [
-    (Millis::minutes(15), Millis::minutes(5)),
-    (Millis::hours(1), Millis::minutes(5)),
-    (Millis::hours(24), Millis::hours(1)),
-];
-
-fn sql(text: &str) -> SqlText {
-    SqlText { file: "test.sql".to_owned(), text: text.to_owned() }
-}
-
-fn window(name: &str, relation: &str, keys: &[&str], text: &str, days: bool) -> WindowSpec {
-    WindowSpec {
-        name: name.to_owned(),
-        relation: relation.to_owned(),
-        keys: keys.iter().map(|key| (*key).to_owned()).collect(),
-        sql: sql(text),
-        sizes: SIZES.map(|(size, hop)| WindowSize { size, hop }).to_vec(),
-        days,
-    }
-}
-
-/// What windows count of accesses; the oracle counts the same with one more key in front.
-const MEASURES: &str = "count(*) AS events, count(DISTINCT patient_h) AS patients, coalesce(sum(byte_count), 0) AS bytes, \
-    count(*) FILTER (WHERE action = 'print') AS prints, min(event_ms) AS first_ms, max(event_ms) AS last_ms";
-const MEASURE_NAMES: [&str; 6] = ["events", "patients", "bytes", "prints", "first_ms", "last_ms"];
-
-/// `grace`: how long unexplained accesses wait; longer than any window's panes are kept, or shorter.
-fn spec(grace: Millis) -> ProgramSpec {
-    let per_user = format!("SELECT user_key, {MEASURES} FROM access GROUP BY user_key");
-    let columns = SIZES.iter().flat_map(|(size, _)| {
-        let size = if *size < Millis::hours(1) { "15m".to_owned() } else { format!("{}h", size.0 / 3_600_000) };
-        MEASURE_NAMES.map(|name| format!("access_{size}_{name}"))
-    });
-    let columns = columns.collect::<Vec<_>>().join(", ");
-    let users = format!(
-        "SELECT user_key, {columns}, new_24h_patients_new AS patients_new, auth_1h_failures AS failures, \
-         resolved_24h_still AS still, pair_score_24h_top AS top, own_events AS own FROM user_row"
-    );
-    ProgramSpec {
-        tick: Millis::minutes(1),
-        time_zone: "Europe/Vienna".to_owned(),
-        explain_grace: grace,
-        explained_rung: 5,
-        windows: vec![
-            window("access", "access", &["user_key"], &per_user, true),
-            window(
-                "new",
-                "access",
-                &["user_key"],
-                "SELECT user_key, count(DISTINCT CASE WHEN patient_new THEN patient_h END) AS patients_new, \
-                 max(gap_ms) AS gap FROM access GROUP BY user_key",
-                false,
-            ),
-            window(
-                "auth",
-                "auth",
-                &["user_key"],
-                "SELECT user_key, count(*) FILTER (WHERE outcome = 'failure') AS failures FROM auth GROUP BY user_key",
-                false,
-            ),
-            window(
-                "pair",
-                "access",
-                &["user_key", "patient_key"],
-                "SELECT user_key, patient_key, count(*) AS events FROM access WHERE patient_key IS NOT NULL \
-                 GROUP BY user_key, patient_key",
-                false,
-            ),
-            window(
-                "resolved",
-                "resolved",
-                &["user_key"],
-                "SELECT user_key, count(*) AS still FROM resolved GROUP BY user_key",
-                false,
-            ),
-        ],
-        seen: vec![SeenSpec {
-            name: "patient".to_owned(),
-            relation: "access".to_owned(),
-            column: "patient_key".to_owned(),
-            horizon: Millis::days(1),
-        }],
-        baselines: vec![BaselineSpec {
-            name: "own".to_owned(),
-            keys: vec!["user_key".to_owned()],
-            sql: sql("SELECT user_key, sum(events) AS events FROM access_days GROUP BY user_key"),
-            days: 2,
-        }],
-        scoring: ScoringSpec {
-            hop: Millis::minutes(5),
-            pairs: sql("SELECT user_key, patient_key, pair_24h_events AS events FROM pair_row"),
-            users: sql(&users),
-            evidence: sql("SELECT user_key, patient_key, pair_events AS events FROM evidence_row"),
-        },
-    }
-}
-
-fn compiled(spec: ProgramSpec) -> Arc<Program> {
-    Arc::new(Program::compile(spec).unwrap_or_else(|problems| panic!("{problems:?}")))
-}
-
 fn config() -> LaneConfig {
     let digest = Digest([0; 32]);
     LaneConfig {
@@ -185,6 +83,8 @@ struct Stored {
     facts: BTreeMap<String, Vec<u8>>,
     users: Vec<(Timestamp, RecordBatch)>,
     pairs: Vec<(Timestamp, RecordBatch)>,
+    /// What the watch was told.
+    told: Vec<(Timestamp, Option<RecordBatch>)>,
     journal: Vec<JournalRecord>,
     /// Offset and disposition of every part that was not kept, by topic.
     side: BTreeMap<(u8, Offset), Disposition>,
@@ -259,6 +159,7 @@ impl Owner {
             stored.users.push((end, rows));
         }
         let output = self.lane.end_tick(&pins).unwrap();
+        stored.told.extend(output.crossing.into_iter().map(|states| (end, states)));
         for (tier, end, bytes) in output.panes {
             assert!(stored.panes.insert((tier, end), bytes).is_none(), "{tier:?} {end:?} was sealed before");
         }
@@ -332,6 +233,8 @@ fn pieces_and_kills_leave_the_same_bytes() {
         prop_assert!(plain.side.values().any(|what| *what == Disposition::Duplicate));
         prop_assert_eq!(shown(&plain.users), shown(&broken.users));
         prop_assert_eq!(shown(&plain.pairs), shown(&broken.pairs));
+        prop_assert!(plain.told.iter().filter(|(_, states)| states.is_some()).count() > 50);
+        prop_assert!(plain.told == broken.told, "watches were told otherwise");
         prop_assert_eq!(&plain.side, &broken.side);
         prop_assert_eq!(ticks(&plain), ticks(&broken));
         prop_assert!(plain.panes == broken.panes, "stored panes differ");

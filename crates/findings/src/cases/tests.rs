@@ -300,7 +300,7 @@ fn rows_that_are_no_tick_are_our_bug_and_say_which_row() {
     );
     assert_eq!(refused(&[line("u1", 1.5)]), "feature batch: score 1.5 of row 0 is not between 0 and 1");
     assert_eq!(refused(&[line("u1", f64::NAN)]), "feature batch: score NaN of row 0 is not between 0 and 1");
-    assert_eq!(refused(&[line("", 0.9)]), "user key of 0 bytes, expected 1 to 128");
+    assert_eq!(refused(&[line("", 0.9)]), "subject of 0 bytes, expected 1 to 128");
 
     let batch = batch(&[line("u1", 0.1)]);
     let nothing = |_: usize| Vec::new();

@@ -5,7 +5,7 @@ use super::*;
 use crate::fixture::{meanings, origin, rules, schema};
 
 fn check(policy: Policy, rules: Vec<Rule>, meanings: Vec<FeatureMeaning>, origin: Origin, expected: Expect) {
-    let error = Definitions::new(policy, rules, meanings, origin, &schema()).unwrap_err();
+    let error = Definitions::new(Subject::user(), policy, rules, meanings, origin, &schema()).unwrap_err();
     assert_eq!(error.kind(), Kind::Invalid);
     let Error::Definitions(problems) = error else { panic!("{error}") };
     expected.assert_eq(&problems.join("\n"));

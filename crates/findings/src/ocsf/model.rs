@@ -155,7 +155,8 @@ pub(crate) struct Observation {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct EvidenceItem {
-    pub(crate) actor: Actor,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) actor: Option<Actor>,
     pub(crate) data: EvidenceData,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
@@ -217,6 +218,17 @@ pub(crate) struct Ours {
     pub(crate) origin: Origin,
     pub(crate) rules: Vec<String>,
     pub(crate) score: f64,
+    /// What the case is about, where that is no user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) subject: Option<SubjectNote>,
+}
+
+/// An entity that many users met.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SubjectNote {
+    /// What it is, in words.
+    pub(crate) entity: String,
+    pub(crate) uid: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

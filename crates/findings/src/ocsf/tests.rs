@@ -1,9 +1,11 @@
-use arrow::array::RecordBatch;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
 use expect_test::{Expect, expect, expect_file};
 
 use super::*;
 use crate::fixture::{Line, at, batch, cases, line, meanings, origin, pair, rules, schema, tick};
-use crate::{Cases, Contribution, FeatureMeaning, Finding, PairEvidence, Policy, Rule, Tick};
+use crate::{Cases, Contribution, FeatureMeaning, Finding, Other, PairEvidence, Policy, Rule, Severity, Subject, Tick};
 
 /// A case with every kind of finding: opened by rule and model, updated by each kind of news, closed; one by the model
 /// alone; one by a rule alone with a technique nobody knows.
@@ -55,7 +57,8 @@ fn findings() -> Vec<Finding> {
 /// The file is also what the OCSF validators under `tests/interop/ocsf` are held against.
 #[test]
 fn the_golden_findings() {
-    let findings = findings();
+    let mut findings = findings();
+    findings.extend(findings_about_an_address());
     let mut lines = String::new();
     for finding in &findings {
         crate::validate(&finding.bytes).unwrap();
@@ -65,10 +68,100 @@ fn the_golden_findings() {
     expect_file!["../../golden/findings.ndjson"].assert_eq(&lines);
 }
 
+/// An address that fails on many accounts, then gets in, then falls silent.
+fn findings_about_an_address() -> Vec<Finding> {
+    let rule = |id: &str, column: &str, title: &str, severity, sentence: &str| Rule {
+        id: id.to_owned(),
+        column: column.to_owned(),
+        title: title.to_owned(),
+        severity,
+        sentence: sentence.to_owned(),
+        attack: vec!["T1110.003".to_owned()],
+        ..Rule::default()
+    };
+    let rules = vec![
+        rule(
+            "spraying",
+            "spraying",
+            "One address fails on many accounts",
+            Severity::Medium,
+            "failed on {out|accounts}",
+        ),
+        rule("got-in", "got_in", "One address gets in", Severity::High, "signed in as {in|users}"),
+    ];
+    let columns = |out: i64, let_in: i64| {
+        let key: ArrayRef = Arc::new(StringArray::from(vec!["a1:77q2"]));
+        let number = |number| -> ArrayRef { Arc::new(Int64Array::from(vec![number])) };
+        let flag = |flag| -> ArrayRef { Arc::new(BooleanArray::from(vec![flag])) };
+        let columns = [
+            ("address_key", key),
+            ("out", number(out)),
+            ("in", number(let_in)),
+            ("spraying", flag(out > 5)),
+            ("got_in", flag(let_in > 0)),
+        ];
+        RecordBatch::try_from_iter(columns).unwrap()
+    };
+    let subject = Subject { column: "address_key".to_owned(), entity: Some("Network address".to_owned()) };
+    let schema = columns(0, 0).schema();
+    let mut cases = Cases::about(subject, Policy::default(), rules, origin(), &schema).unwrap();
+    let user = |user: &str, (action, score): (&str, f64)| PairEvidence {
+        other: Other::User(user.to_owned()),
+        actions: vec![(action.to_owned(), 1)],
+        reason: String::new(),
+        flags: Vec::new(),
+        ..pair("", 2, 1, score)
+    };
+    let users = |got_in: bool| -> Vec<PairEvidence> {
+        let last = if got_in { ("signed in", 1.0) } else { ("failed", 0.0) };
+        (0..7).map(|index| user(&format!("u1:{index}"), if index == 6 { last } else { ("failed", 0.0) })).collect()
+    };
+    let mut findings = Vec::new();
+    for (hours, got_in) in [(3, false), (4, true)] {
+        let rows = columns(if got_in { 6 } else { 7 }, i64::from(got_in));
+        let evidence = |_: &str| users(got_in);
+        let tick =
+            Tick { end: at(hours), features: &rows, scores: &[0.0], explain: &|_| Vec::new(), evidence: &evidence };
+        findings.extend(cases.step(&tick).unwrap().findings);
+    }
+    findings.extend(cases.close_quiet(at(24 * 9)).unwrap().findings);
+    findings
+}
+
+#[test]
+fn a_case_about_an_address_names_the_users_and_whoever_it_got_in_as_first() {
+    let findings = findings_about_an_address();
+    let told: Vec<_> = findings.iter().map(|finding| finding.sentences.join("\n")).collect();
+    expect![[r#"
+        Failed on 7 accounts.
+        User u1:0: 1 event on 2026-01-05 between 01:30 and 02:00 UTC (1 failed).
+        User u1:1: 1 event on 2026-01-05 between 01:30 and 02:00 UTC (1 failed).
+        User u1:2: 1 event on 2026-01-05 between 01:30 and 02:00 UTC (1 failed).
+        4 more users in the evidence.
+
+        New since the last report: rule "One address gets in" fired.
+        Signed in as 1 user.
+        Failed on 6 accounts.
+        User u1:6: 1 event on 2026-01-05 between 01:30 and 02:00 UTC (1 signed in).
+        User u1:0: 1 event on 2026-01-05 between 01:30 and 02:00 UTC (1 failed).
+        User u1:1: 1 event on 2026-01-05 between 01:30 and 02:00 UTC (1 failed).
+        4 more users in the evidence.
+
+        Closed after 7 days of quiet: since 2026-01-05 04:00 UTC no rule fired.
+        The case was opened at 2026-01-05 03:00 UTC and had 1 update.
+        It rested on: One address gets in and One address fails on many accounts.
+        Closing for quiet says nothing of a review."#]]
+    .assert_eq(&told.join("\n\n"));
+    let view = crate::read(&findings[1].bytes).unwrap();
+    assert_eq!((view.subject.as_str(), view.entity.as_deref()), ("a1:77q2", Some("Network address")));
+    assert_eq!((view.rules.len(), view.evidence[0].other.key()), (2, "u1:6"));
+    assert_eq!(findings.iter().map(|finding| finding.subject.as_str()).collect::<Vec<_>>(), ["a1:77q2"; 3]);
+}
+
 fn check_told(index: usize, expected: Expect) {
     let finding = &findings()[index];
     let head =
-        format!("{} {} {}\n{}\n", finding.user_key, finding.activity.name(), finding.severity.caption(), finding.title);
+        format!("{} {} {}\n{}\n", finding.subject, finding.activity.name(), finding.severity.caption(), finding.title);
     expected.assert_eq(&(head + &finding.sentences.join("\n")));
 }
 
@@ -385,7 +478,7 @@ fn correlated_features_are_told_once_and_zeros_only_where_they_say_something() {
 fn the_largest_finding_fits() {
     let wide = "\u{10ffff}\"".repeat(200);
     let pairs = (0..1_000).map(|index| PairEvidence {
-        patient_key: format!("{index:0128}"),
+        other: Other::Patient(format!("{index:0128}")),
         accesses: i64::MAX,
         actions: (0..50).map(|action| (format!("{action}{wide}"), i64::MAX)).collect(),
         reason: wide.clone(),

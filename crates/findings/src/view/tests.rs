@@ -11,7 +11,7 @@ fn what_was_told_is_read_back() {
     let view = read(&finding.bytes).unwrap();
     assert_eq!(view.id, finding.id);
     assert_eq!(view.case_id, finding.case_id);
-    assert_eq!((view.user_key.as_str(), view.tick_end, view.opened), ("u1", at(3), at(3)));
+    assert_eq!((view.subject.as_str(), view.tick_end, view.opened), ("u1", at(3), at(3)));
     assert_eq!((view.activity, view.severity, view.ordinal), (Activity::Opened, Severity::Critical, 0));
     assert_eq!((view.score, view.open_score, view.risk_score), (0.912_346, 0.5, 91));
     assert_eq!(view.score, finding.score);

@@ -151,6 +151,7 @@ fn transaction() -> Transaction {
             (b"case/1".to_vec(), Some(b"open".to_vec())),
         ]),
         journal: vec![message("60000", "j1")],
+        crossings: Vec::new(),
         positions: vec![Offset(4), Offset(2)],
         renewed: false,
     }

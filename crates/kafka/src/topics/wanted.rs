@@ -2,7 +2,7 @@
 //!
 //! Data only: no broker is asked here. Read next: `topics.rs`, which compares and mends.
 
-use crate::config::Config;
+use crate::config::{Config, Topics};
 use crate::limits::RECORD_BYTES_MAX;
 
 const DAY_MS: u64 = 86_400_000;
@@ -146,7 +146,32 @@ pub(super) fn wanted(config: &Config) -> Vec<Wanted> {
     let rekeyed = |topic: &String| config.rekeyed_topics.contains(topic);
     let mut all: Vec<Wanted> = config.input_topics.iter().map(|topic| input(topic, rekeyed(topic))).collect();
     all.extend(config.reference_topics.iter().map(|(_, topic)| reference(topic)));
-    for topic in [&names.head, &names.shared] {
+    all.extend(state(&names));
+    all.extend(names.crossings.iter().map(|topic| {
+        let causes = "compaction would take out what lanes of watches have not read";
+        let own = own(topic, Role::State).fatal("cleanup.policy", Bound::Equal("delete"), causes);
+        kept(own, OUTAGE_MS, "a lane of watches that was down for longer would find its records deleted, and stop")
+    }));
+    all.extend(config.of_watches().iter().flat_map(|watches| state(&watches.topics())));
+    let findings = own(&config.findings_topic, Role::Findings).warning(
+        "cleanup.policy",
+        Bound::Equal("delete"),
+        "compaction would take out earlier states of a case",
+    );
+    all.push(kept(findings, SIX_YEARS_MS, "findings would be gone before the six years that records must be kept"));
+    let letters = own(&config.dead_letter_topic, Role::DeadLetters).fatal(
+        "cleanup.policy",
+        Bound::Equal("delete"),
+        "a compacted topic refuses records without a key, so a commit with such a reject would fail for ever",
+    );
+    all.push(kept(letters, 30 * DAY_MS, "rejects would be gone before somebody has looked at them"));
+    all
+}
+
+/// Where lanes keep their state.
+fn state(names: &Topics) -> Vec<Wanted> {
+    let mut all = Vec::new();
+    for topic in std::iter::once(&names.head).chain(&names.shared) {
         let own = own(topic, Role::State).fatal(
             "cleanup.policy",
             Bound::Equal("compact"),
@@ -163,18 +188,6 @@ pub(super) fn wanted(config: &Config) -> Vec<Wanted> {
         all.push(kept(own, 30 * DAY_MS, "an archiver that was down for longer would find a gap"));
     }
     all.extend(names.panes.iter().map(|topic| panes(topic)));
-    let findings = own(&config.findings_topic, Role::Findings).warning(
-        "cleanup.policy",
-        Bound::Equal("delete"),
-        "compaction would take out earlier states of a case",
-    );
-    all.push(kept(findings, SIX_YEARS_MS, "findings would be gone before the six years that records must be kept"));
-    let letters = own(&config.dead_letter_topic, Role::DeadLetters).fatal(
-        "cleanup.policy",
-        Bound::Equal("delete"),
-        "a compacted topic refuses records without a key, so a commit with such a reject would fail for ever",
-    );
-    all.push(kept(letters, 30 * DAY_MS, "rejects would be gone before somebody has looked at them"));
     all
 }
 

@@ -77,7 +77,7 @@ impl Played<'_> {
         let text = std::fs::read(&path).map_err(|error| disk(&path, &error))?;
         let mut cases = cases(text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()))?;
         for case in &mut cases {
-            case.truth = Some(self.truth_of(&case.user, case.opened, case.last));
+            case.truth = Some(self.truth_of(&case.users, case.opened, case.last));
         }
         let conservation = self.conservation();
         let vkey = VerifierKey::load(&self.places.vkey, &self.places.log)?;
@@ -171,12 +171,12 @@ impl Played<'_> {
         line(format!("  chartwarden replay {here}/pipeline --archive {here}/archive --out replayed.ndjson --verify"));
     }
 
-    /// What the simulator knows of a user around the time of a case.
-    fn truth_of(&self, user: &str, opened: Timestamp, last: Timestamp) -> String {
+    /// What the simulator knows of the users of a case around its time.
+    fn truth_of(&self, users: &[String], opened: Timestamp, last: Timestamp) -> String {
         let near = |incident: &&Incident| {
             let end = incident.last.unwrap_or(Timestamp::MIN);
             let begin = incident.first.unwrap_or(Timestamp::MAX);
-            self.keys.user(&incident.user) == user && begin <= last && opened <= end + Millis::days(2)
+            users.contains(&self.keys.user(&incident.user)) && begin <= last && opened <= end + Millis::days(2)
         };
         let hits: Vec<_> = self.incidents.iter().filter(near).map(|incident| incident.scenario).collect();
         if hits.is_empty() { NO_INCIDENT.to_owned() } else { hits.join(", ") }

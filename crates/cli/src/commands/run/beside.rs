@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 use base::{Clock as _, Kind, SystemClock};
-use engine::ports::LaneId;
 use engine::{PipelineSpec, Sink};
 use events::PseudonymKeys;
-use kafka::{Config, KafkaFollower};
+use kafka::Config;
 
 use crate::anchor::{Anchor, Places};
+use crate::archivers::Archivers;
 use crate::elapsed::Elapsed;
 use crate::http::Shown;
 use crate::report::{self, disk};
@@ -45,16 +45,14 @@ impl Beside<'_> {
     pub(super) fn archive(&self, folder: &Path) -> Result<()> {
         self.keep(Sink::Archive, || {
             std::fs::create_dir_all(folder).map_err(|error| disk(folder, &error))?;
-            let lanes: Vec<LaneId> = (0..self.lanes).map(LaneId).collect();
-            let follower = Box::new(KafkaFollower::connect(self.config)?);
-            let mut archiver = archive::Archiver::new(folder, self.spec, Arc::clone(self.keys), follower, &lanes)?;
+            let mut archiver = Archivers::open(folder, self.spec, self.keys, self.config, self.lanes)?;
             while !self.is_over() {
                 archiver.step(LOOK)?;
                 for (lane, archived) in archiver.progress().lanes {
                     self.shown.metrics.archived(lane, archived.tick_end);
                 }
             }
-            Ok(archiver.finish()?)
+            archiver.finish()
         })
     }
 

@@ -1,0 +1,60 @@
+//! The archivers of a pipeline: one follows the lanes of users, one the lanes of watches where anything is watched.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use archive::{Archiver, Progress};
+use engine::PipelineSpec;
+use engine::ports::LaneId;
+use events::PseudonymKeys;
+use kafka::{Config, KafkaFollower};
+
+/// Both, into one folder.
+pub(crate) struct Archivers {
+    users: Archiver,
+    watches: Option<Archiver>,
+}
+
+impl Archivers {
+    /// Goes on where the folder ends.
+    pub(crate) fn open(
+        folder: &Path,
+        spec: &PipelineSpec,
+        keys: &Arc<PseudonymKeys>,
+        config: &Config,
+        lanes: u32,
+    ) -> Result<Self> {
+        let lanes: Vec<LaneId> = (0..lanes).map(LaneId).collect();
+        let follower = Box::new(KafkaFollower::connect(config)?);
+        let users = Archiver::new(folder, spec, Arc::clone(keys), follower, &lanes)?;
+        let watches = config.of_watches().map(|mut config| {
+            // What lanes tell watches follows from their input, and is not archived.
+            config.input_topics.clear();
+            let follower = Box::new(KafkaFollower::connect(&config)?);
+            Ok::<_, anyhow::Error>(Archiver::of_watches(folder, spec, Arc::clone(keys), follower, &lanes)?)
+        });
+        Ok(Self { users, watches: watches.transpose()? })
+    }
+
+    /// Takes what was committed since, waiting at most `wait`.
+    pub(crate) fn step(&mut self, wait: Duration) -> Result<()> {
+        self.users.step(wait)?;
+        if let Some(watches) = &mut self.watches {
+            watches.step(Duration::ZERO)?;
+        }
+        Ok(())
+    }
+
+    /// Follows until nothing new comes, and writes what is left.
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        self.users.finish()?;
+        self.watches.as_mut().map_or(Ok(()), |watches| Ok(watches.finish()?))
+    }
+
+    /// Where the lanes of users stand.
+    pub(crate) fn progress(&self) -> Progress {
+        self.users.progress()
+    }
+}

@@ -1,0 +1,61 @@
+//! Lanes that failed for a reason that passes: when they are opened again, and when that is given up.
+
+use std::collections::BTreeMap;
+
+use crate::error::Result;
+use crate::limits::{REOPEN_PAUSE, REOPENS_MAX};
+use crate::ports::{LaneId, PortError};
+use crate::stopwatch::Stopwatch;
+
+/// Lanes that are to be opened again; gone from here once they have committed again.
+#[derive(Default)]
+pub(crate) struct Troubles(BTreeMap<LaneId, Trouble>);
+
+#[derive(Clone, Copy)]
+struct Trouble {
+    since: Stopwatch,
+    times: u32,
+}
+
+impl Troubles {
+    /// A lane could not be opened or committed. Nothing of what was not committed counts, so it begins again from what
+    /// is stored: if another process has it, there; if the trouble passes, here. Says why the lane is given up for now.
+    pub(crate) fn note(&mut self, lane: LaneId, error: PortError) -> Result<&'static str> {
+        let text = match error {
+            PortError::Fenced(_) => {
+                tracing::warn!(lane = lane.0, "another owner has the lane");
+                return Ok("fenced by another owner");
+            }
+            PortError::Unavailable(text) => text,
+            error => return Err(error.into()),
+        };
+        let times = self.0.get(&lane).map_or(0, |trouble| trouble.times) + 1;
+        if times > REOPENS_MAX {
+            return Err(PortError::Unavailable(text).into());
+        }
+        tracing::warn!(lane = lane.0, times, problem = text, "the lane will be opened again");
+        self.0.insert(lane, Trouble { since: Stopwatch::start(), times });
+        Ok("its last commit did not get through")
+    }
+
+    /// A lane works again, or is no longer ours.
+    pub(crate) fn over(&mut self, lane: LaneId) {
+        self.0.remove(&lane);
+    }
+
+    /// Lanes that are not held and have waited for long enough.
+    pub(crate) fn due(&self, is_held: impl Fn(LaneId) -> bool) -> Vec<LaneId> {
+        let waits = |(lane, trouble): (&LaneId, &Trouble)| {
+            (!is_held(*lane) && trouble.since.elapsed() >= REOPEN_PAUSE).then_some(*lane)
+        };
+        self.0.iter().filter_map(waits).collect()
+    }
+
+    /// An error where a lane waits at the end: what it last committed may not have got through.
+    pub(crate) fn none_waits(&self, is_held: impl Fn(LaneId) -> bool) -> Result<()> {
+        let Some(lane) = self.0.keys().find(|lane| !is_held(**lane)) else { return Ok(()) };
+        let what =
+            format!("stopped while lane {lane} waited to be opened again: its last commit may not have got through");
+        Err(PortError::Unavailable(what).into())
+    }
+}

@@ -1,0 +1,120 @@
+//! A pipeline for tests of lanes and of lanes of watches.
+
+use std::sync::Arc;
+
+use base::Millis;
+
+use crate::plan::Program;
+use crate::spec::{BaselineSpec, ProgramSpec, ScoringSpec, SeenSpec, WatchSpec, WindowSize, WindowSpec};
+use crate::sql::SqlText;
+
+pub(crate) const SIZES: [(Millis, Millis); 3] = [
+    (Millis::minutes(15), Millis::minutes(5)),
+    (Millis::hours(1), Millis::minutes(5)),
+    (Millis::hours(24), Millis::hours(1)),
+];
+
+pub(crate) fn sql(text: &str) -> SqlText {
+    SqlText { file: "test.sql".to_owned(), text: text.to_owned() }
+}
+
+pub(crate) fn window(name: &str, relation: &str, keys: &[&str], text: &str, days: bool) -> WindowSpec {
+    WindowSpec {
+        name: name.to_owned(),
+        relation: relation.to_owned(),
+        keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        sql: sql(text),
+        sizes: SIZES.map(|(size, hop)| WindowSize { size, hop }).to_vec(),
+        days,
+    }
+}
+
+/// What windows count of accesses; the oracle counts the same with one more key in front.
+pub(crate) const MEASURES: &str = "count(*) AS events, count(DISTINCT patient_h) AS patients, coalesce(sum(byte_count), 0) AS bytes, \
+    count(*) FILTER (WHERE action = 'print') AS prints, min(event_ms) AS first_ms, max(event_ms) AS last_ms";
+pub(crate) const MEASURE_NAMES: [&str; 6] = ["events", "patients", "bytes", "prints", "first_ms", "last_ms"];
+
+/// `grace`: how long unexplained accesses wait; longer than any window's panes are kept, or shorter.
+pub(crate) fn spec(grace: Millis) -> ProgramSpec {
+    let per_user = format!("SELECT user_key, {MEASURES} FROM access GROUP BY user_key");
+    let columns = SIZES.iter().flat_map(|(size, _)| {
+        let size = if *size < Millis::hours(1) { "15m".to_owned() } else { format!("{}h", size.0 / 3_600_000) };
+        MEASURE_NAMES.map(|name| format!("access_{size}_{name}"))
+    });
+    let columns = columns.collect::<Vec<_>>().join(", ");
+    let users = format!(
+        "SELECT user_key, {columns}, new_24h_patients_new AS patients_new, auth_1h_failures AS failures, \
+         resolved_24h_still AS still, pair_score_24h_top AS top, own_events AS own FROM user_row"
+    );
+    ProgramSpec {
+        tick: Millis::minutes(1),
+        time_zone: "Europe/Vienna".to_owned(),
+        explain_grace: grace,
+        explained_rung: 5,
+        windows: vec![
+            window("access", "access", &["user_key"], &per_user, true),
+            window(
+                "new",
+                "access",
+                &["user_key"],
+                "SELECT user_key, count(DISTINCT CASE WHEN patient_new THEN patient_h END) AS patients_new, \
+                 max(gap_ms) AS gap FROM access GROUP BY user_key",
+                false,
+            ),
+            window(
+                "auth",
+                "auth",
+                &["user_key"],
+                "SELECT user_key, count(*) FILTER (WHERE outcome = 'failure') AS failures FROM auth GROUP BY user_key",
+                false,
+            ),
+            window(
+                "pair",
+                "access",
+                &["user_key", "patient_key"],
+                "SELECT user_key, patient_key, count(*) AS events FROM access WHERE patient_key IS NOT NULL \
+                 GROUP BY user_key, patient_key",
+                false,
+            ),
+            window(
+                "resolved",
+                "resolved",
+                &["user_key"],
+                "SELECT user_key, count(*) AS still FROM resolved GROUP BY user_key",
+                false,
+            ),
+        ],
+        seen: vec![SeenSpec {
+            name: "patient".to_owned(),
+            relation: "access".to_owned(),
+            column: "patient_key".to_owned(),
+            horizon: Millis::days(1),
+        }],
+        watches: vec![WatchSpec {
+            name: "patient".to_owned(),
+            relation: "access".to_owned(),
+            key: "patient_key".to_owned(),
+            users: sql("SELECT patient_key, user_key, count(*) AS events FROM access WHERE patient_key IS NOT NULL \
+                 GROUP BY patient_key, user_key"),
+            entities: sql("SELECT patient_key, count(*) AS users, sum(events) AS events FROM patient_users \
+                 GROUP BY patient_key"),
+            size: Millis::hours(24),
+        }],
+        baselines: vec![BaselineSpec {
+            name: "own".to_owned(),
+            keys: vec!["user_key".to_owned()],
+            sql: sql("SELECT user_key, sum(events) AS events FROM access_days GROUP BY user_key"),
+            days: 2,
+        }],
+        scoring: ScoringSpec {
+            hop: Millis::minutes(5),
+            pairs: sql("SELECT user_key, patient_key, pair_24h_events AS events FROM pair_row"),
+            users: sql(&users),
+            evidence: sql("SELECT user_key, patient_key, pair_events AS events FROM evidence_row"),
+        },
+    }
+}
+
+pub(crate) fn compiled(spec: ProgramSpec) -> Arc<Program> {
+    Arc::new(Program::compile(spec).unwrap_or_else(|problems| panic!("{problems:?}")))
+}

@@ -1,0 +1,20 @@
+-- Who opened a patient's chart without a documented reason, once the grace had passed.
+SELECT
+  patient_key,
+  user_key,
+  count(*) AS events,
+  count(*) FILTER (WHERE action = 'read') AS reads,
+  count(*) FILTER (WHERE action IN ('create', 'update')) AS writes,
+  count(*) FILTER (WHERE action = 'delete') AS deletes,
+  count(*) FILTER (WHERE action IN ('print', 'export', 'disclose')) AS takeouts,
+  count(*) FILTER (WHERE break_glass) AS overrides,
+  min(rung) AS rung,
+  min(home_unit) AS home_unit,
+  max(CASE WHEN vip THEN 1 ELSE 0 END) AS vip,
+  max(CASE WHEN colleague THEN 1 ELSE 0 END) AS colleague,
+  max(CASE WHEN off_shift THEN 1 ELSE 0 END) AS off_shift,
+  min(event_ms) AS first_ms,
+  max(event_ms) AS last_ms
+FROM resolved
+WHERE NOT explained AND patient_key IS NOT NULL
+GROUP BY patient_key, user_key
