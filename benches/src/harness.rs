@@ -153,7 +153,8 @@ impl Spent {
     }
 }
 
-/// CPU time of this process, all its threads, dead ones included: fields 14 and 15 of `/proc/self/stat` (proc(5)).
+/// CPU time of this process, all its threads, dead ones included, and of other programs that it has waited for: fields
+/// 14 to 17 of `/proc/self/stat` (proc(5)).
 #[expect(clippy::disallowed_methods, reason = "a bench reports how long things take, and nothing else depends on it")]
 fn spent() -> Spent {
     /// Ticks of `/proc` in a second, on every Linux.
@@ -161,7 +162,7 @@ fn spent() -> Spent {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("benches need Linux: /proc/self/stat tells CPU time");
     // The name in parentheses may hold spaces; fields count from 3 behind it.
     let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum::<f64>();
+    let ticks = fields.split_whitespace().skip(11).take(4).filter_map(|field| field.parse::<f64>().ok()).sum::<f64>();
     Spent { cpu: ticks / TICKS, at: Instant::now() }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod binary;
 pub mod broker;
+pub mod jars;
 pub mod played;
 pub mod side_doors;
 pub mod tools;

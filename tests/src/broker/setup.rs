@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::wire::Wire;
+use crate::jars::run;
 
 const POM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/kafka/pom.xml");
 /// The version in `kafka/pom.xml`; it names the cache directory.
 const VERSION: &str = "4.4.0";
-const NEEDS: &str = "the tests run against a real Kafka broker, which needs Java 17 or newer and, once, Maven: \
-    `apt-get install openjdk-17-jre-headless maven`; or set KAFKA_BOOTSTRAP to a cluster that may be written to";
 /// Any 16 bytes in URL-safe base64.
 const CLUSTER_ID: &str = "Y2hhcnR3YXJkZW4tdGVzdA";
 
@@ -20,25 +19,7 @@ pub(super) fn jars() -> Result<PathBuf, String> {
     if let Some(given) = std::env::var_os("CHARTWARDEN_KAFKA_JARS") {
         return Ok(PathBuf::from(given));
     }
-    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or(home).unwrap_or_else(std::env::temp_dir);
-    let folder = cache.join("chartwarden");
-    let jars = folder.join(format!("kafka-{VERSION}"));
-    if jars.exists() {
-        return Ok(jars);
-    }
-    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    // Filled aside and renamed when complete, so that a broken download or a second process does no harm.
-    let aside = tempfile::tempdir_in(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let filled = aside.path().join("jars");
-    run(Command::new("mvn")
-        .args(["-q", "-B", "-f", POM])
-        .arg("org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies")
-        .arg(format!("-DoutputDirectory={}", filled.display())))?;
-    match fs::rename(&filled, &jars) {
-        Err(error) if !jars.exists() => Err(format!("{}: {error}", jars.display())),
-        _ => Ok(jars),
-    }
+    crate::jars::jars(Path::new(POM), &format!("kafka-{VERSION}"))
 }
 
 /// A broker's place in its cluster.
@@ -135,14 +116,4 @@ pub(super) fn java(folder: &Path, jars: &Path) -> Command {
         .arg("-cp")
         .arg(jars.join("*"));
     java
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().map_err(|error| format!("`{program}`: {error}; {NEEDS}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    Err(format!("`{program}` ended with {}: {said}\n{NEEDS}", output.status))
 }

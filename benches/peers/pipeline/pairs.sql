@@ -1,0 +1,2 @@
+SELECT user_key, patient_key
+FROM pair_row
