@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::{Millis, Timestamp};
-use events::{PseudonymKeys, TopicId};
-use features::{Crossing, JournalRecord, Tier};
+use events::{Offset, PseudonymKeys, TopicId};
+use features::{Counts, Crossing, JournalRecord, Tier, TopicPosition};
 use reference::Pins;
 
 use crate::error::{Error, Result};
@@ -119,13 +119,35 @@ impl Former {
     }
 
     /// The transaction after which a lane of watches is of `spec`: its cases are carried over, and its windows are filled
-    /// again by what lanes repeat when they are renewed.
-    pub fn renewed_watches(&self, spec: &PipelineSpec) -> Result<Transaction> {
+    /// again by what lanes repeat when they are renewed. Watches may have come, gone or changed places, so their topics are
+    /// read from `log_start`, which passes over what was said under other definitions; cases of watches that are gone
+    /// are gone with them.
+    pub fn renewed_watches(&self, spec: &PipelineSpec, log_start: &[Offset]) -> Result<Transaction> {
         self.fits(spec)?;
-        let record = JournalRecord { tiers: BTreeMap::new(), ..self.raised(spec) };
+        let raised = self.raised(spec);
+        let stays = |key: &String| {
+            key.split_once('/').is_some_and(|(name, _)| spec.watches().iter().any(|watch| watch.name == name))
+        };
+        let (carried, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            raised.carried.unwrap_or_default().into_iter().partition(|(key, _)| stays(key));
+        let topic = |start: &Offset| TopicPosition {
+            position: *start,
+            resume: *start,
+            watermark: self.record.tick_end.unwrap_or(Timestamp::MIN),
+            decisions: Vec::new(),
+        };
+        let record = JournalRecord {
+            topics: log_start.iter().map(topic).collect(),
+            counts: vec![Counts::default(); log_start.len()],
+            tiers: BTreeMap::new(),
+            carried: Some(carried),
+            ..raised
+        };
         let (key, value) = journal_entry(&record)?;
+        let mut head = BTreeMap::from([(JOURNAL.to_vec(), Some(value.clone()))]);
+        head.extend(gone.into_keys().map(|key| ([CASE, key.as_bytes()].concat(), None)));
         Ok(Transaction {
-            head: BTreeMap::from([(JOURNAL.to_vec(), Some(value.clone()))]),
+            head,
             positions: record.topics.iter().map(|topic| topic.position).collect(),
             journal: vec![Message { key, value, headers: Vec::new() }],
             renewed: true,

@@ -6,6 +6,8 @@ use base::Millis;
 pub const BASELINE_DAYS_MAX: u32 = 90;
 /// How far a watch may look back: all of it is kept in steps.
 pub const WATCH_SIZE_MAX: Millis = Millis::days(7);
+/// Steps in which nothing happened before a lane of watches closes them: until then it would read them again.
+pub const WATCH_EMPTY_STEPS_MAX: usize = 12;
 /// How far lanes may lie apart when what watches are told must be repeated after an upgrade.
 pub const WATCH_SPREAD_MAX: Millis = Millis::days(7);
 /// How long a value counts as seen before, at most.

@@ -160,8 +160,17 @@ impl ProgramSpec {
                 ));
             }
         }
-        for watch in &self.watches {
+        for (place, watch) in self.watches.iter().enumerate() {
             let WatchSpec { name, key, size, .. } = watch;
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            if name.is_empty() || !name.chars().all(plain) {
+                misfit(format!(
+                    "watch `{name}`: a name is made of a to z, 0 to 9 and `_`: it stands in a topic's name and in SQL"
+                ));
+            }
+            if self.watches[..place].iter().any(|other| other.name == *name) {
+                misfit(format!("watch `{name}` is there twice"));
+            }
             if !divides(self.scoring.hop, *size) || *size > WATCH_SIZE_MAX {
                 misfit(format!(
                     "watch `{name}`: {size} must be a multiple of the scoring hop {}, up to {WATCH_SIZE_MAX}",

@@ -18,6 +18,7 @@ use reference::Pins;
 use crate::error::{Error, Result};
 use crate::facts::hash64;
 use crate::journal::{Counts, Digests, JournalRecord, TierRecord, TopicPosition};
+use crate::limits::WATCH_EMPTY_STEPS_MAX;
 use crate::panes::{ByEnd, Tier, drop_before};
 use crate::plan::Program;
 use crate::sections;
@@ -43,14 +44,14 @@ pub struct Crossing {
 impl Crossing {
     /// What each of `lanes` lanes of a watch is to be told: entities are spread by a hash of their key.
     pub fn split(lane: u32, end: Timestamp, sql: &str, states: Option<&RecordBatch>, lanes: u32) -> Result<Vec<Self>> {
-        let part = |target: u32| -> Result<Self> {
-            let states = states.map(|states| {
-                let keys = states.column(0).as_string::<i32>();
-                let ours = |key: &str| hash64(key).rem_euclid(i64::from(lanes)) == i64::from(target);
-                let mask: BooleanArray = keys.iter().map(|key| Some(key.is_some_and(ours))).collect();
-                filter_record_batch(states, &mask)
-            });
-            let states = states.transpose()?.filter(|states| states.num_rows() > 0);
+        let target = |key: Option<&str>| key.map(|key| hash64(key).rem_euclid(i64::from(lanes)));
+        let targets: Vec<Option<i64>> =
+            states.into_iter().flat_map(|states| states.column(0).as_string::<i32>()).map(target).collect();
+        let part = |lane_of_watch: u32| -> Result<Self> {
+            let ours = Some(i64::from(lane_of_watch));
+            let mask: BooleanArray = targets.iter().map(|target| Some(*target == ours)).collect();
+            let states = states.filter(|_| mask.true_count() > 0);
+            let states = states.map(|states| filter_record_batch(states, &mask)).transpose()?;
             Ok(Self { lane, end, sql: sql.to_owned(), states })
         };
         (0..lanes).map(part).collect()
@@ -229,11 +230,11 @@ impl WatchLane {
         panes: &[(Timestamp, Vec<u8>)],
     ) -> Result<Self> {
         let start: Vec<_> = record.topics.iter().map(|topic| topic.resume).collect();
-        let mut lane = Self::new(program, digests, lanes, &start)?;
-        if lane.watches.len() != start.len() {
-            let (stored, now) = (start.len(), lane.watches.len());
+        if program.spec.watches.len() != start.len() {
+            let (stored, now) = (start.len(), program.spec.watches.len());
             return Err(Error::State(format!("the journal knows {stored} watches and the pipeline has {now}")));
         }
+        let mut lane = Self::new(program, digests, lanes, &start)?;
         lane.sequence = record.sequence + 1;
         if record.carried.is_some() {
             // Lanes repeat what they said within the window under the definitions of now.
@@ -305,12 +306,14 @@ impl WatchLane {
 
     /// The next step with anything to do, if it can be closed. `timer` is a point in time that the caller waits for.
     pub fn next_due(&self, timer: Option<Timestamp>) -> Option<Timestamp> {
-        let hop = self.program.spec.scoring.hop;
-        let said = self.watches.iter().flat_map(|watch| &watch.said);
-        let first = said.filter(|(_, said)| !said.states.is_empty()).map(|(end, _)| *end).min();
+        let (hop, watermark) = (self.program.spec.scoring.hop, self.watermark());
+        let said = || self.watches.iter().flat_map(|watch| watch.said.range(..=watermark));
+        let first = said().filter(|(_, said)| !said.states.is_empty()).map(|(end, _)| *end).min();
+        let many = self.watches.iter().any(|watch| watch.said.range(..=watermark).count() >= WATCH_EMPTY_STEPS_MAX);
+        let empty = said().map(|(end, _)| *end).max().filter(|_| many);
         let after = self.last.map_or(Timestamp::MIN, |last| last + hop);
         let timer = timer.map(|timer| ((timer - Millis(1)).floor(hop) + hop).max(after));
-        first.into_iter().chain(timer).min().filter(|due| *due <= self.watermark())
+        first.into_iter().chain(empty).chain(timer).min().filter(|due| *due <= watermark)
     }
 
     /// Whether a step only fills the windows again after an upgrade.

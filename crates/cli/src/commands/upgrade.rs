@@ -176,7 +176,7 @@ fn renew_watches(config: &Config, spec: &PipelineSpec, expected: &BTreeMap<LaneI
     let mut source = hold(config, &lanes)?;
     for (lane, expected) in expected {
         let (mut store, former) = open(&mut source, *lane, expected)?;
-        store.commit(former.renewed_watches(spec)?)?;
+        store.commit(former.renewed_watches(spec, &source.log_start(*lane)?)?)?;
         store.trim(Tier::Minute, Timestamp::MIN)?;
         let cases = former.open_cases();
         line(format!("watches of lane {lane}: renewed, {cases} open cases carried over"));

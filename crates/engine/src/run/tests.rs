@@ -387,6 +387,30 @@ fn a_state_that_stands_elsewhere_does_not_renew_a_lane() {
 }
 
 #[test]
+fn watches_that_come_and_go_leave_those_that_stay_with_their_cases() {
+    let world = world(3);
+    let stored = run(&world, &[500], &[]);
+    let mut record = crate::Former::read(LaneId(0), stored.head).unwrap().unwrap().record().clone();
+    // One watch was there, and the pipeline has two.
+    record.topics.truncate(1);
+    let case = |name: &str| ([b"case/", name.as_bytes()].concat(), b"a case".to_vec());
+    let head = BTreeMap::from([
+        (b"journal".to_vec(), serde_json::to_vec(&record).unwrap()),
+        case("address/a1:x"),
+        case("workstation/w1:x"),
+    ]);
+    let former = crate::Former::read(LaneId(0), head).unwrap().unwrap();
+    let start = [Offset(7), Offset(9)];
+    let renewed = former.renewed_watches(&world.spec, &start).unwrap();
+    let now: JournalRecord = serde_json::from_slice(&renewed.journal[0].value).unwrap();
+    assert_eq!(now.topics.iter().map(|topic| topic.resume).collect::<Vec<_>>(), start);
+    assert_eq!((now.tick_end, now.sequence, now.epoch), (record.tick_end, record.sequence + 1, 1));
+    assert_eq!(now.carried.unwrap().into_keys().collect::<Vec<_>>(), ["address/a1:x"]);
+    let gone: Vec<_> = renewed.head.into_iter().filter(|(_, value)| value.is_none()).map(|(key, _)| key).collect();
+    assert_eq!(gone, [b"case/workstation/w1:x"]);
+}
+
+#[test]
 fn what_runs_ahead_is_held_and_never_what_is_waited_for() {
     let mut world = world(3);
     // Sign-ins come one by one, so that accesses run ahead of them; at the end both are there.

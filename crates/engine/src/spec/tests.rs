@@ -55,6 +55,36 @@ fn every_problem_of_the_sql_is_reported_at_once_with_its_place() {
 }
 
 #[test]
+fn every_problem_of_a_watch_is_reported_with_its_place() {
+    let file = "pipeline.toml";
+    let names = [
+        (file, "name = \"patient\"\nentity", "name = \"chart-of\"\nentity"),
+        (file, "window = \"24h\"", "window = \"1441m\""),
+        (file, "key = \"address_key\"", "key = \"user_key\""),
+    ];
+    let settings = problems_of("watch-settings", &names);
+    for expected in [
+        "watch `chart-of`: a name is made of a to z, 0 to 9 and `_`",
+        "must be a multiple of the scoring hop 5m, up to 7d",
+        "watch `address`: the key must be another than `user_key`",
+    ] {
+        assert!(settings.contains(expected), "{expected:?} in:\n{settings}");
+    }
+    let sql = problems_of("watch-sql", &[("watches/address_users.sql", "'failure'", "'failure' AND outcom = 'x'")]);
+    assert!(sql.contains("watches/address_users.sql:6") && sql.contains("did you mean `outcome`?"), "{sql}");
+    let entities = problems_of("watch-entities", &[("watches/addresses.sql", "sum(failures)", "sum(failing)")]);
+    assert!(
+        entities.contains("watches/addresses.sql:7") && entities.contains("unknown column `failing`"),
+        "{entities}"
+    );
+    let rule = problems_of("watch-rule", &[(file, "column = \"rule_spraying\"", "column = \"rule_sprayin\"")]);
+    assert!(
+        rule.contains("rule `password-spraying`: unknown column `rule_sprayin`; did you mean `rule_spraying`?"),
+        "{rule}"
+    );
+}
+
+#[test]
 fn every_problem_of_the_settings_is_reported_at_once_with_its_place() {
     let file = "pipeline.toml";
     let problems = problems_of(

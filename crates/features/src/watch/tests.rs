@@ -161,6 +161,20 @@ fn what_other_definitions_said_is_passed_over_and_strange_records_are_named() {
 }
 
 #[test]
+fn steps_without_anything_are_closed_so_that_they_are_not_read_for_ever() {
+    let program = program();
+    let mut watches = WatchLane::new(Arc::clone(&program), digests(), 1, &[Offset(0)]).unwrap();
+    for number in 0..WATCH_EMPTY_STEPS_MAX {
+        assert_eq!((watches.next_due(None), watches.resume()), (None, vec![Offset(0)]));
+        watches.take(TopicId(0), crossings(&program, 0, number, &Vec::new()), Offset(number as i64)).unwrap();
+    }
+    let last = step(WATCH_EMPTY_STEPS_MAX as i64);
+    assert_eq!(watches.next_due(None), Some(last));
+    assert!(watches.close(last).unwrap()[0].is_none());
+    assert_eq!(watches.resume(), [Offset(WATCH_EMPTY_STEPS_MAX as i64)]);
+}
+
+#[test]
 fn entities_are_spread_over_lanes_and_none_is_lost_or_told_twice() {
     let program = program();
     let done: Done = (0..40).map(|patient| (patient, 1)).collect();
