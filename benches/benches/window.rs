@@ -87,8 +87,8 @@ fn run(world: &World, program: &Arc<Program>, known: &(Reference, Pins), depth: 
 /// The shipped windows, ready to be changed.
 fn shipped(world: &World) -> ProgramSpec {
     let mut spec = world.spec.program().spec().clone();
-    // The last one is built in and added again.
-    spec.windows.pop();
+    // Those of watches and the last one are built in and added again.
+    spec.windows.truncate(spec.windows.len() - spec.watches.len() - 1);
     spec
 }
 
