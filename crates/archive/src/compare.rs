@@ -17,7 +17,7 @@ use crate::findings::{ArchivedFinding, findings_of};
 use crate::layout::{FEATURES, PAIR_FEATURES, RunId, WATCHES, watch_streams};
 use crate::limits::DIFFERENCES_MAX;
 use crate::read;
-use crate::replay::lanes_of;
+use crate::replay::{lane_count, lanes_of, newest_records};
 use crate::run::decode_ipc;
 use crate::store::{Captured, CapturedLane};
 
@@ -65,7 +65,7 @@ impl Report {
 pub fn compare(dir: &Path, captured: &Captured, now: &Digests) -> Result<Report> {
     let mut report = Report::default();
     let streams = [PAIR_FEATURES.to_owned(), FEATURES.to_owned()];
-    compare_lanes(&mut report, dir, captured, &streams, now)?;
+    compare_lanes(&mut report, dir, captured, &streams, now, Timestamp::MAX)?;
     if report.runs == 0 {
         let problem = "nothing to compare: the archive holds nothing that was told under this pipeline's definitions";
         return Err(Error::Replay(problem.to_owned()));
@@ -73,13 +73,17 @@ pub fn compare(dir: &Path, captured: &Captured, now: &Digests) -> Result<Report>
     Ok(report)
 }
 
-/// Adds to a report what a replay of the watches committed, compared with the archive.
+/// Adds to a report what a replay of the watches committed, compared with the archive as far as all lanes of users are
+/// archived: what follows rests on input that is not there.
 pub fn compare_watches(report: &mut Report, dir: &Path, spec: &PipelineSpec, captured: &Captured) -> Result<()> {
-    let dir = dir.join(WATCHES);
-    if !dir.exists() || captured.lanes.is_empty() {
+    if captured.lanes.is_empty() {
         return Ok(());
     }
-    compare_lanes(report, &dir, captured, &watch_streams(spec), spec.digests())
+    let newest = newest_records(dir)?;
+    let all = newest.len() == lane_count(dir)? as usize;
+    let ends = newest.into_values().map(|record| record.tick_end).filter(|_| all);
+    let until = ends.min().flatten().unwrap_or(Timestamp::MIN);
+    compare_lanes(report, &dir.join(WATCHES), captured, &watch_streams(spec), spec.digests(), until)
 }
 
 fn compare_lanes(
@@ -88,6 +92,7 @@ fn compare_lanes(
     captured: &Captured,
     streams: &[String],
     now: &Digests,
+    until: Timestamp,
 ) -> Result<()> {
     let lanes: Vec<LaneId> = captured.lanes.keys().copied().collect();
     let mut foreign: BTreeMap<LaneId, Foreign> = BTreeMap::new();
@@ -101,7 +106,7 @@ fn compare_lanes(
             waiting.retain(|end, _| !elsewhere.holds(*end));
             for run in &runs {
                 let Some(table) = read::stream(dir, run, stream)? else { continue };
-                for (end, batches) in split(&table.batches) {
+                for (end, batches) in split(&table.batches).into_iter().filter(|(end, _)| *end <= until) {
                     let place = Place { lane, stream, end };
                     compare_tick(report, place, &batches, &waiting.remove(&end).unwrap_or_default())?;
                 }
@@ -113,7 +118,7 @@ fn compare_lanes(
         foreign.insert(lane, elsewhere);
     }
     let ours = |finding: &ArchivedFinding| foreign.get(&finding.lane).is_some_and(|f| !f.holds(finding.tick_end));
-    let archived = findings_of(dir)?.into_iter().filter(ours).collect();
+    let archived = findings_of(dir)?.into_iter().filter(|told| told.tick_end <= until && ours(told)).collect();
     compare_findings(report, archived, captured.findings().into_iter().filter(ours).collect());
     Ok(())
 }

@@ -57,6 +57,12 @@ pub(crate) fn lanes_of(dir: &Path, lanes: Option<&[LaneId]>) -> Result<BTreeMap<
     Ok(found)
 }
 
+/// How many lanes an archive is of: those of users and of watches are as many, and some of either may not be there yet.
+pub(crate) fn lane_count(dir: &Path) -> Result<u32> {
+    let (users, watches) = (layout::runs(dir)?, layout::runs(&dir.join(layout::WATCHES))?);
+    Ok(users.iter().chain(&watches).map(|run| run.lane.0 + 1).max().unwrap_or(0))
+}
+
 /// The newest journal record of each lane in an archive.
 pub fn newest_records(dir: &Path) -> Result<BTreeMap<LaneId, JournalRecord>> {
     let newest = |(lane, runs): (LaneId, Vec<RunId>)| {
@@ -90,7 +96,7 @@ impl ReplaySource {
             let flows = vec![Flow::Read; inputs.len()];
             opened.insert(lane, LaneReplay { runs, read: 0, start, queues, flows });
         }
-        let lane_count = lanes_of(dir, None)?.last_key_value().map_or(0, |(last, _)| last.0 + 1);
+        let lane_count = lane_count(dir)?;
         let (dir, captured, keep) = (dir.to_path_buf(), Arc::default(), Keep::default());
         Ok(Self { dir, inputs, lanes: opened, lane_count, captured, keep, assigned: false, exhausted: false })
     }

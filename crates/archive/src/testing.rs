@@ -24,6 +24,9 @@ pub(crate) const LANE: LaneId = LaneId(3);
 /// Computed once for all tests.
 pub(crate) static WORLD: LazyLock<World> = LazyLock::new(world);
 
+/// With a silence at the beginning.
+pub(crate) static LATE_WORLD: LazyLock<World> = LazyLock::new(late_world);
+
 /// What a lane read and committed.
 pub(crate) struct World {
     pub(crate) spec: PipelineSpec,
@@ -60,8 +63,10 @@ impl LaneStore for Store {
     }
 }
 
-/// The second topic falls silent half way until the first is three quarters through.
+/// Nothing is there for a while; the second topic falls silent half way until the first is three quarters through.
 struct Logs {
+    /// Polls until anything is there.
+    late: u32,
     logs: Arc<[Log; 2]>,
     next: [usize; 2],
     flows: [Flow; 2],
@@ -72,6 +77,9 @@ struct Logs {
 
 impl Logs {
     fn end(&self, topic: usize) -> usize {
+        if self.late > 0 {
+            return 0;
+        }
         let pause = topic == 1 && self.next[0] < self.logs[0].len() * 3 / 4;
         if pause { self.logs[1].len() / 2 } else { self.logs[topic].len() }
     }
@@ -82,6 +90,7 @@ impl Source for Logs {
         if !std::mem::replace(&mut self.assigned, true) {
             return Ok(vec![Wake::Assigned(vec![LANE])]);
         }
+        self.late = self.late.saturating_sub(1);
         let mut wakes = Vec::new();
         for topic in 0..2 {
             let end = (self.next[topic] + 150).min(self.end(topic));
@@ -111,7 +120,7 @@ impl Source for Logs {
         Ok(())
     }
     fn lane_count(&self) -> u32 {
-        1
+        LANE.0 + 1
     }
     fn at_end(&self, _: LaneId, topic: TopicId) -> Option<Offset> {
         let next = self.next[topic.index()];
@@ -185,13 +194,25 @@ fn world() -> World {
         reference: Arc::new(reference),
         committed: Vec::new(),
     };
-    world.committed = ran(&world);
+    world.committed = ran(&world, 0);
     world
 }
 
-fn ran(world: &World) -> Vec<Transaction> {
+/// The same, but that the lane is silent for some 20 minutes before its first event, which are known to the broker by the
+/// reference alone.
+fn late_world() -> World {
+    let mut world = world();
+    let first = world.logs.iter().filter_map(|log| log.first()).map(|(time, _)| *time).min().unwrap();
+    let known = world.reference.iter().filter(|row| row.append_time < first - base::Millis::hours(1)).cloned();
+    world.reference = Arc::new(known.collect());
+    world.committed = ran(&world, 250);
+    world
+}
+
+fn ran(world: &World, late: u32) -> Vec<Transaction> {
     let committed = Arc::new(Mutex::new(Vec::new()));
     let mut logs = Logs {
+        late,
         logs: Arc::clone(&world.logs),
         next: [0; 2],
         flows: [Flow::Read; 2],

@@ -15,6 +15,7 @@ use events::{Offset, Record, Records, TopicId};
 use crate::error::Result;
 use crate::layout;
 use crate::read;
+use crate::replay::lane_count;
 use crate::store::{Captured, CapturingStore, Keep};
 
 /// A source of lanes of watches.
@@ -31,7 +32,8 @@ impl WatchSource {
     /// Of so many watches: takes what lanes of users told them in a replay. Where the archive says that an upgrade carried
     /// cases over, they go on with those.
     pub fn new(archive: Option<&Path>, told: &mut Captured, watches: usize) -> Result<Self> {
-        let lanes = told.lanes.last_key_value().map_or(0, |(last, _)| last.0 + 1);
+        let files = told.lanes.len().try_into().unwrap_or(u32::MAX);
+        let lanes = archive.map_or(Ok(files), lane_count)?;
         let mut logs: BTreeMap<(LaneId, TopicId), Records> = BTreeMap::new();
         let mut waiting = Vec::new();
         for lane in told.lanes.values_mut() {

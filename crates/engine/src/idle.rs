@@ -3,37 +3,46 @@
 use base::{Millis, Timestamp};
 use events::TopicId;
 
+/// What is known of the broker's time: the newest append time seen, and when it was seen here.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct BrokerTime(Option<(Timestamp, Timestamp)>);
+
+impl BrokerTime {
+    /// Records were read, the newest appended at `newest`.
+    pub(crate) fn saw(&mut self, newest: Option<Timestamp>, now: Timestamp) {
+        self.learn(Self(newest.map(|newest| (newest, now))));
+    }
+
+    /// Takes over what another knows, if that is newer.
+    pub(crate) fn learn(&mut self, other: Self) {
+        if other.newest() > self.newest() {
+            *self = other;
+        }
+    }
+
+    /// The newest append time seen.
+    pub(crate) fn newest(&self) -> Option<Timestamp> {
+        self.0.map(|(newest, _)| newest)
+    }
+
+    /// The newest append time plus what has passed here since.
+    pub(crate) fn at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.0.map(|(newest, seen)| newest + (now - seen).max(Millis(0)))
+    }
+}
+
 /// What one lane knows of silence.
 #[derive(Debug)]
 pub(crate) struct Quiet {
-    /// Newest append time seen on any topic, and when it was seen here.
-    newest: Option<(Timestamp, Timestamp)>,
+    /// By its own topics.
+    pub(crate) broker: BrokerTime,
     /// Each topic's watermark, and when it last moved.
     moved: Vec<(Timestamp, Option<Timestamp>)>,
 }
 
 impl Quiet {
     pub(crate) fn new(topics: usize) -> Self {
-        Self { newest: None, moved: vec![(Timestamp::MIN, None); topics] }
-    }
-
-    /// Records were read, the newest appended at `newest`.
-    pub(crate) fn saw(&mut self, newest: Option<Timestamp>, now: Timestamp) {
-        if let Some(newest) = newest
-            && self.newest.is_none_or(|(known, _)| newest > known)
-        {
-            self.newest = Some((newest, now));
-        }
-    }
-
-    /// The newest append time seen.
-    pub(crate) fn newest(&self) -> Option<Timestamp> {
-        self.newest.map(|(newest, _)| newest)
-    }
-
-    /// The broker's time: the newest append time plus what has passed here since.
-    pub(crate) fn broker_time(&self, now: Timestamp) -> Option<Timestamp> {
-        self.newest.map(|(newest, seen)| newest + (now - seen).max(Millis(0)))
+        Self { broker: BrokerTime::default(), moved: vec![(Timestamp::MIN, None); topics] }
     }
 
     /// Notes a topic's watermark.
@@ -44,9 +53,16 @@ impl Quiet {
         }
     }
 
-    /// The broker's time, if the topic's watermark has not moved for `after`.
-    pub(crate) fn idle(&self, topic: TopicId, after: Millis, now: Timestamp) -> Option<Timestamp> {
+    /// The broker's time, if the topic's watermark has not moved for `after`. A lane that has read nothing since it was
+    /// opened goes by what was seen `elsewhere`: without that it would hold back for ever whoever waits for it.
+    pub(crate) fn idle(
+        &self,
+        topic: TopicId,
+        after: Millis,
+        now: Timestamp,
+        elsewhere: BrokerTime,
+    ) -> Option<Timestamp> {
         let at = self.moved[topic.index()].1?;
-        (now - at >= after).then(|| self.broker_time(now)).flatten()
+        (now - at >= after).then(|| self.broker.at(now).or(elsewhere.at(now))).flatten()
     }
 }

@@ -14,7 +14,7 @@ use reference::{Pins, Reference};
 
 use crate::crew::Crew;
 use crate::error::{Error, Result};
-use crate::idle::Quiet;
+use crate::idle::{BrokerTime, Quiet};
 use crate::limits::{
     AHEAD_MAX, AHEAD_RESUME, COMMIT_BUDGET, DEAD_LETTERS_MAX, DEAD_LETTERS_WAIT, OPEN_ROWS_HOLD, POLL_WAIT,
     REFERENCE_POLL,
@@ -41,6 +41,8 @@ pub struct Engine<'a> {
     /// Where the reference stood when it was first read to its end here.
     genesis: Option<Pins>,
     reference_asked: Timestamp,
+    /// By all lanes and the reference.
+    broker: BrokerTime,
     exhausted: bool,
     troubles: Troubles,
     crew: Crew,
@@ -79,6 +81,7 @@ impl<'a> Engine<'a> {
             reference: Reference::new(),
             genesis: None,
             reference_asked: Timestamp::MIN,
+            broker: BrokerTime::default(),
             exhausted: false,
             troubles: Troubles::default(),
             crew: Crew::new(),
@@ -217,7 +220,7 @@ impl<'a> Engine<'a> {
                         Wake::Records { topic, records, .. } => {
                             let newest = records.iter().map(|record| record.append_time).max();
                             owned.worker.take(topic, &records);
-                            owned.quiet.saw(newest, now);
+                            owned.quiet.broker.saw(newest, now);
                         }
                         Wake::Decoded { topic, decoded, .. } => owned.worker.offer(topic, decoded, None),
                         Wake::Assigned(_) | Wake::Revoked(_) | Wake::Exhausted => {}
@@ -226,6 +229,7 @@ impl<'a> Engine<'a> {
                 Ok(())
             })
             .unwrap_or_else(|error: Error| unreachable!("walking cannot fail: {error}"));
+        self.lanes.values().for_each(|owned| self.broker.learn(owned.quiet.broker));
     }
 
     /// Silent topics stop holding their lane back; decided by the clock, and therefore recorded.
@@ -236,7 +240,7 @@ impl<'a> Engine<'a> {
                 owned.quiet.moved(topic, watermark, now);
                 let Some(end) = self.source.at_end(*lane, topic) else { continue };
                 owned.worker.lane_mut().reached_end(topic, end);
-                if let Some(broker) = owned.quiet.idle(topic, self.spec.idle_after(), now) {
+                if let Some(broker) = owned.quiet.idle(topic, self.spec.idle_after(), now, self.broker) {
                     let value = broker - self.spec.idle_after() - input.lateness;
                     if owned.worker.lane_mut().decide_idle(topic, end, value) {
                         self.metrics.idle_decision(&input.topic);
@@ -253,7 +257,7 @@ impl<'a> Engine<'a> {
         for owned in self.lanes.values_mut() {
             owned.blocked_until = owned.worker.next_tick(known).err();
             // Everything appended by now is as cheap to wait for as what one tick needs.
-            let broker = owned.quiet.broker_time(now);
+            let broker = owned.quiet.broker.at(now);
             wanted = wanted.max(owned.blocked_until.map(|due| broker.unwrap_or(due).max(due)));
         }
         if wanted.is_some() || now - self.reference_asked >= REFERENCE_POLL {
@@ -264,7 +268,9 @@ impl<'a> Engine<'a> {
     }
 
     fn take_reference(&mut self, through: Option<Timestamp>) -> Result<()> {
+        let now = self.clock.now();
         for row in self.feed.poll(through)? {
+            self.broker.saw(Some(row.append_time), now);
             if let Err(problem) = crate::reference_rows::apply(&mut self.reference, &row, &self.keys) {
                 self.metrics.reference_reject(row.kind);
                 tracing::warn!(
@@ -341,14 +347,14 @@ impl<'a> Engine<'a> {
         for (lane, owned) in &mut self.lanes {
             let done = std::mem::take(&mut owned.worker.done);
             self.metrics.done(self.spec, &done);
-            self.metrics.lane(*lane, self.spec, &owned.worker, owned.quiet.broker_time(now), self.source);
+            self.metrics.lane(*lane, self.spec, &owned.worker, owned.quiet.broker.at(now), self.source);
             for (input, events) in self.spec.inputs().iter().zip(&done.events) {
                 self.metrics.received(input, *events);
             }
             self.metrics.checkpoint(*lane, now - owned.committed_at);
             if done.ticks > 0 {
                 self.troubles.over(*lane);
-                self.metrics.committed(owned.quiet.newest().map(|newest| self.clock.now() - newest));
+                self.metrics.committed(owned.quiet.broker.newest().map(|newest| self.clock.now() - newest));
             }
             owned.turns += 1;
             let bytes = (owned.turns % STATE_BYTES_EVERY == 1).then(|| owned.worker.lane().state_bytes());

@@ -120,6 +120,10 @@ impl<'a> Watcher<'a> {
         if closed {
             self.troubles.over(lane);
         }
+        if let Some(from) = worker.read_again() {
+            tracing::info!(lane = lane.0, "lane of watches reads again what there was no room for");
+            self.source.start(lane, &from)?;
+        }
         let found = std::mem::take(&mut worker.found);
         let topics = (0u8..).map(TopicId).take(self.spec.watches().len());
         let lag = topics.map(|topic| self.source.lag(lane, topic)).sum();

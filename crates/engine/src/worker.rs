@@ -12,7 +12,7 @@ use arrow::ipc::writer::StreamWriter;
 use base::{Millis, Timestamp};
 use events::{Decoded, Decoder, Offset, PseudonymKeys, Records, TopicId};
 use features::{Crossing, Disposition, JournalRecord, Lane, LaneConfig, StoredPanes, Tier};
-use findings::Step;
+use findings::{Finding, Step};
 use reference::{Pins, Reference};
 
 use crate::error::{Error, Result};
@@ -38,7 +38,7 @@ pub(crate) struct Done {
     pub(crate) ticks: u64,
     pub(crate) user_rows: u64,
     pub(crate) pair_rows: u64,
-    pub(crate) findings: Vec<findings::Finding>,
+    pub(crate) findings: Vec<Finding>,
     pub(crate) scores: Vec<f64>,
     pub(crate) late: u64,
     pub(crate) duplicates: u64,
@@ -347,14 +347,8 @@ impl Worker {
         for (user, case) in step.touched {
             self.open.head.insert([CASE, user.as_bytes()].concat(), case);
         }
-        for finding in step.findings {
-            invariants::pseudonymous(&finding.subject).map_err(Error::Law)?;
-            let (id, value) = (finding.id.clone().into_bytes(), finding.bytes.clone());
-            let key = result_key("findings", finding.tick_end);
-            self.open.results.push(Message { key, value: value.clone(), headers: Vec::new() });
-            self.open.findings.push(Message { key: id, value, headers: Vec::new() });
-            self.done.findings.push(finding);
-        }
+        tell_findings(&step.findings, &mut self.open)?;
+        self.done.findings.extend(step.findings);
         Ok(())
     }
 
@@ -418,8 +412,20 @@ pub(crate) fn rows_message(stream: &str, end: Timestamp, rows: &RecordBatch) -> 
     Ok(Message { key: result_key(stream, end), value, headers: Vec::new() })
 }
 
+/// Puts findings into a transaction: for those who read findings, and among the results.
+pub(crate) fn tell_findings(findings: &[Finding], open: &mut Transaction) -> Result<()> {
+    for finding in findings {
+        invariants::pseudonymous(&finding.subject).map_err(Error::Law)?;
+        let (id, value) = (finding.id.clone().into_bytes(), finding.bytes.clone());
+        let key = result_key("findings", finding.tick_end);
+        open.results.push(Message { key, value: value.clone(), headers: Vec::new() });
+        open.findings.push(Message { key: id, value, headers: Vec::new() });
+    }
+    Ok(())
+}
+
 /// Key of a results record: what it holds and for which tick.
-pub(crate) fn result_key(stream: &str, end: Timestamp) -> Vec<u8> {
+fn result_key(stream: &str, end: Timestamp) -> Vec<u8> {
     format!("{stream}/{}", end.millis()).into_bytes()
 }
 

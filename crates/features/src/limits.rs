@@ -8,6 +8,9 @@ pub const BASELINE_DAYS_MAX: u32 = 90;
 pub const WATCH_SIZE_MAX: Millis = Millis::days(7);
 /// Steps in which nothing happened before a lane of watches closes them: until then it would read them again.
 pub const WATCH_EMPTY_STEPS_MAX: usize = 12;
+/// Rows of steps that wait for lanes which have not spoken of them; few in tests, so that they meet it. What is more is
+/// read again when its turn comes.
+pub const WATCH_WAITING_ROWS_MAX: usize = if cfg!(test) { 5 } else { 2_000_000 };
 /// How far lanes may lie apart when what watches are told must be repeated after an upgrade.
 pub const WATCH_SPREAD_MAX: Millis = Millis::days(7);
 /// How long a value counts as seen before, at most.

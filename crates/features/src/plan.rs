@@ -124,12 +124,11 @@ impl Program {
             meanings,
         };
         let plans = program.try_plans(&mut problems);
-        if let Some(plans) = &plans {
-            for watch in &program.spec.watches {
-                match program.watch_plan(watch, plans) {
-                    Ok(plan) => program.watch_schemas.push(plan.schema()),
-                    Err(error) => problems.push(error),
-                }
+        // A users' SQL that could not be planned has been complained of as a window.
+        for watch in program.spec.watches.iter().filter(|_| plans.is_some()) {
+            match program.watch_plan(watch) {
+                Ok((_, entities)) => program.watch_schemas.push(entities.schema()),
+                Err(error) => problems.push(error),
             }
         }
         match plans {
@@ -142,19 +141,19 @@ impl Program {
         }
     }
 
-    fn watch_plan(&self, watch: &WatchSpec, plans: &Plans) -> Result<WatchPlan> {
-        let group = self.watch_groups().zip(&self.spec.watches).find(|(_, spec)| spec.name == watch.name);
-        let group = group.map(|(group, _)| group).expect("every watch has a window group");
-        WatchPlan::compile(watch, plans.groups[group].result_schema())
+    fn watch_plan(&self, watch: &WatchSpec) -> Result<(WindowPlans, WatchPlan)> {
+        let window = watch.window();
+        let schema = self.relation_schema(relation(&window)?);
+        let keys: Vec<_> = window.keys.iter().map(String::as_str).collect();
+        let users = WindowPlans::compile(&window.sql, &window.relation, &schema, &keys)?;
+        let entities = WatchPlan::compile(watch, users.result_schema())?;
+        Ok((users, entities))
     }
 
-    /// The plans of one lane of watches: of each, those of its window group and that of its entities.
+    /// The plans of one lane of watches: of each, what users did (of which it never runs the first part), and what that
+    /// comes to.
     pub(crate) fn watch_plans(&self) -> Result<Vec<(WindowPlans, WatchPlan)>> {
-        let mut plans = self.plans()?;
-        let entities: Vec<_> =
-            self.spec.watches.iter().map(|watch| self.watch_plan(watch, &plans)).collect::<Result<_>>()?;
-        let groups = plans.groups.drain(self.watch_groups());
-        Ok(groups.zip(entities).collect())
+        self.spec.watches.iter().map(|watch| self.watch_plan(watch)).collect()
     }
 
     /// The window groups that are sent on to watches, in the order of the watches.

@@ -177,8 +177,11 @@ impl ProgramSpec {
                     self.scoring.hop
                 ));
             }
-            if key == "user_key" {
-                misfit(format!("watch `{name}`: the key must be another than `user_key`, which windows have"));
+            if key == "user_key" || !key.ends_with("_key") {
+                misfit(format!(
+                    "watch `{name}`: the key `{key}` must be a pseudonym of something else than users, because findings name \
+                     it: `patient_key`, `address_key`, `device_key`, `session_key` or `encounter_key`"
+                ));
             }
         }
         problems

@@ -12,13 +12,16 @@ use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use base::{Millis, Timestamp};
+use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::aggregates::AggregateExec;
 use events::{Offset, TopicId};
 use reference::Pins;
 
 use crate::error::{Error, Result};
 use crate::facts::hash64;
 use crate::journal::{Counts, Digests, JournalRecord, TierRecord, TopicPosition};
-use crate::limits::WATCH_EMPTY_STEPS_MAX;
+use crate::limits::{WATCH_EMPTY_STEPS_MAX, WATCH_WAITING_ROWS_MAX};
 use crate::panes::{ByEnd, Tier, drop_before};
 use crate::plan::Program;
 use crate::sections;
@@ -99,11 +102,12 @@ impl WatchPlan {
     pub(crate) fn compile(spec: &WatchSpec, users: SchemaRef) -> Result<Self> {
         let slot = Slot::new(users);
         let planned = plan(&spec.entities, &[(format!("{}_users", spec.name).as_str(), &slot)])?;
-        if planned.schema().fields().first().is_none_or(|field| *field.name() != spec.key) {
+        let is_first = planned.schema().fields().first().is_some_and(|field| *field.name() == spec.key);
+        if !is_first || grouped_by(&planned)? != [spec.key.as_str()] {
             return Err(Error::Sql {
                 file: spec.entities.file.clone(),
                 line: 1,
-                problem: format!("the first column must be the key `{}`", spec.key),
+                problem: format!("there must be one row for each `{}`, which must be the first column", spec.key),
                 hint: Some(format!("begin with SELECT {0} and end with GROUP BY {0}", spec.key)),
             });
         }
@@ -119,6 +123,17 @@ impl WatchPlan {
         self.users.put(vec![users]);
         sort_by_keys(&self.runner.run()?, 1)
     }
+}
+
+/// The keys that a plan groups by, in its one aggregate; none where it has none.
+fn grouped_by(plan: &Arc<dyn ExecutionPlan>) -> Result<Vec<String>> {
+    let mut keys = Vec::new();
+    plan.apply(|node| {
+        let aggregate = node.downcast_ref::<AggregateExec>();
+        keys.extend(aggregate.into_iter().flat_map(|node| node.group_expr().expr()).map(|(_, name)| name.clone()));
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(keys)
 }
 
 /// What has been said of a step that is not closed.
@@ -194,12 +209,16 @@ pub struct WatchOutput {
 pub struct WatchLane {
     program: Arc<Program>,
     digests: Digests,
+    /// Short digest of the SQL that is understood here.
+    sql: String,
     watches: Vec<Watched>,
     last: Option<Timestamp>,
     sequence: u64,
     stored: BTreeSet<Timestamp>,
     /// After an upgrade: the step up to which its windows are filled again, and nothing is told.
     refills_to: Option<Timestamp>,
+    /// The first step of which states were left out for want of room: they are read again once steps before it are closed.
+    left_out: Option<Timestamp>,
 }
 
 impl WatchLane {
@@ -218,7 +237,9 @@ impl WatchLane {
                 touched: None,
             });
         let (watches, stored) = (watches.collect(), BTreeSet::new());
-        Ok(Self { program, digests, watches, last: None, sequence: 0, stored, refills_to: None })
+        let sql = digests.sql.short();
+        let (last, refills_to, left_out) = (None, None, None);
+        Ok(Self { program, digests, sql, watches, last, sequence: 0, stored, refills_to, left_out })
     }
 
     /// A lane that goes on where its newest journal record stands, with the panes from the first one needed on.
@@ -279,14 +300,59 @@ impl WatchLane {
             Error::Crossing(format!("offset {offset} is of lane {}, but there are {lanes} lanes", crossing.lane))
         })?;
         // Of a step that is closed, read again; or of other definitions, from before an upgrade.
-        if self.last.is_some_and(|last| crossing.end <= last) || crossing.sql != self.digests.sql.short() {
+        if self.last.is_some_and(|last| crossing.end <= last) || crossing.sql != self.sql {
             return Ok(());
         }
         *mark = crossing.end.max(*mark);
         let said = watch.said.entry(crossing.end).or_insert_with(|| Said { first: offset, states: BTreeMap::new() });
         said.first = said.first.min(offset);
-        said.states.extend(crossing.states.map(|states| (crossing.lane, states)));
+        if self.left_out.is_none_or(|first| crossing.end < first) {
+            said.states.extend(crossing.states.map(|states| (crossing.lane, states)));
+            self.make_room();
+        }
         Ok(())
+    }
+
+    /// While a lane is down, what others say of later steps waits: so much of it in memory, the earliest steps first.
+    fn make_room(&mut self) {
+        while self.waiting_rows() > WATCH_WAITING_ROWS_MAX {
+            let holds = |watch: &Watched, newest: bool| {
+                let mut steps = watch.said.iter().filter(|(_, said)| !said.states.is_empty()).map(|(end, _)| *end);
+                if newest { steps.next_back() } else { steps.next() }
+            };
+            let newest = self.watches.iter().filter_map(|watch| holds(watch, true)).max();
+            let oldest = self.watches.iter().filter_map(|watch| holds(watch, false)).min();
+            // A single step has to fit.
+            let Some(newest) = newest.filter(|newest| oldest.is_some_and(|oldest| oldest < *newest)) else { return };
+            for said in self.watches.iter_mut().filter_map(|watch| watch.said.get_mut(&newest)) {
+                said.states.clear();
+            }
+            self.left_out = Some(newest);
+        }
+    }
+
+    fn waiting_rows(&self) -> usize {
+        let said = self.watches.iter().flat_map(|watch| watch.said.values());
+        said.flat_map(|said| said.states.values()).map(RecordBatch::num_rows).sum()
+    }
+
+    /// Where nothing can be closed any more without what was left out: forgets what waits, and says where the topic of
+    /// each watch is to be read from again.
+    pub fn read_again(&mut self) -> Option<Vec<Offset>> {
+        let left_out = self.left_out.filter(|left_out| *left_out <= self.watermark())?;
+        let closed_before = self.watches.iter().flat_map(|watch| watch.said.range(..left_out));
+        if closed_before.filter(|(_, said)| !said.states.is_empty()).count() > 0 {
+            return None;
+        }
+        let resume = self.resume();
+        let mark = self.last.unwrap_or(Timestamp::MIN);
+        for (watch, next) in self.watches.iter_mut().zip(&resume) {
+            watch.said.clear();
+            watch.marks.fill(mark);
+            watch.next = *next;
+        }
+        self.left_out = None;
+        Some(resume)
     }
 
     /// Every lane of users has spoken of every step up to here.
@@ -311,9 +377,10 @@ impl WatchLane {
         let first = said().filter(|(_, said)| !said.states.is_empty()).map(|(end, _)| *end).min();
         let many = self.watches.iter().any(|watch| watch.said.range(..=watermark).count() >= WATCH_EMPTY_STEPS_MAX);
         let empty = said().map(|(end, _)| *end).max().filter(|_| many);
+        let is_whole = |end: &Timestamp| self.left_out.is_none_or(|left_out| *end < left_out);
         let after = self.last.map_or(Timestamp::MIN, |last| last + hop);
         let timer = timer.map(|timer| ((timer - Millis(1)).floor(hop) + hop).max(after));
-        first.into_iter().chain(empty).chain(timer).min().filter(|due| *due <= watermark)
+        first.into_iter().chain(empty).chain(timer).min().filter(|due| *due <= watermark && is_whole(due))
     }
 
     /// Whether a step only fills the windows again after an upgrade.

@@ -3,11 +3,14 @@ use std::fs;
 use engine::ports::Source;
 
 use super::*;
-use crate::testing::{LANE, WORLD, replay_clock, run as run_engine};
+use crate::testing::{LANE, LATE_WORLD, WORLD, World, replay_clock, run as run_engine};
 use crate::{ArchiveFeed, Error, ReplaySource, compare, read_findings, write_findings};
 
 fn archive(dir: &Path, records: usize, transactions: usize) -> Progress {
-    let world = &*WORLD;
+    archive_of(&WORLD, dir, records, transactions)
+}
+
+fn archive_of(world: &World, dir: &Path, records: usize, transactions: usize) -> Progress {
     let follower = world.follower(records, transactions);
     let mut archiver = Archiver::new(dir, &world.spec, Arc::clone(&world.keys), follower, &[LANE]).unwrap();
     archiver.finish().unwrap();
@@ -123,9 +126,35 @@ fn an_archiver_that_stops_and_starts_anywhere_replays_like_one_that_did_not() {
 }
 
 fn replay(dir: &Path) -> crate::Captured {
-    let mut source = ReplaySource::open(dir, &WORLD.spec, None).unwrap();
+    replay_of(&WORLD, dir)
+}
+
+/// A lane that has never had an event is decided to be idle by what is seen elsewhere, and tells watches so; its first ticks
+/// are not those its rows ask for.
+#[test]
+fn a_lane_that_begins_in_silence_speaks_to_watches_and_is_replayed() {
+    let (world, dir) = (&*LATE_WORLD, tempfile::tempdir().unwrap());
+    let journal = world.journal();
+    let silent = journal.iter().filter(|record| record.tick_end.is_some() && record.counts.iter().all(|c| c.read == 0));
+    let silent: Vec<_> = silent.filter_map(|record| record.tick_end).collect();
+    assert!(silent.len() >= 2, "{} ticks before the first event", silent.len());
+    let hop = world.spec.program().spec().scoring.hop;
+    assert!(silent.windows(2).all(|pair| pair[1] - pair[0] == hop), "{silent:?}");
+    let told: usize = world.committed.iter().map(|transaction| transaction.crossings.len()).sum();
+    assert!(told > 2 * silent.len(), "{told} records for watches");
+    archive_of(world, dir.path(), 1_000, 40);
+    let replayed = replay_of(world, dir.path());
+    let report = compare(dir.path(), &replayed, world.spec.digests()).unwrap();
+    assert_eq!(report.differences, Vec::<String>::new());
+    assert!(report.user_rows > 100, "{report:?}");
+    let live = world.committed.iter().flat_map(|transaction| &transaction.crossings);
+    assert!(live.eq(&replayed.lanes[&LANE].crossings), "watches are told the same");
+}
+
+fn replay_of(world: &World, dir: &Path) -> crate::Captured {
+    let mut source = ReplaySource::open(dir, &world.spec, None).unwrap();
     let mut feed = ArchiveFeed::open(dir).unwrap();
-    run_engine(&WORLD, &mut source, &mut feed, &replay_clock());
+    run_engine(world, &mut source, &mut feed, &replay_clock());
     source.take_captured()
 }
 

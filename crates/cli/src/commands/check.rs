@@ -47,7 +47,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     line(format!("  features  {features} per user, {pairs} per user and patient, {} rules", spec.rules().len()));
     for watch in spec.watches() {
         let entity = watch.subject.entity.as_deref().unwrap_or_default();
-        line(format!("  watches   {} ({entity}), {} rules", watch.name, watch.rules.len()));
+        let rules: Vec<_> = watch.rules.iter().map(|rule| rule.id.as_str()).collect();
+        line(format!("  watches   {} ({entity}): {}", watch.name, rules.join(", ")));
     }
     let digests = spec.digests();
     let (spec, sql, model) = (digests.spec.short(), digests.sql.short(), digests.model.short());

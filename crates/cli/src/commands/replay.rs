@@ -127,7 +127,8 @@ pub(super) fn again(
     Ok((source.take_captured(), progress))
 }
 
-/// Computes the watches again, from what lanes of users told them in a replay.
+/// Computes the watches again, from what lanes of users told them in a replay; as far as the archive holds them, if
+/// there is one.
 fn watches_again(spec: &PipelineSpec, archive: Option<&Path>, captured: &mut Captured) -> Result<Captured> {
     if spec.watches().is_empty() {
         return Ok(Captured::default());
@@ -135,7 +136,11 @@ fn watches_again(spec: &PipelineSpec, archive: Option<&Path>, captured: &mut Cap
     let mut source = WatchSource::new(archive, captured, spec.watches().len())?;
     let (metrics, progress) = (Metrics::new(spec)?, Progress::default());
     Watcher::new(spec, &mut source, &metrics, &progress).run(&AtomicBool::new(false))?;
-    Ok(source.take_captured())
+    let watched = source.take_captured();
+    if archive.is_some() && watched.lanes.is_empty() {
+        note("note: the archive holds nothing of watches, so findings about entities are not computed");
+    }
+    Ok(watched)
 }
 
 /// Holds everything that was computed against the archive.

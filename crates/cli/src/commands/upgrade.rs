@@ -176,10 +176,13 @@ fn renew_watches(config: &Config, spec: &PipelineSpec, expected: &BTreeMap<LaneI
     let mut source = hold(config, &lanes)?;
     for (lane, expected) in expected {
         let (mut store, former) = open(&mut source, *lane, expected)?;
-        store.commit(former.renewed_watches(spec, &source.log_start(*lane)?)?)?;
+        let transaction = former.renewed_watches(spec, &source.log_start(*lane)?)?;
+        let dropped = transaction.head.values().filter(|value| value.is_none()).count();
+        store.commit(transaction)?;
         store.trim(Tier::Minute, Timestamp::MIN)?;
-        let cases = former.open_cases();
-        line(format!("watches of lane {lane}: renewed, {cases} open cases carried over"));
+        let carried = former.open_cases() - dropped;
+        let gone = if dropped == 0 { String::new() } else { format!(", {dropped} of watches that are gone dropped") };
+        line(format!("watches of lane {lane}: renewed, {carried} open cases carried over{gone}"));
     }
     Ok(())
 }

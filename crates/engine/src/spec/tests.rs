@@ -66,7 +66,7 @@ fn every_problem_of_a_watch_is_reported_with_its_place() {
     for expected in [
         "watch `chart-of`: a name is made of a to z, 0 to 9 and `_`",
         "must be a multiple of the scoring hop 5m, up to 7d",
-        "watch `address`: the key must be another than `user_key`",
+        "watch `address`: the key `user_key` must be a pseudonym of something else than users",
     ] {
         assert!(settings.contains(expected), "{expected:?} in:\n{settings}");
     }
@@ -77,6 +77,13 @@ fn every_problem_of_a_watch_is_reported_with_its_place() {
         entities.contains("watches/addresses.sql:7") && entities.contains("unknown column `failing`"),
         "{entities}"
     );
+    let grouped = problems_of(
+        "watch-grouped",
+        &[("watches/addresses.sql", "GROUP BY address_key", "GROUP BY address_key, score")],
+    );
+    assert!(grouped.contains("there must be one row for each `address_key`"), "{grouped}");
+    let plain = problems_of("watch-plain", &[(file, "key = \"address_key\"", "key = \"workstation\"")]);
+    assert!(plain.contains("the key `workstation` must be a pseudonym"), "{plain}");
     let rule = problems_of("watch-rule", &[(file, "column = \"rule_spraying\"", "column = \"rule_sprayin\"")]);
     assert!(
         rule.contains("rule `password-spraying`: unknown column `rule_sprayin`; did you mean `rule_spraying`?"),

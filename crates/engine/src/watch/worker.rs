@@ -18,7 +18,7 @@ use crate::ports::{LaneId, LaneStore, Message, PortError, StoredPane, Transactio
 use crate::progress::WatchProgress;
 use crate::spec::PipelineSpec;
 use crate::worker::{
-    CASE, JOURNAL, journal_entry, newest_record, result_key, rows_message, same_definitions, with_prefix,
+    CASE, JOURNAL, journal_entry, newest_record, rows_message, same_definitions, tell_findings, with_prefix,
 };
 
 /// A lane of watches and everything it owns.
@@ -28,6 +28,8 @@ pub(super) struct WatchWorker {
     /// Of each watch.
     cases: Vec<Cases>,
     names: Vec<String>,
+    /// Of a replay: the last step that its archive holds. What follows was not told yet.
+    until: Option<Timestamp>,
     /// Cases that a replay is to take up, after which step.
     carried: VecDeque<(Option<Timestamp>, BTreeMap<String, String>)>,
     store: Box<dyn LaneStore>,
@@ -74,11 +76,14 @@ impl WatchWorker {
         let cases =
             (0..spec.watches().len()).map(|place| spec.watch_cases(place)).collect::<findings::Result<Vec<_>>>()?;
         let names: Vec<_> = spec.watches().iter().map(|watch| watch.name.clone()).collect();
+        let until =
+            journal.as_ref().map(|records| records.last().and_then(|record| record.tick_end).unwrap_or(Timestamp::MIN));
         // Cases that upgrades carried over count from the step after the one they stand at.
         let carried = |record: JournalRecord| Some((record.tick_end, record.carried?));
         let ours = journal.into_iter().flatten().filter(|record| record.digests == *spec.digests());
         let (open, found, carried) = (Transaction::default(), Vec::new(), ours.filter_map(carried).collect());
-        let mut worker = Self { id, lane, cases, names, carried, store, open, steps: 0, last_record: record, found };
+        let mut worker =
+            Self { id, lane, cases, names, until, carried, store, open, steps: 0, last_record: record, found };
         with_prefix(&head, CASE).try_for_each(|(key, case)| worker.restore(&key, &case))?;
         Ok(worker)
     }
@@ -110,6 +115,11 @@ impl WatchWorker {
         self.lane.resume()
     }
 
+    /// Where to read from again, once there is room for what was left out.
+    pub(super) fn read_again(&mut self) -> Option<Vec<Offset>> {
+        self.lane.read_again()
+    }
+
     pub(super) fn last_step(&self) -> Option<Timestamp> {
         self.lane.last_step()
     }
@@ -136,7 +146,8 @@ impl WatchWorker {
     pub(super) fn close_and_commit(&mut self) -> Result<bool> {
         while self.steps < TRANSACTION_TICKS_MAX && self.open.byte_count() < TRANSACTION_BYTES_MAX {
             let timer = self.cases.iter().filter_map(Cases::next_close).min();
-            let Some(due) = self.lane.next_due(timer) else { break };
+            let due = self.lane.next_due(timer).filter(|due| self.until.is_none_or(|until| *due <= until));
+            let Some(due) = due else { break };
             self.close(due)?;
         }
         if self.steps == 0 {
@@ -207,14 +218,8 @@ impl WatchWorker {
             let key = format!("{}/{entity}", self.names[watch]);
             self.open.head.insert([CASE, key.as_bytes()].concat(), case);
         }
-        for finding in step.findings {
-            invariants::pseudonymous(&finding.subject).map_err(Error::Law)?;
-            let (id, value) = (finding.id.clone().into_bytes(), finding.bytes.clone());
-            let key = result_key("findings", finding.tick_end);
-            self.open.results.push(Message { key, value: value.clone(), headers: Vec::new() });
-            self.open.findings.push(Message { key: id, value, headers: Vec::new() });
-            self.found.push(finding);
-        }
+        tell_findings(&step.findings, &mut self.open)?;
+        self.found.extend(step.findings);
         Ok(())
     }
 }

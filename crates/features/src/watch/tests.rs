@@ -112,6 +112,10 @@ proptest! {
                 panes.extend(output.pane.map(|pane| (due, pane)));
                 record = output.record;
             }
+            if let Some(from) = watches.read_again() {
+                at = usize::try_from(from[0].0).unwrap();
+                continue;
+            }
             if restarts.next() == Some(true) {
                 let stored = |first: Timestamp| panes.range(first..).map(|(end, pane)| (*end, pane.clone())).collect::<Vec<_>>();
                 watches = match &record {
