@@ -136,6 +136,12 @@ impl ProgramSpec {
         if !divides(self.tick, self.scoring.hop) || !divides(self.scoring.hop, HOUR) {
             misfit(format!("scoring hop {} must be a multiple of the tick and divide an hour", self.scoring.hop));
         }
+        if !divides(self.tick, self.explain_grace) {
+            misfit(format!(
+                "explain_grace {} must be a multiple of the tick {}, and at least one: what waits is looked up by a later tick",
+                self.explain_grace, self.tick
+            ));
+        }
         for window in &self.windows {
             for size in &window.sizes {
                 let step = if size.in_hours() { HOUR } else { self.tick };

@@ -55,6 +55,15 @@ fn every_problem_of_the_sql_is_reported_at_once_with_its_place() {
 }
 
 #[test]
+fn a_grace_that_no_tick_ends_is_refused() {
+    for grace in ["0s", "90s"] {
+        let edit = ("pipeline.toml", "explain_grace = \"2h\"", format!("explain_grace = \"{grace}\""));
+        let told = problems_of(&format!("grace-{grace}"), &[(edit.0, edit.1, &edit.2)]);
+        assert!(told.contains("must be a multiple of the tick 1m, and at least one"), "{told}");
+    }
+}
+
+#[test]
 fn every_problem_of_a_watch_is_reported_with_its_place() {
     let file = "pipeline.toml";
     let names = [
