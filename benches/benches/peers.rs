@@ -1,7 +1,7 @@
 //! The window job beside Flink SQL: accesses and different patients of a user within an hour, every 5 minutes, from and
 //! to Apache Kafka exactly once.
 //!
-//! `cargo bench -p chartwarden-benches --bench peers`. Both read the same topic, each in one process; the jars of Flink
+//! `cargo bench --workspace --bench peers`. Both read the same topic, each in one process; the jars of Flink
 //! (`peers/pom.xml`) are fetched once with Maven. Before anything is measured the rows of both are compared: ours are those
 //! of users who were active in the last 5 minutes, Flink's those of all windows.
 
@@ -161,7 +161,7 @@ fn main() {
     place.create(&first, true);
     place.speak(&world, &first);
 
-    let run = Cell::new(0);
+    let (run, flink_run) = (Cell::new(0), Cell::new(0));
     let sink = |run: u32| format!("{}.flink-{run}", first.prefix);
     let chartwarden = || {
         let config = place.config(&world, run.get());
@@ -172,11 +172,14 @@ fn main() {
         drop(Running::new(&world, &config).until_quiet());
         Outcome::of(world.events, ())
     };
-    let peer = || flink(&world, &first, &jars, &sink(run.get()));
+    let peer = || {
+        flink_run.set(flink_run.get() + 1);
+        flink(&world, &first, &jars, &sink(flink_run.get()))
+    };
 
     chartwarden();
     peer();
-    compare(&world, &ours(&first), &flinks(&first, &sink(run.get()), &world.keys));
+    compare(&world, &ours(&first), &flinks(&first, &sink(flink_run.get()), &world.keys));
     Bench::new("window job, 1 h every 5 min", "events", mode)
         .with("Flink SQL 2.3", peer)
         .with("chartwarden", chartwarden)

@@ -17,6 +17,7 @@ use rdkafka::metadata::MetadataTopic;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Result, invalid, told};
+use crate::leaders::ends;
 use crate::limits::{REQUEST_MAX, TOPIC_KNOWN_MAX, VISIBLE_PAUSE};
 
 /// A client that neither reads nor writes records.
@@ -115,9 +116,7 @@ impl Admin {
 
     /// The first offset present and the high watermark of a partition.
     pub(crate) fn watermarks(&self, topic: &str, partition: i32) -> Result<(i64, i64)> {
-        self.client.inner().fetch_watermarks(topic, partition, REQUEST_MAX).map_err(|error| {
-            told(&format!("topic `{topic}` partition {partition} on `{}`: asking for its ends", self.bootstrap), &error)
-        })
+        ends(self.client.inner(), topic, partition)
     }
 }
 

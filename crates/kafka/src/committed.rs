@@ -8,8 +8,8 @@ use rdkafka::consumer::Consumer;
 use rdkafka::message::Message;
 
 use crate::config::Config;
-use crate::error::{Result, corrupt, told};
-use crate::limits::REQUEST_MAX;
+use crate::error::{Result, corrupt};
+use crate::leaders::ends;
 use crate::reader::{Reader, headers};
 use crate::restore::drain;
 use crate::signal::Signal;
@@ -46,10 +46,7 @@ pub fn read_committed_from(config: &Config, topic: &str, from: &BTreeMap<u32, i6
     for partition in 0..partitions {
         let number = i32::try_from(partition).unwrap_or(i32::MAX);
         // Asked of a consumer of committed data, the end is the last stable offset: an open transaction is not waited for.
-        let (low, end) = reader
-            .client()
-            .fetch_watermarks(topic, number, REQUEST_MAX)
-            .map_err(|error| told(&format!("topic `{topic}` partition {partition}: asking for its ends"), &error))?;
+        let (low, end) = ends(reader.client().client(), topic, number)?;
         let start = from.get(&partition).copied();
         if let Some(start) = start.filter(|start| *start < low) {
             return Err(corrupt(format!(

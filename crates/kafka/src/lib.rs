@@ -14,6 +14,7 @@ mod embedded;
 mod error;
 mod follower;
 mod group;
+mod leaders;
 mod limits;
 mod panes;
 mod reader;

@@ -57,8 +57,8 @@ pub(crate) const PRODUCER_IDLE_MS: u32 = 10_000;
 pub(crate) const COMMIT_MAX: Duration = Duration::from_secs(120);
 /// One wait of many within [`COMMIT_MAX`].
 pub(crate) const COMMIT_STEP: Duration = Duration::from_secs(5);
-/// How often a client asks for the leaders anew before it takes an answer of a former one for its own.
-pub(crate) const REFRESHES_MAX: u32 = 5;
+/// How long a partition may take to be led again before the answer of one that leads it no longer, or not yet, counts.
+pub(crate) const LED_MAX: Duration = Duration::from_secs(2);
 /// How long a broker that has come back may take to know a topic.
 pub(crate) const TOPIC_KNOWN_MAX: Duration = Duration::from_secs(2);
 /// How long a broker that answers may take until a committed transaction can be read; beyond it, it hangs.

@@ -23,14 +23,10 @@ use rdkafka::{Offset as Position, TopicPartitionList};
 use crate::admin::Quiet;
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::error::{Result, code_of, is_unknown, told, unavailable};
-use crate::limits::{
-    CLIENT_EVENTS_MAX, COMMIT_MAX, REFRESHES_MAX, REQUEST_MAX, STABLE_MAX, STABLE_PAUSE, STABLE_PAUSE_MAX,
-};
+use crate::error::{Result, code_of, told, unavailable};
+use crate::leaders::{Place, ask_leaders};
+use crate::limits::{CLIENT_EVENTS_MAX, COMMIT_MAX, REQUEST_MAX, STABLE_MAX, STABLE_PAUSE, STABLE_PAUSE_MAX};
 use crate::reader::headers;
-
-/// A partition of a topic.
-pub(crate) type Place = (String, i32);
 
 /// The last record of a transaction in one partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,20 +150,7 @@ fn ends(client: &BaseConsumer<Quiet>, places: &[Place]) -> Result<Vec<i64>> {
             break;
         }
     }
-    let mut refreshed = 0;
-    loop {
-        let ((topic, partition), error) = match ask(client, places) {
-            Ok(ends) => return Ok(ends),
-            Err(unanswered) => unanswered,
-        };
-        let doing = format!("topic `{topic}` partition {partition}: asking for its end");
-        if !(is_of_former_leader(&error) || is_unknown(&error)) || refreshed == REFRESHES_MAX {
-            return Err(told(&doing, &error));
-        }
-        // The library goes on with what it knew before a broker came back.
-        refreshed += 1;
-        client.fetch_metadata(Some(topic), REQUEST_MAX).map_err(|error| told(&doing, &error))?;
-    }
+    ask_leaders(client.client(), || ask(client, places).map_err(|(place, error)| (place.clone(), error)))
 }
 
 /// One question about all of the places; the one that was not answered comes with the error.
@@ -190,13 +173,4 @@ fn ask<'p>(
         Ok(offset)
     };
     places.iter().map(end).collect()
-}
-
-fn is_of_former_leader(error: &KafkaError) -> bool {
-    matches!(
-        code_of(error),
-        Some(
-            Code::FencedLeaderEpoch | Code::UnknownLeaderEpoch | Code::NotLeaderForPartition | Code::LeaderNotAvailable
-        )
-    )
 }

@@ -26,9 +26,10 @@ use crate::admin::{Admin, wait};
 use crate::config::{Config, Topics};
 use crate::error::{Result, code_of, told, unavailable};
 use crate::group::Member;
+use crate::leaders::Place;
 use crate::panes::{Joiner, Span, split};
 use crate::restore::Restorer;
-use crate::stable::{Place, Stable, Written};
+use crate::stable::{Stable, Written};
 use producer::{Committed, Outgoing, Producer};
 use sweep::Hanging;
 

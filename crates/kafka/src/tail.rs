@@ -3,10 +3,10 @@
 use rdkafka::message::BorrowedMessage;
 
 use crate::error::Result;
+use crate::leaders::Place;
 use crate::reader::Reader;
 use crate::restore::drain;
 use crate::signal::Signal;
-use crate::stable::Place;
 
 /// Reads ends of partitions, one after the other.
 pub(crate) struct Tail {

@@ -14,8 +14,9 @@ use rdkafka::{Offset as Position, TopicPartitionList};
 use crate::admin::Admin;
 use crate::config::Config;
 use crate::error::Result;
+use crate::leaders::Place;
 use crate::limits::SWEEP_TAIL;
-use crate::stable::{Place, Stable, stamp_of};
+use crate::stable::{Stable, stamp_of};
 use crate::tail::Tail;
 
 /// Where the first record of a transaction came from, and which life of a writer copied it.

@@ -21,9 +21,10 @@ use crate::deadline::Deadline;
 use crate::delivery::{Deliveries, Reports, is_fenced};
 use crate::error::{Result, answer, code_of, told, unavailable};
 use crate::group::Member;
+use crate::leaders::Place;
 use crate::limits::{ABORT_PAUSE, ABORTS_MAX, COMMIT_MAX, COMMIT_STEP, OPEN_MAX, SEND_MAX};
 use crate::panes::Span;
-use crate::stable::{BROOM, Place, Written};
+use crate::stable::{BROOM, Written};
 
 /// A record on its way out.
 pub(crate) struct Outgoing<'a> {

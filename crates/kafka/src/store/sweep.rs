@@ -17,8 +17,9 @@ use engine::ports::LaneId;
 use super::Outside;
 use crate::config::Config;
 use crate::error::Result;
+use crate::leaders::Place;
 use crate::limits::SWEEP_TAIL;
-use crate::stable::{Place, TRANSACTION, stamp_of};
+use crate::stable::{TRANSACTION, stamp_of};
 use crate::tail::Tail;
 
 /// What hangs, and how it must end.
