@@ -134,6 +134,7 @@ fn compare(world: &World, ours: &Rows, flinks: &Rows) {
 fn flink(world: &World, config: &Config, jars: &Path, sink: &str) -> Outcome {
     kafka::create_topic(config, sink, LANES, &[]).expect("a topic for Flink's results");
     let cores = std::thread::available_parallelism().map_or(1, usize::from).to_string();
+    let checkpoints = tempfile::tempdir().expect("a directory for Flink's checkpoints");
     let output = Command::new("java")
         .args([
             "-Xmx3g",
@@ -146,6 +147,7 @@ fn flink(world: &World, config: &Config, jars: &Path, sink: &str) -> Outcome {
         .arg(jars.join("*"))
         .arg(peers().join("WindowJob.java"))
         .args([&config.bootstrap, &config.input_topics[0], sink, &cores])
+        .arg(format!("file://{}", checkpoints.path().display()))
         .output()
         .expect("java, version 17 or newer");
     assert!(output.status.success(), "Flink: {}", String::from_utf8_lossy(&output.stderr));

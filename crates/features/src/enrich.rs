@@ -3,7 +3,7 @@
 //! Reads the reference at the tick's pin and the user's last facts, walks a sorted tick row by row, and fills the
 //! columns declared in `seal.rs`, in that order.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -11,7 +11,7 @@ use arrow::array::{
     StringBuilder,
 };
 use arrow::datatypes::{Float64Type, TimestampMillisecondType};
-use base::{Millis, Timestamp};
+use base::{FastMap, Millis, Timestamp};
 use events::schema::{ColumnKind, Stream};
 use reference::{Known, Reference, StaffView};
 
@@ -116,7 +116,7 @@ fn hashed(column: &StringArray, row: usize) -> Option<i64> {
 
 /// What a lane keeps between ticks for the seal.
 pub(crate) struct Memory {
-    pub(crate) facts: HashMap<String, LastFacts>,
+    pub(crate) facts: FastMap<String, LastFacts>,
     pub(crate) touched: BTreeSet<String>,
     pub(crate) seen: Seen,
     pub(crate) seen_today: SeenToday,
@@ -124,10 +124,14 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    fn put_back(&mut self, taken: Option<(&str, LastFacts)>) {
+    fn take_out(&mut self, user: &str) -> (String, LastFacts) {
+        self.facts.remove_entry(user).unwrap_or_else(|| (user.to_owned(), LastFacts::default()))
+    }
+
+    fn put_back(&mut self, taken: Option<(String, LastFacts)>) {
         if let Some((user, facts)) = taken {
-            self.touched.insert(user.to_owned());
-            self.facts.insert(user.to_owned(), facts);
+            self.touched.insert(user.clone());
+            self.facts.insert(user, facts);
         }
     }
 }
@@ -158,7 +162,7 @@ impl Enrich<'_> {
         let access = tick.streams[Stream::Access as usize].as_ref().map(|batch| AccessColumns::new(batch, self.spec));
         let auth = tick.streams[Stream::Auth as usize].as_ref().map(|batch| AuthColumns::new(batch, self.spec));
         // Rows of a user stand together: the facts are taken out once.
-        let mut open: Option<(&str, LastFacts)> = None;
+        let mut open: Option<(String, LastFacts)> = None;
         for (stream, row) in &tick.sequence {
             let users = match stream {
                 Stream::Access => access.as_ref().map(|columns| columns.user),
@@ -170,8 +174,7 @@ impl Enrich<'_> {
                 Some((known, facts)) if *known == user => facts,
                 _ => {
                     memory.put_back(open.take());
-                    let facts = memory.facts.remove(user).unwrap_or_default();
-                    &mut open.insert((user, facts)).1
+                    &mut open.insert(memory.take_out(user)).1
                 }
             };
             match (stream, &access, &auth) {
@@ -545,7 +548,7 @@ fn note_charted(charted: &mut Vec<(i64, Timestamp)>, patient: i64, time: Timesta
 pub(crate) fn resolve(
     enrich: &Enrich<'_>,
     pending: &RecordBatch,
-    facts: &HashMap<String, LastFacts>,
+    facts: &FastMap<String, LastFacts>,
 ) -> Result<RecordBatch> {
     let columns = AccessColumns::new(pending, enrich.spec);
     let schema = pending.schema();

@@ -2,10 +2,8 @@
 //!
 //! What is kept is what windows, baselines and waiting rows still need; what is stored is enough to stand here again.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
-use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use arrow::compute::filter_record_batch;
 use base::{Millis, Timestamp};
 
 use crate::error::Result;
@@ -160,20 +158,5 @@ impl Lane {
             tiers.insert(tier.name().to_owned(), TierRecord { first, panes: stored.len() });
         }
         tiers
-    }
-
-    /// Panes filtered to some users.
-    pub(crate) fn only(panes: Vec<RecordBatch>, users: &HashSet<&str>) -> Result<Vec<RecordBatch>> {
-        let mut kept = Vec::with_capacity(panes.len());
-        for pane in panes {
-            let keys = pane.column(0).as_string::<i32>();
-            let mask: BooleanArray = keys.iter().map(|key| key.map(|key| users.contains(key))).collect();
-            match mask.true_count() {
-                0 => {}
-                all if all == pane.num_rows() => kept.push(pane),
-                _ => kept.push(filter_record_batch(&pane, &mask)?),
-            }
-        }
-        Ok(kept)
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use base::{Millis, Timestamp};
+use base::{FastMap, Millis, Timestamp};
 use events::schema::Stream;
 use events::{Offset, TopicId};
 use reference::{Known, Pins, Reference};
@@ -142,7 +142,7 @@ impl Lane {
             counts: Counts::default(),
         });
         let memory = Memory {
-            facts: HashMap::new(),
+            facts: FastMap::default(),
             touched: BTreeSet::new(),
             seen: Seen::new(&program.spec.seen),
             seen_today: SeenToday::new(),

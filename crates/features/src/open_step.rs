@@ -38,10 +38,13 @@ impl Lane {
     pub(crate) fn add_to_step(&mut self, input: usize, rows: RecordBatch) -> Result<()> {
         if self.plans.inputs[input].relation != Relation::PairScores {
             let users = rows.column_by_name("user_key").map(|users| users.as_string::<i32>());
+            // Rows of a user stand together.
+            let mut last = "";
             for user in users.into_iter().flatten().flatten() {
-                if !self.active_users.contains(user) {
+                if user != last && !self.active_users.contains(user) {
                     self.active_users.insert(user.to_owned());
                 }
+                last = user;
             }
         }
         let step = &mut self.open[input];

@@ -1,7 +1,7 @@
 //! The scoring tick: feature rows of the pairs and users that were active since the last one.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array};
@@ -14,7 +14,7 @@ use crate::pair_scores;
 use crate::panes::Tier;
 use crate::rows::{Origin, RowKeys, find_by_text, gather};
 use crate::spec::WindowSpec;
-use crate::window::coalesced;
+use crate::window::rows_of;
 
 /// Results of windows at one scoring tick, by group and size.
 type Results = BTreeMap<(usize, usize), RecordBatch>;
@@ -67,7 +67,7 @@ impl Lane {
             let folded = self.panes[group].hour.contains_key(&hour);
             let minutes_after = if folded || end != hour { hour } else { hour - Millis::hours(1) };
             panes.extend(self.panes[group].within(Tier::Minute, minutes_after, end));
-            let panes = Self::only(coalesced(panes)?, &HashSet::from([user]))?;
+            let panes = rows_of(&panes, &[user])?;
             let result = self.plans.groups[group].finish(panes)?;
             if window.name != pair_scores::RELATION {
                 let patients = result.column(1).as_string::<i32>();
@@ -171,7 +171,7 @@ impl Lane {
         needed.sort_unstable();
         needed.dedup();
         let scoring_hop = self.program.spec.scoring.hop;
-        let users: HashSet<&str> = self.active_users.iter().map(String::as_str).collect();
+        let users: Vec<&str> = self.active_users.iter().map(String::as_str).collect();
         let mut results = Results::new();
         for (group, place) in needed {
             let size = self.program.spec.windows[group].sizes[place];
@@ -183,7 +183,7 @@ impl Lane {
             let tier = if size.in_hours() { Tier::Hour } else { Tier::Minute };
             let mut panes = self.panes[group].within(tier, to - size.size, to);
             if size.hop == scoring_hop {
-                panes = Self::only(coalesced(panes)?, &users)?;
+                panes = rows_of(&panes, &users)?;
             }
             let result = self.plans.groups[group].finish(panes)?;
             self.windows.insert((group, place), (to, result.clone()));

@@ -4,12 +4,12 @@
 //! the same log and the same idle decisions give the same dispositions, whatever the batches. A record's parts are
 //! all judged by the watermark before the record.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMillisecondType};
-use base::{Millis, Timestamp};
+use base::{FastSet, Millis, Timestamp};
 use events::Offset;
 
 use crate::journal::{Decision, TopicPosition};
@@ -63,7 +63,7 @@ pub(crate) struct OpenRow {
 #[derive(Debug, Default)]
 struct OpenPane {
     rows: Vec<OpenRow>,
-    ids: HashSet<Box<str>>,
+    ids: FastSet<Box<str>>,
 }
 
 /// A raise of the watermark: to `watermark`, by what stands right before `position`.

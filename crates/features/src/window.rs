@@ -6,7 +6,10 @@
 
 use std::sync::Arc;
 
-use arrow::compute::{BatchCoalescer, SortColumn, SortOptions, lexsort_to_indices, take_record_batch};
+use arrow::array::{Array, AsArray};
+use arrow::compute::{
+    SortColumn, SortOptions, concat_batches, interleave_record_batch, lexsort_to_indices, take_record_batch,
+};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -155,17 +158,36 @@ fn check_states(sql: &SqlText, aggregate: &AggregateExec) -> Result<()> {
 
 /// Small batches put together: a plan looks at each column of each batch, however few its rows.
 pub(crate) fn coalesced(batches: Vec<RecordBatch>) -> Result<Vec<RecordBatch>> {
-    const ROWS: usize = 8_192;
-    let Some(first) = batches.first().filter(|_| batches.len() > 1) else { return Ok(batches) };
-    let mut joined = BatchCoalescer::new(first.schema(), ROWS);
-    let mut whole = Vec::new();
-    for batch in batches {
-        joined.push_batch(batch)?;
-        whole.extend(std::iter::from_fn(|| joined.next_completed_batch()));
+    const SMALL: usize = 1_024;
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    match batches.first() {
+        Some(first) if batches.len() > 1 && rows < SMALL * batches.len() => {
+            Ok(vec![concat_batches(&first.schema(), &batches)?])
+        }
+        _ => Ok(batches),
     }
-    joined.finish_buffered_batch()?;
-    whole.extend(std::iter::from_fn(|| joined.next_completed_batch()));
-    Ok(whole)
+}
+
+/// The rows of some users, sorted as panes are, in one batch.
+pub(crate) fn rows_of(panes: &[RecordBatch], users: &[&str]) -> Result<Vec<RecordBatch>> {
+    let mut places = Vec::new();
+    for (number, pane) in panes.iter().enumerate() {
+        let keys = pane.column(0).as_string::<i32>();
+        let mut users = users.iter().peekable();
+        for row in 0..keys.len() {
+            let key = keys.value(row);
+            while users.next_if(|user| **user < key).is_some() {}
+            match users.peek() {
+                Some(user) if **user == key => places.push((number, row)),
+                Some(_) => {}
+                None => break,
+            }
+        }
+    }
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![interleave_record_batch(&panes.iter().collect::<Vec<_>>(), &places)?])
 }
 
 /// Sorts by the first `keys` columns, ascending: grouped output comes in hash order.

@@ -73,6 +73,8 @@ pub(crate) const STABLE_PAUSE_MAX: Duration = Duration::from_millis(500);
 pub(crate) const ABORTS_MAX: u32 = 5;
 /// Pause before an aborted transaction's bytes are produced again.
 pub(crate) const ABORT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a producer that waits for answers rests between two looks.
+pub(crate) const SERVE_PAUSE: Duration = Duration::from_micros(200);
 /// How long a producer may wait for room in its own queue.
 pub(crate) const SEND_MAX: Duration = Duration::from_secs(60);
 /// How often it is said that no broker can be reached.

@@ -1,7 +1,5 @@
 //! A plain producer for whoever plays a source system: the simulator, the demo, tests. Never used by a lane.
 
-use std::time::Duration;
-
 use base::Timestamp;
 use events::Header;
 use rdkafka::config::FromClientConfigAndContext;
@@ -11,7 +9,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::delivery::{Deliveries, UNTAGGED};
+use crate::delivery::{Deliveries, UNTAGGED, serve};
 use crate::error::{Result, code_of, told, unavailable};
 use crate::limits::SEND_MAX;
 
@@ -101,7 +99,7 @@ impl Speaker {
             if code_of(&error) != Some(Code::QueueFull) || deadline.passed() {
                 return Err(told(&format!("writing to topic `{topic}`"), &error));
             }
-            self.producer.poll(Duration::from_millis(1));
+            serve(&self.producer);
             next = unsent;
         }
         Ok(())
@@ -111,7 +109,7 @@ impl Speaker {
     pub fn flush(&self) -> Result<()> {
         let deadline = Deadline::after(SEND_MAX);
         while self.producer.in_flight_count() > 0 {
-            self.producer.poll(Duration::from_millis(1));
+            serve(&self.producer);
             if deadline.passed() {
                 return Err(unavailable(format!(
                     "{} records were not delivered within {} s; check that the broker is up",

@@ -2,10 +2,10 @@
 //!
 //! Rows already read are skipped by their position, so reading a topic again from any point changes nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use base::Timestamp;
+use base::{FastMap, Timestamp};
 use events::{Fault, Offset, PseudonymKeys, RejectReason};
 
 use crate::ladder::{self, Reason, RelationVersion};
@@ -46,16 +46,16 @@ pub struct Loaded {
 #[derive(Debug, Default)]
 pub struct Reference {
     symbols: Symbols,
-    staff: HashMap<Symbol, Versions<StaffVersion>>,
+    staff: FastMap<Symbol, Versions<StaffVersion>>,
     /// Other names of staff, to the user they stand for.
-    names: HashMap<Symbol, Versions<Symbol>>,
-    patients: HashMap<Symbol, Versions<PatientVersion>>,
+    names: FastMap<Symbol, Versions<Symbol>>,
+    patients: FastMap<Symbol, Versions<PatientVersion>>,
     /// Relations by patient, each list in the order of `RelationVersion::order`.
-    relations: HashMap<Symbol, Vec<RelationVersion>>,
+    relations: FastMap<Symbol, Vec<RelationVersion>>,
     /// The patient a relation was first said to be about.
-    relation_patients: HashMap<u64, Symbol>,
+    relation_patients: FastMap<u64, Symbol>,
     /// All patients of the few relations that were corrected to be about another.
-    moved_relations: HashMap<u64, Vec<Symbol>>,
+    moved_relations: FastMap<u64, Vec<Symbol>>,
     logs: BTreeMap<(Kind, u32), Log>,
     counts: Counts,
 }

@@ -1,8 +1,9 @@
 //! Texts as numbers: each text is held once, and rows hold four bytes for it. Numbers follow the order of arrival and
 //! must therefore never decide an answer or reach an output.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use base::FastMap;
 
 /// A text held by [`Symbols`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,7 +12,7 @@ pub(crate) struct Symbol(std::num::NonZeroU32);
 /// The texts.
 #[derive(Debug, Default)]
 pub(crate) struct Symbols {
-    numbers: HashMap<Arc<str>, Symbol>,
+    numbers: FastMap<Arc<str>, Symbol>,
     texts: Vec<Arc<str>>,
 }
 

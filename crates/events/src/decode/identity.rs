@@ -2,9 +2,10 @@
 //! patients come again and again. What is remembered never changes an answer, only its cost.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+use base::FastMap;
 
 use crate::limits::{MEMO_ENTRIES_MAX, MEMO_RAW_BYTES_MAX};
 use crate::network::NetworkIndex;
@@ -90,7 +91,7 @@ fn is_blank(raw: &str) -> bool {
 /// and it soon holds the busy ones again. (A flat table where newcomers take places over was no faster: it misses more.)
 #[derive(Default)]
 struct Memo {
-    known: HashMap<Box<str>, (Box<str>, u16)>,
+    known: FastMap<Box<str>, (Box<str>, u16)>,
 }
 
 impl Memo {

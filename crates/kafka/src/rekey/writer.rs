@@ -1,8 +1,6 @@
 //! One transaction after the other into the target topic. Whatever goes wrong ends the writer; the next one, under the
 //! same transactional id, finds out from the broker how the last transaction ended.
 
-use std::time::Duration;
-
 use base::{Clock as _, SystemClock, Timestamp};
 use engine::ports::PortError;
 use rdkafka::config::FromClientConfigAndContext;
@@ -14,7 +12,7 @@ use rdkafka::{Offset as Position, TopicPartitionList};
 
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::delivery::{Deliveries, is_fenced};
+use crate::delivery::{Deliveries, is_fenced, serve};
 use crate::error::{answer, code_of, told, unavailable};
 use crate::limits::{COMMIT_MAX, COMMIT_STEP, OPEN_MAX, SEND_MAX};
 use crate::stable::{BROOM, Stable, TRANSACTION, Written};
@@ -192,12 +190,12 @@ impl Writer {
                 if code_of(&error) != Some(Code::QueueFull) || deadline.passed() {
                     return Err(self.trouble(&error, &doing()));
                 }
-                self.inner.poll(Duration::from_millis(1));
+                serve(&self.inner);
                 next = unsent;
             }
         }
         while self.inner.in_flight_count() > 0 {
-            self.inner.poll(Duration::from_millis(1));
+            serve(&self.inner);
             if deadline.passed() {
                 let seconds = SEND_MAX.as_secs();
                 return Err(Trouble::Again(unavailable(format!("{}: no answer for {seconds} s", doing()))));
@@ -225,7 +223,7 @@ impl Writer {
                 return Err(self.trouble(&error, doing));
             }
             tracing::debug!(error = answer(&error), "{doing}: trying on");
-            self.inner.poll(Duration::from_millis(1));
+            serve(&self.inner);
         }
     }
 

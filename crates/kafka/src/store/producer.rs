@@ -5,7 +5,6 @@
 //! rdkafka's own flush is called, which would wait 100 ms each time.
 
 use std::thread;
-use std::time::Duration;
 
 use base::Timestamp;
 use engine::ports::{LaneId, Message as Sent, PortError, Tier};
@@ -18,7 +17,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
 
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::delivery::{Deliveries, Reports, is_fenced};
+use crate::delivery::{Deliveries, Reports, is_fenced, serve};
 use crate::error::{Result, answer, code_of, told, unavailable};
 use crate::group::Member;
 use crate::leaders::Place;
@@ -190,7 +189,7 @@ impl Producer {
                 if code_of(&error) != Some(Code::QueueFull) || deadline.passed() {
                     return self.failed(error, format!("writing to topic `{}`", record.topic));
                 }
-                self.inner.poll(Duration::from_millis(1));
+                serve(&self.inner);
                 next = unsent;
             }
         }
@@ -200,7 +199,7 @@ impl Producer {
     /// Waits until the broker has answered for every record.
     fn drain(&self, deadline: Deadline) -> Result<Attempt> {
         while self.inner.in_flight_count() > 0 {
-            self.inner.poll(Duration::from_millis(1));
+            serve(&self.inner);
             if deadline.passed() {
                 return self.failed(KafkaError::MessageProduction(Code::MessageTimedOut), "writing records".to_owned());
             }
@@ -226,7 +225,7 @@ impl Producer {
                 Verdict::Abort => return Ok(Err(Failed { error, doing: doing.to_owned() })),
                 Verdict::Again if !deadline.passed() => {
                     tracing::warn!(lane = %self.lane, error = answer(&error), "{doing}: trying on");
-                    self.inner.poll(Duration::from_millis(1));
+                    serve(&self.inner);
                 }
                 Verdict::Again => {
                     return Err(unavailable(format!(
@@ -244,7 +243,7 @@ impl Producer {
     fn abort(&self, deadline: Deadline) -> Result<()> {
         self.inner.purge(PurgeConfig::default().queue());
         while self.inner.in_flight_count() > 0 && !deadline.passed() {
-            self.inner.poll(Duration::from_millis(1));
+            serve(&self.inner);
         }
         let ended = self.repeat(deadline, "aborting", || self.inner.abort_transaction(COMMIT_STEP))?;
         ended.map_err(|failed| told(&format!("lane {}: aborting a transaction", self.lane), &failed.error))
