@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use base::{Seed, Timestamp};
-use hospital::{Hospital, HospitalConfig, Mix, Site, TruthRow};
+use hospital::{Hospital, HospitalConfig, Mix, Scenario, Site, TruthRow};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
@@ -35,6 +35,22 @@ pub(crate) struct Town {
     /// Incidents per 1,000 staff in 28 days.
     #[arg(long, default_value_t = Mix::default().incidents_per_1000, value_name = "N")]
     pub(crate) incidents: f64,
+    /// Kinds of incidents, each with its weight (1 if absent), as in `household_member=2,crowd_curiosity`; all the usual
+    /// ones if absent.
+    #[arg(long, value_delimiter = ',', value_parser = weighted, value_name = "KIND[=WEIGHT]")]
+    pub(crate) scenarios: Option<Vec<(Scenario, f64)>>,
+}
+
+/// Reads `kind` or `kind=weight`.
+fn weighted(text: &str) -> Result<(Scenario, f64), String> {
+    let (name, weight) = text.split_once('=').unwrap_or((text, "1"));
+    let known = Scenario::ALL.into_iter().find(|scenario| scenario.name() == name);
+    let scenario = known.ok_or_else(|| {
+        let names: Vec<_> = Scenario::ALL.into_iter().map(Scenario::name).collect();
+        format!("there is no kind `{name}`; there are {}", names.join(", "))
+    })?;
+    let weight = weight.parse().map_err(|_| format!("the weight `{weight}` of `{name}` is not a number"))?;
+    Ok((scenario, weight))
 }
 
 impl Town {
@@ -62,6 +78,9 @@ impl Town {
         config.time_zone = time_zone.to_owned();
         config.first_incident_day = first;
         config.scenarios.incidents_per_1000 = self.incidents;
+        if let Some(kinds) = &self.scenarios {
+            config.scenarios.weights.clone_from(kinds);
+        }
         Ok(config)
     }
 }

@@ -142,6 +142,7 @@ fn patients(
         Scenario::HouseholdMember
             | Scenario::CoWorker
             | Scenario::VipCuriosity
+            | Scenario::CrowdCuriosity
             | Scenario::ExPartner
             | Scenario::OwnRecordTampering
     );

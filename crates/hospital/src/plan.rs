@@ -66,10 +66,18 @@ pub(crate) fn plan(config: &HospitalConfig, world: &mut World, forced: &mut Vec<
         let seed = config.seed.child("plan").index(tries as u64);
         if let Some(plan) = one(config, world, &plans, (scenario, setting, padded), seed) {
             paddable += usize::from(scenario.can_be_padded());
-            if scenario == Scenario::VipCuriosity {
-                forced.push(admission(world, &plan, &mut draw));
+            let mut admitted = None;
+            if scenario.is_about_a_vip() {
+                let admission = admission(world, &plan, &mut draw);
+                admitted = Some(admission.unit);
+                forced.push(admission);
             }
+            let crowd = match (scenario, admitted) {
+                (Scenario::CrowdCuriosity, Some(ward)) => crowd(world, &plans, &plan, ward, seed),
+                _ => Vec::new(),
+            };
             plans.push(plan);
+            plans.extend(crowd);
         }
     }
     plans
@@ -185,6 +193,21 @@ fn victims(
     draw.shuffle(&mut all);
     all.truncate(wanted);
     all
+}
+
+/// Those who look at the same chart on the same day: people at work in other units than the patient's.
+fn crowd(world: &World, plans: &[Plan], first: &Plan, ward: u16, seed: Seed) -> Vec<Plan> {
+    let mut draw = Draw::new(seed.child("crowd"));
+    let day = first.days[0];
+    let culprit = |worker: u32| worker == first.worker || plans.iter().any(|plan| plan.worker == worker);
+    let mut others: Vec<u32> = (0..world.workers.len() as u32)
+        .filter(|worker| !culprit(*worker) && world.worker(*worker).unit != ward)
+        .filter(|worker| world.rostered(*worker, day).is_some_and(|kind| kind != ShiftKind::Night))
+        .collect();
+    draw.shuffle(&mut others);
+    others.truncate(if first.setting == Setting::Loud { draw.span(9, 20) } else { draw.span(4, 8) } as usize);
+    let follower = |worker| Plan { worker, days: vec![day], ..first.clone() };
+    others.into_iter().map(follower).collect()
 }
 
 /// Gives notice where the scenario needs somebody who leaves.

@@ -45,11 +45,13 @@ pub enum Scenario {
     BorrowedSession,
     /// Drugs released for patients who are gone.
     DrugDiversion,
+    /// Many staff of many units look at one person of note: each is an incident of the account that looked.
+    CrowdCuriosity,
 }
 
 impl Scenario {
     /// How many kinds there are.
-    pub const COUNT: usize = 17;
+    pub const COUNT: usize = 18;
     /// All kinds.
     pub const ALL: [Self; Self::COUNT] = [
         Self::HouseholdMember,
@@ -69,6 +71,7 @@ impl Scenario {
         Self::PasswordSpraying,
         Self::BorrowedSession,
         Self::DrugDiversion,
+        Self::CrowdCuriosity,
     ];
 
     /// The name in the truth.
@@ -91,14 +94,17 @@ impl Scenario {
             Self::PasswordSpraying => "password_spraying",
             Self::BorrowedSession => "borrowed_session",
             Self::DrugDiversion => "drug_diversion",
+            Self::CrowdCuriosity => "crowd_curiosity",
         }
     }
 
-    /// Weight in the default mix: most snooping is on family, then colleagues, neighbours, people of note.
+    /// Weight in the default mix: most snooping is on family, then colleagues, neighbours, people of note. A crowd comes
+    /// once in years, and is asked for by name.
     pub(crate) fn usual_weight(self) -> f64 {
         match self {
             Self::HouseholdMember | Self::CoWorker => 2.0,
             Self::VipCuriosity | Self::ExPartner | Self::StolenCredentials | Self::LeaverHarvest => 1.5,
+            Self::CrowdCuriosity => 0.0,
             _ => 1.0,
         }
     }
@@ -116,7 +122,12 @@ impl Scenario {
 
     /// Whether the owner of the account acts, so that it can hide behind other work.
     pub(crate) fn can_be_padded(self) -> bool {
-        !self.is_takeover() && !matches!(self, Self::AfterLeaving | Self::BorrowedSession)
+        !self.is_takeover() && !matches!(self, Self::AfterLeaving | Self::BorrowedSession | Self::CrowdCuriosity)
+    }
+
+    /// Whether it is about somebody of note, who was just admitted.
+    pub(crate) fn is_about_a_vip(self) -> bool {
+        matches!(self, Self::VipCuriosity | Self::CrowdCuriosity)
     }
 
     /// Whether somebody from outside uses the account.
@@ -144,6 +155,7 @@ impl Scenario {
             Self::PasswordSpraying => (((1, 2), (8, 16)), ((1, 2), (3, 6))),
             Self::BorrowedSession => (((2, 4), (5, 10)), ((1, 3), (3, 5))),
             Self::DrugDiversion => (((5, 8), (3, 6)), ((4, 7), (1, 3))),
+            Self::CrowdCuriosity => (((1, 2), (1, 3)), ((1, 2), (1, 2))),
         };
         let (days, charts) = if setting == Setting::Loud { (days_loud, loud) } else { (days_quiet, quiet) };
         Volume { days: draw.span(days.0, days.1) as usize, charts }

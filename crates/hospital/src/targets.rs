@@ -26,7 +26,7 @@ pub(crate) fn targets(
             staff.truncate(if setting == Setting::Loud { 4 } else { 1 });
             staff.into_iter().map(|colleague| world.worker(colleague).person).collect()
         }
-        Scenario::VipCuriosity => {
+        Scenario::VipCuriosity | Scenario::CrowdCuriosity => {
             let vips: Vec<u32> = (0..town.persons.len() as u32).filter(|it| town.persons[*it as usize].vip).collect();
             draw.pick(&vips).into_iter().collect()
         }

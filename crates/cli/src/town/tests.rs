@@ -1,5 +1,7 @@
 use clap::Parser as _;
 
+use hospital::Scenario;
+
 use super::Town;
 
 #[derive(clap::Parser)]
@@ -30,4 +32,16 @@ fn a_site_is_small_or_a_number() {
     assert!(town(&["--site", "17"]).config(7, "Europe/Vienna").is_ok());
     let error = town(&["--site", "large"]).config(7, "Europe/Vienna").unwrap_err();
     assert_eq!(error.to_string(), "site `large` is neither `small` nor a number");
+}
+
+#[test]
+fn kinds_of_incidents_are_named_with_their_weights() {
+    let mix = |kinds: &str| Flags::try_parse_from(["town", "--scenarios", kinds]).map(|flags| flags.town.scenarios);
+    let chosen = vec![(Scenario::HouseholdMember, 2.0), (Scenario::CrowdCuriosity, 1.0)];
+    assert_eq!(mix("household_member=2,crowd_curiosity").unwrap(), Some(chosen.clone()));
+    let town = town(&["--scenarios", "household_member=2,crowd_curiosity"]);
+    assert_eq!(town.config(7, "Europe/Vienna").unwrap().scenarios.weights, chosen);
+    let told = |kinds: &str| mix(kinds).unwrap_err().to_string();
+    assert!(told("household").contains("there is no kind `household`; there are household_member, co_worker,"));
+    assert!(told("co_worker=much").contains("the weight `much` of `co_worker` is not a number"));
 }

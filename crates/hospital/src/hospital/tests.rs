@@ -163,7 +163,8 @@ fn no_demo_is_without_incidents_and_every_scenario_comes_up() {
         assert!(settings.contains(&false));
         kinds.extend(here);
     }
-    assert_eq!(kinds, Scenario::ALL.into_iter().collect());
+    let usual = Scenario::ALL.into_iter().filter(|scenario| scenario.usual_weight() > 0.0);
+    assert_eq!(kinds, usual.collect());
 }
 
 #[test]
@@ -192,6 +193,21 @@ fn hard_negatives_come_in_every_kind_and_are_innocent() {
     }
     let expected: BTreeSet<&str> = crate::scenarios()[Scenario::COUNT..].iter().map(|info| info.name).collect();
     assert_eq!(kinds, expected);
+}
+
+#[test]
+fn a_crowd_comes_only_where_it_is_asked_for() {
+    assert!(play(small(4)).incidents.iter().all(|incident| incident.scenario != "crowd_curiosity"));
+    let weights = vec![(Scenario::CrowdCuriosity, 1.0)];
+    let played = play(HospitalConfig { scenarios: Mix { weights, ..small(4).scenarios }, ..small(4) });
+    // By chart and day, who looked.
+    let mut crowds: BTreeMap<(&str, i64), BTreeSet<&str>> = BTreeMap::new();
+    for incident in &played.incidents {
+        assert_eq!(incident.targets.len(), 1, "{incident:?}");
+        let day = (incident.first.unwrap() - START).0 / base::Millis::days(1).0;
+        crowds.entry((&incident.targets[0], day)).or_default().insert(&incident.user);
+    }
+    assert!(crowds.values().any(|lookers| lookers.len() >= 6), "{crowds:?}");
 }
 
 #[test]

@@ -178,8 +178,18 @@ impl Played<'_> {
             let begin = incident.first.unwrap_or(Timestamp::MAX);
             users.contains(&self.keys.user(&incident.user)) && begin <= last && opened <= end + Millis::days(2)
         };
-        let hits: Vec<_> = self.incidents.iter().filter(near).map(|incident| incident.scenario).collect();
-        if hits.is_empty() { NO_INCIDENT.to_owned() } else { hits.join(", ") }
+        let mut hits: BTreeMap<&str, usize> = BTreeMap::new();
+        for incident in self.incidents.iter().filter(near) {
+            *hits.entry(incident.scenario).or_default() += 1;
+        }
+        if hits.is_empty() {
+            return NO_INCIDENT.to_owned();
+        }
+        let told = hits.into_iter().map(|(scenario, count)| match count {
+            1 => scenario.to_owned(),
+            _ => format!("{scenario} ({count})"),
+        });
+        told.collect::<Vec<_>>().join(", ")
     }
 
     /// Every event written is accounted for, topic by topic.
