@@ -6,7 +6,7 @@ SELECT
   sum(events) AS accesses,
   count(*) FILTER (WHERE patient_new = 1 AND writes = 0) AS lookers,
   count(DISTINCT CASE WHEN patient_new = 1 AND writes = 0 THEN home_unit END) AS units,
-  count(*) FILTER (WHERE patient_new = 1 AND writes = 0) >= 6
+  count(*) FILTER (WHERE patient_new = 1 AND writes = 0) >= 7
     AND count(DISTINCT CASE WHEN patient_new = 1 AND writes = 0 THEN home_unit END) >= 3 AS rule_crowd
 FROM notable_users
 GROUP BY patient_key
