@@ -3,6 +3,7 @@
 //! 0 done, 1 the answer is no, 2 wrong usage or configuration, 3 the environment. Errors have three lines: what, where,
 //! what to try.
 
+mod crowd;
 mod files;
 mod ledger;
 mod usage;

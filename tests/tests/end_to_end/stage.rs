@@ -16,6 +16,7 @@ use arrow::ipc::reader::StreamReader;
 use chartwarden_tests::binary::{Process, run};
 use chartwarden_tests::broker::Broker;
 use engine::JournalRecord;
+use engine::ports::PortError;
 use events::PseudonymKeys;
 use kafka::{CommittedRecord, Config, Speaker, read_committed};
 use tempfile::TempDir;
@@ -175,9 +176,18 @@ impl Stage {
         Member { process: Process::start(&arguments, &log), skip }
     }
 
-    /// Every committed record of a topic.
+    /// Every committed record of a topic. In the midst of faults a broker may be away for a while.
     pub(crate) fn committed(&self, topic: &str) -> Vec<CommittedRecord> {
-        read_committed(&self.config, topic).unwrap()
+        let mut found = Vec::new();
+        wait_until(&format!("the records of `{topic}`"), || match read_committed(&self.config, topic) {
+            Ok(records) => {
+                found = records;
+                true
+            }
+            Err(PortError::Unavailable(_)) => false,
+            Err(error) => panic!("`{topic}`: {error}"),
+        });
+        found
     }
 
     /// What each lane committed as results, in order: feature rows, scores and findings by stream and tick.
