@@ -66,18 +66,16 @@ pub(crate) fn plan(config: &HospitalConfig, world: &mut World, forced: &mut Vec<
         let seed = config.seed.child("plan").index(tries as u64);
         if let Some(plan) = one(config, world, &plans, (scenario, setting, padded), seed) {
             paddable += usize::from(scenario.can_be_padded());
-            let mut admitted = None;
+            let mut followers = Vec::new();
             if scenario.is_about_a_vip() {
                 let admission = admission(world, &plan, &mut draw);
-                admitted = Some(admission.unit);
+                if scenario == Scenario::CrowdCuriosity {
+                    followers = crowd(world, &plans, &plan, admission.unit, seed);
+                }
                 forced.push(admission);
             }
-            let crowd = match (scenario, admitted) {
-                (Scenario::CrowdCuriosity, Some(ward)) => crowd(world, &plans, &plan, ward, seed),
-                _ => Vec::new(),
-            };
             plans.push(plan);
-            plans.extend(crowd);
+            plans.extend(followers);
         }
     }
     plans
