@@ -1,4 +1,5 @@
-//! Puts the shipped pipeline's files into the binary, so that `chartwarden demo` runs anywhere.
+//! Puts the shipped pipeline's files into the binary, so that `chartwarden demo` runs anywhere, and links it as
+//! `crates/kafka/build.rs` asks.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,9 @@ fn main() -> io::Result<()> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or_else(|| missing("OUT_DIR"))?);
     let root = here.join("../../pipelines/insider-breach").canonicalize()?;
     println!("cargo::rerun-if-changed={}", root.display());
+    if let Ok(argument) = env::var("DEP_CHARTWARDEN_KAFKA_LINK_ARG") {
+        println!("cargo::rustc-link-arg={argument}");
+    }
     let mut files = Vec::new();
     collect(&root, &mut files)?;
     files.sort();

@@ -90,19 +90,20 @@ impl Topic {
 }
 
 impl Source for RecordedSource {
-    fn poll(&mut self, _wait: Duration) -> std::result::Result<Vec<Wake>, PortError> {
+    fn poll(&mut self, wait: Duration) -> std::result::Result<Vec<Wake>, PortError> {
         if !std::mem::replace(&mut self.assigned, true) {
             return Ok(vec![Wake::Assigned(vec![LANE])]);
         }
-        // When only topics on hold are left, nothing can wait for the others any more.
+        // When only topics on hold are left and no tick is due, nothing can wait for the others any more.
+        let due = wait.is_zero();
         let any = self.topics.iter().any(|topic| topic.flow == Flow::Read && !topic.ended);
         let mut wakes = Vec::new();
         for (id, topic) in (0u8..).map(TopicId).zip(&mut self.topics) {
-            if !topic.ended && (topic.flow == Flow::Read || !any) {
+            if !topic.ended && (topic.flow == Flow::Read || !(any || due)) {
                 wakes.extend(topic.next()?.map(|decoded| Wake::Decoded { lane: LANE, topic: id, decoded }));
             }
         }
-        if wakes.is_empty() && !std::mem::replace(&mut self.exhausted, true) {
+        if wakes.is_empty() && !due && !std::mem::replace(&mut self.exhausted, true) {
             wakes.push(Wake::Exhausted);
         }
         Ok(wakes)

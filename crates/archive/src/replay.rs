@@ -140,14 +140,14 @@ impl LaneReplay {
         Ok(())
     }
 
-    /// The next chunk of each topic that is read. When only topics on hold are left nothing can wait for the others
-    /// any more, and they are handed over as well.
-    fn next(&mut self, lane: LaneId) -> Vec<Wake> {
+    /// The next chunk of each topic that is read. When only topics on hold are left and no tick is `due`, nothing can
+    /// wait for the others any more, and they are handed over as well.
+    fn next(&mut self, lane: LaneId, due: bool) -> Vec<Wake> {
         let readable = |(flow, queue): (&Flow, &VecDeque<Decoded>)| *flow == Flow::Read && !queue.is_empty();
         let any = self.flows.iter().zip(&self.queues).any(readable);
         let mut wakes = Vec::new();
         for ((topic, flow), queue) in (0u8..).map(TopicId).zip(&self.flows).zip(&mut self.queues) {
-            if *flow == Flow::Read || !any {
+            if *flow == Flow::Read || !(any || due) {
                 wakes.extend(queue.pop_front().map(|decoded| Wake::Decoded { lane, topic, decoded }));
             }
         }
@@ -156,17 +156,18 @@ impl LaneReplay {
 }
 
 impl Source for ReplaySource {
-    fn poll(&mut self, _wait: Duration) -> std::result::Result<Vec<Wake>, PortError> {
+    fn poll(&mut self, wait: Duration) -> std::result::Result<Vec<Wake>, PortError> {
         if !self.assigned {
             self.assigned = true;
             return Ok(vec![Wake::Assigned(self.lanes())]);
         }
+        let due = wait.is_zero();
         let mut wakes = Vec::new();
         for (id, lane) in &mut self.lanes {
             lane.fill(&self.dir, &self.inputs)?;
-            wakes.extend(lane.next(*id));
+            wakes.extend(lane.next(*id, due));
         }
-        if wakes.is_empty() && !self.exhausted {
+        if wakes.is_empty() && !due && !self.exhausted {
             self.exhausted = true;
             wakes.push(Wake::Exhausted);
         }

@@ -10,8 +10,8 @@ pub const POLL_WAIT: Duration = Duration::from_millis(50);
 pub const COMMIT_BUDGET: Duration = Duration::from_millis(200);
 /// Bytes of one transaction; a larger tick goes alone.
 pub const TRANSACTION_BYTES_MAX: usize = 4 << 20;
-/// Ticks of one transaction.
-pub const TRANSACTION_TICKS_MAX: usize = 2_000;
+/// Ticks of one transaction; few in tests, so that they meet it.
+pub const TRANSACTION_TICKS_MAX: usize = if cfg!(test) { 20 } else { 2_000 };
 /// Rejects and late records that wait for a tick before they are committed without one.
 pub const DEAD_LETTERS_MAX: usize = 500;
 /// How long rejects and late records wait for a tick before they are committed without one.
@@ -22,6 +22,11 @@ pub const AHEAD_MAX: Millis = Millis::hours(1);
 pub const AHEAD_RESUME: Millis = Millis::minutes(30);
 /// Rows of open panes of a lane above which topics that are ahead are held at once.
 pub const OPEN_ROWS_HOLD: usize = features::limits::OPEN_ROWS_MAX / 4;
+/// Rows of open panes above which a lane whose ticks are due closes those before it reads on: what is read earlier only
+/// takes room. Few in tests, so that they meet it.
+pub const OPEN_ROWS_DUE: usize = if cfg!(test) { 60 } else { 32_768 };
+/// How few they must be before it does while ticks are still due.
+pub const OPEN_ROWS_RESUME: usize = OPEN_ROWS_DUE / 2;
 /// Lanes that are computed at the same time, at most.
 pub const WORKERS_MAX: usize = 16;
 /// How often an idle reference feed is asked for news.
@@ -32,4 +37,4 @@ pub const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 pub const REOPENS_MAX: u32 = 30;
 
 const _: () = assert!(AHEAD_RESUME.0 < AHEAD_MAX.0);
-const _: () = assert!(OPEN_ROWS_HOLD < features::limits::OPEN_ROWS_MAX);
+const _: () = assert!(OPEN_ROWS_DUE < OPEN_ROWS_HOLD && OPEN_ROWS_HOLD < features::limits::OPEN_ROWS_MAX);

@@ -87,13 +87,14 @@ pub enum Wake {
 pub enum Flow {
     /// Read.
     Read,
-    /// Hold: the topic is ahead of the one the lane waits for.
+    /// Hold: the topic is ahead of the one the lane waits for, or the lane has ticks to close first.
     Hold,
 }
 
 /// Where input records come from and lanes are handed out.
 pub trait Source {
-    /// Waits at most `wait` and returns what happened, in order; empty when nothing did.
+    /// Waits at most `wait` and returns what happened, in order; empty when nothing did. The engine waits for nothing
+    /// (zero) while it has ticks to close.
     fn poll(&mut self, wait: Duration) -> Result<Vec<Wake>, PortError>;
 
     /// Takes a lane up: fences whoever had it before, and gives access to what it stored.

@@ -16,8 +16,8 @@ use crate::crew::Crew;
 use crate::error::{Error, Result};
 use crate::idle::{BrokerTime, Quiet};
 use crate::limits::{
-    AHEAD_MAX, AHEAD_RESUME, COMMIT_BUDGET, DEAD_LETTERS_MAX, DEAD_LETTERS_WAIT, OPEN_ROWS_HOLD, POLL_WAIT,
-    REFERENCE_POLL,
+    AHEAD_MAX, AHEAD_RESUME, COMMIT_BUDGET, DEAD_LETTERS_MAX, DEAD_LETTERS_WAIT, OPEN_ROWS_DUE, OPEN_ROWS_HOLD,
+    OPEN_ROWS_RESUME, POLL_WAIT, REFERENCE_POLL,
 };
 use crate::metrics::{Metrics, Stage};
 use crate::ports::{Flow, LaneId, PortError, ReferenceFeed, Source, Wake};
@@ -318,20 +318,24 @@ impl<'a> Engine<'a> {
         failed.into_iter().try_for_each(|(lane, error)| self.lost(lane, error))
     }
 
-    /// Holds topics that are ahead of the one their lane waits for. That one is never held.
+    /// Holds topics that are ahead of the one their lane waits for. That one is never held; only a lane that waits for
+    /// none of them, because it has ticks to close first, is held as a whole.
     fn pace(&mut self) -> Result<()> {
+        let known = self.feed.known_through();
         for (lane, owned) in &mut self.lanes {
+            let due = !matches!(owned.worker.next_tick(known), Ok(None));
             let walkers = |topic: usize| owned.worker.lane().walker(TopicId(topic as u8));
             let slowest = (0..owned.flows.len()).map(|topic| walkers(topic).watermark()).min();
             let slowest = slowest.unwrap_or(Timestamp::MIN);
             let open: usize = (0..owned.flows.len()).map(|topic| walkers(topic).open_row_count()).sum();
             for topic in 0..owned.flows.len() {
                 let ahead = walkers(topic).watermark() - slowest;
-                let wanted = match owned.flows[topic] {
-                    Flow::Read if ahead > AHEAD_MAX || (ahead > Millis(0) && open > OPEN_ROWS_HOLD) => Flow::Hold,
-                    Flow::Hold if ahead <= AHEAD_RESUME && (ahead == Millis(0) || open <= OPEN_ROWS_HOLD) => Flow::Read,
-                    flow => flow,
+                let (ahead_max, due_max) = match owned.flows[topic] {
+                    Flow::Read => (AHEAD_MAX, OPEN_ROWS_DUE),
+                    Flow::Hold => (AHEAD_RESUME, OPEN_ROWS_RESUME),
                 };
+                let much = ahead > ahead_max || (ahead > Millis(0) && open > OPEN_ROWS_HOLD) || (due && open > due_max);
+                let wanted = if much { Flow::Hold } else { Flow::Read };
                 if wanted != owned.flows[topic] {
                     self.source.set_flow(*lane, TopicId(topic as u8), wanted)?;
                     owned.flows[topic] = wanted;

@@ -1,8 +1,15 @@
-//! Questions that only the leader of a partition answers: where it begins and ends.
+//! Who leads a partition: questions only the leader answers, and what the library believes about leaders.
 //!
-//! After a broker has come back, or a partition has moved, the one that is asked may answer that it leads no longer or
-//! not yet, and the library goes on asking it. So the leaders are looked up anew, and the question is put again.
+//! After a broker has come back, or a partition has moved, the one that is asked where a partition begins and ends may
+//! answer that it leads no longer or not yet, and the library goes on asking it. So the leaders are looked up anew, and
+//! the question is put again.
+//!
+//! A broker that refuses a fetch also tells, partition by partition, who leads now (KIP-951). Where it knows that of
+//! some partitions only, librdkafka (2.12.1, and later ones) reads memory that nobody wrote, and the process may die of
+//! it (confluentinc/librdkafka#5280; seen here once in some sixty restarts of a broker). The same refusal makes it ask
+//! for the topic's metadata anyway, so the linker hands the call to a function here that does nothing (`build.rs`).
 
+use std::ffi::{c_int, c_void};
 use std::thread;
 
 use rdkafka::client::{Client, ClientContext};
@@ -44,6 +51,28 @@ pub(crate) fn ends<C: ClientContext>(client: &Client<C>, topic: &str, partition:
     })
 }
 
+/// Stands where librdkafka's own function stood, and answers that the work is done (`RD_KAFKA_OP_RES_HANDLED`).
+#[expect(unsafe_code, reason = "the linker looks for this name; see the top of the file")]
+#[unsafe(no_mangle)]
+extern "C" fn __wrap_rd_kafka_metadata_update_op(_client: *mut c_void, _told: *mut c_void) -> c_int {
+    1
+}
+
+/// Warns where this program was linked without what the top of this file tells.
+pub(crate) fn warn_if_fetches_tell() {
+    #[expect(unsafe_code, reason = "only its address is taken")]
+    unsafe extern "C" {
+        fn rd_kafka_metadata_update_op(client: *mut c_void, told: *mut c_void) -> c_int;
+    }
+    let called = rd_kafka_metadata_update_op as *const ();
+    if called != __wrap_rd_kafka_metadata_update_op as *const () {
+        tracing::warn!(
+            "linked without --wrap=rd_kafka_metadata_update_op: a broker's restart may end this process; build it \
+             where the linker knows that option"
+        );
+    }
+}
+
 fn is_of_former_leader(error: &KafkaError) -> bool {
     matches!(
         code_of(error),
@@ -52,3 +81,6 @@ fn is_of_former_leader(error: &KafkaError) -> bool {
         )
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,6 +32,8 @@ struct Stored {
     early: BTreeMap<Vec<u8>, Vec<u8>>,
     /// What its last owner held, see [`Logs`].
     held: Vec<(usize, Millis)>,
+    /// See [`Logs`].
+    open_most: usize,
 }
 
 /// When a commit goes wrong: its number, whether it took effect, and whether the process dies of it.
@@ -106,6 +108,8 @@ struct Logs<'a> {
     started: bool,
     /// Topics that were held, each with how far it was ahead of the other.
     held: Vec<(usize, Millis)>,
+    /// Records read that no committed tick holds yet: how many there were at most.
+    open_most: usize,
 }
 
 impl Logs<'_> {
@@ -121,6 +125,10 @@ impl Source for Logs<'_> {
             return Ok(vec![Wake::Assigned(vec![LaneId(0)])]);
         }
         assert!(self.started, "nothing is read before the lane was started");
+        let stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        let closed = stored.journal.last().map_or(0, |record| record.topics.iter().map(|topic| topic.resume.0).sum());
+        self.open_most = self.open_most.max(self.next.iter().sum::<usize>() - closed as usize);
+        drop(stored);
         let mut wakes = Vec::new();
         for topic in 0..2 {
             let piece = self.pieces.pop_front().unwrap_or(97);
@@ -254,6 +262,7 @@ fn run(world: &World, pieces: &[usize], faults: &[Fault]) -> Stored {
             assigned: false,
             started: false,
             held: Vec::new(),
+            open_most: 0,
         };
         let mut feed = Feed(world.reference.clone(), false);
         let keys = Arc::clone(&world.keys);
@@ -263,10 +272,10 @@ fn run(world: &World, pieces: &[usize], faults: &[Fault]) -> Stored {
             other => other.unwrap(),
         }
         drop(engine);
-        let held = std::mem::take(&mut logs.held);
+        let (held, open_most) = (std::mem::take(&mut logs.held), logs.open_most);
         drop(logs);
         let mut stored = Arc::into_inner(stored).unwrap().into_inner().unwrap();
-        stored.held = held;
+        (stored.held, stored.open_most) = (held, open_most);
         return stored;
     }
 }
@@ -427,6 +436,14 @@ fn what_runs_ahead_is_held_and_never_what_is_waited_for() {
     assert!(furthest.0 < AHEAD_MAX.0 + Millis::hours(6).0, "{furthest}");
     let counts = &stored.journal.last().unwrap().counts;
     assert!(counts[0].read > 1_000 && counts.iter().all(features::Counts::balance), "{counts:?}");
+}
+
+#[test]
+fn a_lane_with_ticks_to_close_reads_on_when_few_rows_wait_for_them() {
+    let stored = run(&world(3), &[97, 20], &[]);
+    let read: u64 = stored.journal.last().unwrap().counts.iter().map(|counts| counts.read).sum();
+    // What one poll brings comes on top, and what the lateness keeps open anyway.
+    assert!(stored.open_most < OPEN_ROWS_DUE + 500 && read > 2_000, "{} of {read}", stored.open_most);
 }
 
 /// A nurse's day: a patient of her ward, a colleague's chart at night from outside, a search, a print.
