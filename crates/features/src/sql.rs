@@ -70,10 +70,10 @@ pub(crate) fn columns_named(sql: &SqlText, relation: &str, schema: &SchemaRef) -
 #[derive(Debug)]
 pub(crate) struct Runner {
     schema: SchemaRef,
-    /// The projection at the root of the plan: applied here, because as a node it writes its expressions out as text at
-    /// every start.
-    projector: Option<Projector>,
-    /// What is below it.
+    /// The projections at the root of the plan, the lowest first: applied here, because as a node each writes its
+    /// expressions out as text at every start.
+    projectors: Vec<Projector>,
+    /// What is below them.
     plan: Arc<dyn ExecutionPlan>,
     context: Arc<TaskContext>,
     /// The plan as it is run, and how often it has been.
@@ -86,16 +86,15 @@ impl Runner {
         /// A reset costs as much as a small run; without any, each run would append its metrics to the plan's.
         const RESET_EVERY: u32 = 64;
         let schema = plan.schema();
-        let (projector, plan) = match plan.downcast_ref::<ProjectionExec>() {
-            None => (None, plan),
-            Some(projection) => {
-                let input = Arc::clone(projection.input());
-                (Some(projection.projection_expr().make_projector(&input.schema())?), input)
-            }
-        };
+        let (mut plan, mut projectors) = (plan, Vec::new());
+        while let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
+            let input = Arc::clone(projection.input());
+            projectors.insert(0, projection.projection_expr().make_projector(&input.schema())?);
+            plan = input;
+        }
         let used = Mutex::new((Arc::clone(&plan), 0));
         let reset_every = if is_stateless(&plan) { RESET_EVERY } else { 1 };
-        Ok(Self { schema, projector, plan, context: session().task_ctx(), used, reset_every })
+        Ok(Self { schema, projectors, plan, context: session().task_ctx(), used, reset_every })
     }
 
     pub(crate) fn schema(&self) -> SchemaRef {
@@ -114,10 +113,7 @@ impl Runner {
             Ok([batch]) => batch,
             Err(batches) => concat_batches(&self.plan.schema(), &batches)?,
         };
-        Ok(match &self.projector {
-            Some(projector) => projector.project_batch(&batch)?,
-            None => batch,
-        })
+        Ok(self.projectors.iter().try_fold(batch, |batch, projector| projector.project_batch(&batch))?)
     }
 }
 

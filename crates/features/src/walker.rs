@@ -4,7 +4,7 @@
 //! the same log and the same idle decisions give the same dispositions, whatever the batches. A record's parts are
 //! all judged by the watermark before the record.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
@@ -82,6 +82,8 @@ pub struct Walker {
     next: Offset,
     sealed: Timestamp,
     open: BTreeMap<Timestamp, OpenPane>,
+    /// Where each open pane begins in the log, and its tick.
+    begun: BTreeSet<(Offset, Timestamp)>,
     raises: VecDeque<Raise>,
     /// Decisions known but not yet reached by the walk, by offset.
     ahead: VecDeque<Decision>,
@@ -109,6 +111,7 @@ impl Walker {
             next: at.resume,
             sealed,
             open: BTreeMap::new(),
+            begun: BTreeSet::new(),
             raises: VecDeque::from([Raise { watermark: at.watermark, position: at.resume }]),
             ahead: at.decisions.iter().copied().collect(),
             decisions: at.decisions.clone(),
@@ -176,6 +179,10 @@ impl Walker {
         let pane = self.open.entry(end).or_default();
         if !pane.ids.insert(id.into()) {
             return Disposition::Duplicate;
+        }
+        if pane.rows.is_empty() {
+            // Rows are walked in the order of their offsets: the first of a pane is its lowest.
+            self.begun.insert((row.offset, end));
         }
         pane.rows.push(row);
         self.open_rows += 1;
@@ -255,6 +262,9 @@ impl Walker {
             self.position = self.position.max(raise.position);
         }
         let rows = self.open.remove(&end).map_or_else(Vec::new, |pane| pane.rows);
+        if let Some(first) = rows.first() {
+            self.begun.remove(&(first.offset, end));
+        }
         self.open_rows -= rows.len();
         rows
     }
@@ -270,8 +280,7 @@ impl Walker {
     /// What a journal record says of this topic; afterwards its decisions count as recorded.
     pub(crate) fn record(&mut self) -> TopicPosition {
         let cap = self.position.min(self.next);
-        // Rows are walked in the order of their offsets: the first of a pane is its lowest.
-        let lowest = self.open.values().filter_map(|pane| pane.rows.first()).min_by_key(|row| row.offset);
+        let lowest = self.begun.first().and_then(|(_, end)| self.open.get(end)?.rows.first());
         let (resume, watermark) = match lowest {
             Some(row) if row.offset <= cap => (row.offset, row.watermark_before),
             _ => (cap, self.watermark_at(cap)),
