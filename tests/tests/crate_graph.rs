@@ -1,6 +1,7 @@
 //! The crates may know each other only as the code map in README.md says, and each heavy library has one home.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
@@ -81,4 +82,27 @@ fn heavy_libraries_stay_at_home() {
         let found: Vec<_> = uses.iter().filter(|(_, used)| used.contains(library)).map(|(name, _)| name).collect();
         assert_eq!(found, [home], "`{library}` belongs to `{home}` alone");
     }
+}
+
+/// The workspace denies it; whoever allows it has a reason that stands here as well.
+#[test]
+fn code_that_is_not_safe_stands_in_one_file_only() {
+    fn visit(folder: &Path, found: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                visit(&path, found);
+            } else if path.extension().is_some_and(|end| end == "rs" || end == "toml") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                if text.contains(&["unsafe", "code"].join("_")) {
+                    found.insert(path.strip_prefix("..").unwrap().display().to_string());
+                }
+            }
+        }
+    }
+    let mut found = BTreeSet::new();
+    for folder in ["../crates", "../benches", "../tests"] {
+        visit(Path::new(folder), &mut found);
+    }
+    assert_eq!(found, BTreeSet::from(["crates/kafka/src/leaders.rs".to_owned()]));
 }

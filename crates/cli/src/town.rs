@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use base::{Seed, Timestamp};
-use hospital::{Hospital, HospitalConfig, Mix, Scenario, Site, TruthRow};
+use hospital::{Hospital, HospitalConfig, Mix, Scenario, Site, TruthRow, WEIGHT_MAX};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
@@ -49,8 +49,10 @@ fn weighted(text: &str) -> Result<(Scenario, f64), String> {
         let names: Vec<_> = Scenario::ALL.into_iter().map(Scenario::name).collect();
         format!("there is no kind `{name}`; there are {}", names.join(", "))
     })?;
-    let weight = weight.parse().map_err(|_| format!("the weight `{weight}` of `{name}` is not a number"))?;
-    Ok((scenario, weight))
+    match weight.parse() {
+        Ok(weight) if (0.0..=WEIGHT_MAX).contains(&weight) => Ok((scenario, weight)),
+        _ => Err(format!("the weight `{weight}` of `{name}` is not a number from 0 to {WEIGHT_MAX}")),
+    }
 }
 
 impl Town {

@@ -33,8 +33,11 @@ pub const WORKERS_MAX: usize = 16;
 pub const REFERENCE_POLL: Millis = Millis::seconds(1);
 /// How long a lane rests that could not be opened or committed before it is opened again.
 pub const REOPEN_PAUSE: Duration = Duration::from_secs(1);
+/// How long a process that is told to stop goes on for the sake of such a lane.
+pub const STOP_MAX: Duration = Duration::from_secs(15);
 /// How often it is opened again without having committed anything; then the process ends and says why.
 pub const REOPENS_MAX: u32 = 30;
 
+const _: () = assert!(REOPEN_PAUSE.as_secs() < STOP_MAX.as_secs(), "a lane is opened again before that ends");
 const _: () = assert!(AHEAD_RESUME.0 < AHEAD_MAX.0);
 const _: () = assert!(OPEN_ROWS_DUE < OPEN_ROWS_HOLD && OPEN_ROWS_HOLD < features::limits::OPEN_ROWS_MAX);

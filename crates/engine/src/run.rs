@@ -91,7 +91,7 @@ impl<'a> Engine<'a> {
     /// Runs until `stop` is set or a replay is exhausted. What was closed is committed; what event time has not
     /// closed stays for the next start.
     pub fn run(&mut self, stop: &AtomicBool) -> Result<()> {
-        while !stop.load(Ordering::Relaxed) && (!self.exhausted || self.has_ticks()) {
+        while !self.may_stop(stop) && (!self.exhausted || self.has_ticks()) {
             self.step()?;
         }
         self.troubles.none_waits(|lane| self.lanes.contains_key(&lane))
@@ -127,6 +127,10 @@ impl<'a> Engine<'a> {
         self.pace()?;
         self.report(now);
         Ok(())
+    }
+
+    fn may_stop(&mut self, stop: &AtomicBool) -> bool {
+        stop.load(Ordering::Relaxed) && self.troubles.may_stop(|lane| self.lanes.contains_key(&lane))
     }
 
     fn has_ticks(&mut self) -> bool {

@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 
 use crate::error::Result;
-use crate::limits::{REOPEN_PAUSE, REOPENS_MAX};
+use crate::limits::{REOPEN_PAUSE, REOPENS_MAX, STOP_MAX};
 use crate::ports::{LaneId, PortError};
 use crate::stopwatch::Stopwatch;
 
 /// Lanes that are to be opened again; gone from here once they have committed again.
 #[derive(Default)]
-pub(crate) struct Troubles(BTreeMap<LaneId, Trouble>);
+pub(crate) struct Troubles {
+    lanes: BTreeMap<LaneId, Trouble>,
+    /// Since when somebody wants to stop.
+    stopping: Option<Stopwatch>,
+}
 
 #[derive(Clone, Copy)]
 struct Trouble {
@@ -29,18 +33,18 @@ impl Troubles {
             PortError::Unavailable(text) => text,
             error => return Err(error.into()),
         };
-        let times = self.0.get(&lane).map_or(0, |trouble| trouble.times) + 1;
+        let times = self.lanes.get(&lane).map_or(0, |trouble| trouble.times) + 1;
         if times > REOPENS_MAX {
             return Err(PortError::Unavailable(text).into());
         }
         tracing::warn!(lane = lane.0, times, problem = text, "the lane will be opened again");
-        self.0.insert(lane, Trouble { since: Stopwatch::start(), times });
+        self.lanes.insert(lane, Trouble { since: Stopwatch::start(), times });
         Ok("its last commit did not get through")
     }
 
     /// A lane works again, or is no longer ours.
     pub(crate) fn over(&mut self, lane: LaneId) {
-        self.0.remove(&lane);
+        self.lanes.remove(&lane);
     }
 
     /// Lanes that are not held and have waited for long enough.
@@ -48,12 +52,18 @@ impl Troubles {
         let waits = |(lane, trouble): (&LaneId, &Trouble)| {
             (!is_held(*lane) && trouble.since.elapsed() >= REOPEN_PAUSE).then_some(*lane)
         };
-        self.0.iter().filter_map(waits).collect()
+        self.lanes.iter().filter_map(waits).collect()
+    }
+
+    /// Whether who is told to stop may: once no lane waits whose last commit may not have got through, or after a while.
+    pub(crate) fn may_stop(&mut self, is_held: impl Fn(LaneId) -> bool) -> bool {
+        let since = *self.stopping.get_or_insert_with(Stopwatch::start);
+        since.elapsed() >= STOP_MAX || self.none_waits(is_held).is_ok()
     }
 
     /// An error where a lane waits at the end: what it last committed may not have got through.
     pub(crate) fn none_waits(&self, is_held: impl Fn(LaneId) -> bool) -> Result<()> {
-        let Some(lane) = self.0.keys().find(|lane| !is_held(**lane)) else { return Ok(()) };
+        let Some(lane) = self.lanes.keys().find(|lane| !is_held(**lane)) else { return Ok(()) };
         let what =
             format!("stopped while lane {lane} waited to be opened again: its last commit may not have got through");
         Err(PortError::Unavailable(what).into())

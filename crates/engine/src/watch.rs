@@ -48,8 +48,15 @@ impl<'a> Watcher<'a> {
 
     /// Runs until `stop` is set or a replay is exhausted. What was closed is committed.
     pub fn run(&mut self, stop: &AtomicBool) -> Result<()> {
-        while !stop.load(Ordering::Relaxed) && (self.turn()? || !self.exhausted) {}
+        let mut goes_on = true;
+        while goes_on && !self.may_stop(stop) {
+            goes_on = self.turn()? || !self.exhausted;
+        }
         self.troubles.none_waits(|lane| self.lanes.contains_key(&lane))
+    }
+
+    fn may_stop(&mut self, stop: &AtomicBool) -> bool {
+        stop.load(Ordering::Relaxed) && self.troubles.may_stop(|lane| self.lanes.contains_key(&lane))
     }
 
     /// One turn: read, close what every lane has spoken of, commit. Says whether anything was closed.

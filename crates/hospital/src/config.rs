@@ -89,7 +89,7 @@ impl HospitalConfig {
         in_range("incidents per 1000 staff", mix.incidents_per_1000, 0.0, limits::INCIDENT_RATE_MAX)?;
         in_range("padded share", mix.padded_share, 0.0, 1.0)?;
         in_range("loud share", mix.loud_share, 0.0, 1.0)?;
-        mix.weights.iter().try_for_each(|(_, weight)| in_range("scenario weight", *weight, 0.0, 1e6))?;
+        mix.weights.iter().try_for_each(|(_, weight)| in_range("scenario weight", *weight, 0.0, limits::WEIGHT_MAX))?;
         let min = limits::INCIDENT_DAYS_MIN;
         if mix.incidents_per_1000 > 0.0 && self.first_incident_day.saturating_add(min) > self.days {
             return Err(Error::NoRoom { first: self.first_incident_day, days: self.days, min });

@@ -42,6 +42,7 @@ pub use catalogue::{ScenarioInfo, scenarios};
 pub use config::{HospitalConfig, Mix};
 pub use error::Error;
 pub use hospital::{Day, Hospital, Item, Stream};
+pub use limits::WEIGHT_MAX;
 pub use role::Role;
 pub use rows::ReferenceRow;
 pub use scenario::Scenario;

@@ -8,6 +8,8 @@ pub(crate) const STAFF_MAX: u32 = 20_000;
 pub(crate) const DAYS_MAX: u32 = 730;
 /// Incidents per 1,000 staff per 28 days at most; more would leave no innocent to compare with.
 pub(crate) const INCIDENT_RATE_MAX: f64 = 400.0;
+/// The weight of a kind of incidents at most.
+pub const WEIGHT_MAX: f64 = 1e6;
 /// Fewest days an incident needs between the first allowed day and the end of the stream.
 pub(crate) const INCIDENT_DAYS_MIN: u32 = 3;
 /// Days of patient flow before the start, so that wards are full and yesterday's reasons exist.

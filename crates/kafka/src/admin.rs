@@ -17,7 +17,7 @@ use rdkafka::metadata::MetadataTopic;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Result, invalid, told};
-use crate::leaders::ends;
+use crate::leaders::{ends, warn_of_defect};
 use crate::limits::{REQUEST_MAX, TOPIC_KNOWN_MAX, VISIBLE_PAUSE};
 
 /// A client that neither reads nor writes records.
@@ -55,6 +55,8 @@ pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, text: &str) {
 impl Admin {
     /// Builds the client; nothing is sent yet.
     pub(crate) fn new(config: &Config) -> Result<Self> {
+        // Whoever reads or writes topics asks about them first.
+        warn_of_defect();
         let client = AdminClient::from_config_and_context(&config.admin()?, Quiet)
             .map_err(|error| told("kafka configuration", &error))?;
         Ok(Self { client, bootstrap: config.bootstrap.clone() })

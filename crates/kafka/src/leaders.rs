@@ -10,6 +10,7 @@
 //! for the topic's metadata anyway, so the linker hands the call to a function here that does nothing (`build.rs`).
 
 use std::ffi::{c_int, c_void};
+use std::sync::Once;
 use std::thread;
 
 use rdkafka::client::{Client, ClientContext};
@@ -58,19 +59,26 @@ extern "C" fn __wrap_rd_kafka_metadata_update_op(_client: *mut c_void, _told: *m
     1
 }
 
-/// Warns where this program was linked without what the top of this file tells.
-pub(crate) fn warn_if_fetches_tell() {
+/// Whether the linker did so.
+fn is_linked_around() -> bool {
     #[expect(unsafe_code, reason = "only its address is taken")]
     unsafe extern "C" {
         fn rd_kafka_metadata_update_op(client: *mut c_void, told: *mut c_void) -> c_int;
     }
-    let called = rd_kafka_metadata_update_op as *const ();
-    if called != __wrap_rd_kafka_metadata_update_op as *const () {
-        tracing::warn!(
-            "linked without --wrap=rd_kafka_metadata_update_op: a broker's restart may end this process; build it \
-             where the linker knows that option"
-        );
-    }
+    rd_kafka_metadata_update_op as *const () == __wrap_rd_kafka_metadata_update_op as *const ()
+}
+
+/// Warns, once, where this program was linked without what the top of this file tells.
+pub(crate) fn warn_of_defect() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if !is_linked_around() {
+            tracing::warn!(
+                "linked without --wrap=rd_kafka_metadata_update_op: a broker's restart may end this process; build \
+                 it where the linker knows that option"
+            );
+        }
+    });
 }
 
 fn is_of_former_leader(error: &KafkaError) -> bool {

@@ -17,7 +17,6 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Result, corrupt, invalid};
 use crate::group::{Change, Member};
-use crate::leaders::warn_if_fetches_tell;
 use crate::limits::{INPUT_STATISTICS_MS, POLL_BYTES_MAX, POLL_RECORDS_MAX, POLL_SHARE_MIN, SLEEP_MAX};
 use crate::reader::{Key, Reader, with_record};
 use crate::restore::Restorer;
@@ -48,7 +47,6 @@ impl KafkaSource {
     /// Checks the configuration and the input topics and joins the group. Lanes arrive in later polls.
     pub fn connect(config: &Config) -> Result<Self> {
         config.check()?;
-        warn_if_fetches_tell();
         if config.input_topics.is_empty() {
             return Err(invalid("no input topic is configured"));
         }

@@ -44,4 +44,10 @@ fn kinds_of_incidents_are_named_with_their_weights() {
     let told = |kinds: &str| mix(kinds).unwrap_err().to_string();
     assert!(told("household").contains("there is no kind `household`; there are household_member, co_worker,"));
     assert!(told("co_worker=much").contains("the weight `much` of `co_worker` is not a number"));
+    for wrong in ["-1", "NaN", "inf", "1e7"] {
+        assert!(
+            told(&format!("co_worker={wrong}")).contains("`co_worker` is not a number from 0 to 1000000"),
+            "{wrong}"
+        );
+    }
 }

@@ -34,14 +34,20 @@ struct Stored {
     held: Vec<(usize, Millis)>,
     /// See [`Logs`].
     open_most: usize,
+    /// How often the lane was opened.
+    opened: u32,
+    /// What tells the engine to stop.
+    stop: Arc<AtomicBool>,
 }
 
-/// When a commit goes wrong: its number, whether it took effect, and whether the process dies of it.
-#[derive(Clone, Copy)]
+/// When a commit goes wrong: its number, whether it took effect, whether the process dies of it, and whether it is told
+/// to stop just then.
+#[derive(Clone, Copy, Default)]
 struct Fault {
     commit: u32,
     persisted: bool,
     kills: bool,
+    stops: bool,
 }
 
 struct Store {
@@ -64,6 +70,9 @@ impl LaneStore for Store {
         let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
         stored.commits += 1;
         let fault = self.faults.iter().find(|fault| fault.commit == stored.commits);
+        if fault.is_some_and(|fault| fault.stops) {
+            stored.stop.store(true, Ordering::Relaxed);
+        }
         let lost = || match fault.is_some_and(|fault| fault.kills) {
             true => Err(PortError::Corrupt("killed".to_owned())),
             false => Err(PortError::Unavailable("the answer was lost".to_owned())),
@@ -153,6 +162,7 @@ impl Source for Logs<'_> {
     }
 
     fn open(&mut self, _: LaneId) -> std::result::Result<Box<dyn LaneStore>, PortError> {
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner).opened += 1;
         Ok(Box::new(Store { stored: Arc::clone(&self.stored), faults: self.faults.clone() }))
     }
 
@@ -267,7 +277,8 @@ fn run(world: &World, pieces: &[usize], faults: &[Fault]) -> Stored {
         let mut feed = Feed(world.reference.clone(), false);
         let keys = Arc::clone(&world.keys);
         let mut engine = Engine::new(&world.spec, keys, &mut logs, &mut feed, &SystemClock, &metrics, &progress);
-        match engine.run(&AtomicBool::new(false)) {
+        let stop = Arc::clone(&stored.lock().unwrap_or_else(PoisonError::into_inner).stop);
+        match engine.run(&stop) {
             Err(Error::Port(PortError::Corrupt(_))) => continue,
             other => other.unwrap(),
         }
@@ -290,7 +301,7 @@ fn kills_lost_answers_and_batch_sizes_leave_the_same_bytes() {
     let clean = run(&world, &[500], &[]);
     assert!(ticks(&clean).len() > 1_000, "{} ticks", ticks(&clean).len());
     assert!(clean.results.len() > 500, "{} results", clean.results.len());
-    let fault = |commit, persisted, kills| Fault { commit, persisted, kills };
+    let fault = |commit, persisted, kills| Fault { commit, persisted, kills, stops: false };
     let faults = [
         fault(1, false, true),
         fault(3, true, true),
@@ -311,6 +322,16 @@ fn kills_lost_answers_and_batch_sizes_leave_the_same_bytes() {
     }
     let last = |stored: &Stored| stored.journal.last().unwrap().counts.clone();
     assert_eq!(last(&clean), last(&broken));
+}
+
+#[test]
+fn who_is_told_to_stop_while_a_commit_fails_opens_the_lane_once_more() {
+    let world = world(3);
+    for persisted in [false, true] {
+        let stored = run(&world, &[100], &[Fault { commit: 4, persisted, stops: true, ..Fault::default() }]);
+        assert_eq!(stored.opened, 2);
+        assert!(stored.commits >= 4 && ticks(&stored).len() < 500, "{} ticks: it stopped", ticks(&stored).len());
+    }
 }
 
 /// What a former owner reads that was stopped after the head, and continued when another had gone on.

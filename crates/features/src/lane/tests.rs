@@ -270,6 +270,18 @@ fn days_are_kept_for_as_long_as_baselines_reach_and_what_was_seen_for_its_own_ti
     assert_eq!(lane.state_keys(), (1, 11), "every patient of the ticks that are closed");
 }
 
+#[test]
+fn a_restored_lane_counts_the_bytes_of_one_that_never_stopped() {
+    let (logs, program) = (logs(3), compiled(spec(Millis::minutes(20))));
+    let mut stored = Stored::default();
+    let mut owner = Owner::new(&program, &stored);
+    while owner.read(&logs, 0, 50) | owner.read(&logs, 1, 50) {
+        while owner.close(&mut stored) {}
+    }
+    let (before, after) = (owner.lane.state_bytes(), Owner::new(&program, &stored).lane.state_bytes());
+    assert!(before > 0 && after.abs_diff(before) * 10 <= before, "{before} bytes, and {after} after a restore");
+}
+
 /// Every kept access, with the columns the oracle needs.
 fn kept(logs: &Logs, stored: &Stored) -> RecordBatch {
     let keys = Arc::new(PseudonymKeys::generate("1", std::array::from_fn(|byte| byte as u8)).unwrap());
