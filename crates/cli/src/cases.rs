@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use base::Timestamp;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{Table, presets};
 use findings::{Activity, FindingView};
 use serde::Serialize;
 
+use crate::report::fit;
 use crate::view::shown_time;
 
 /// A case as its findings tell it.
@@ -104,7 +105,7 @@ const REASONS_SHOWN: usize = 3;
 pub(crate) fn table(cases: &[Case], plain: bool) -> String {
     let mut table = Table::new();
     table.load_style(if plain { presets::ASCII_MARKDOWN } else { presets::UTF8_HORIZONTAL_ONLY });
-    table.set_content_arrangement(ContentArrangement::Dynamic);
+    fit(&mut table);
     if plain {
         table.set_width(160);
     }

@@ -7,6 +7,7 @@ use std::fmt;
 use std::io::Write as _;
 
 use base::Kind;
+use comfy_table::{ContentArrangement, Table};
 
 /// Writes a line to standard output. A reader that went away is no reason to fail.
 pub(crate) fn line(text: impl fmt::Display) {
@@ -16,6 +17,16 @@ pub(crate) fn line(text: impl fmt::Display) {
 /// Writes a line to standard error.
 pub(crate) fn note(text: impl fmt::Display) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Lets a table fill the terminal. A console that does not tell its size says 0, and nobody reads a letter a line.
+pub(crate) fn fit(table: &mut Table) {
+    const NARROWEST: u16 = 60;
+    const USUAL: u16 = 100;
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    if table.width().is_some_and(|width| width < NARROWEST) {
+        table.set_width(USUAL);
+    }
 }
 
 /// Something that failed, told in three lines: what, where, what to try.

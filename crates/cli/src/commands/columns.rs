@@ -5,11 +5,11 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{Table, presets};
 use engine::{ModelUse, PipelineSpec};
 use serde_json::json;
 
-use crate::report::{Answer, Failure, line};
+use crate::report::{Answer, Failure, fit, line};
 
 /// Arguments of `columns`.
 #[derive(Debug, clap::Args)]
@@ -54,7 +54,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         return Ok(Answer::Yes);
     }
     let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::ASCII_MARKDOWN);
+    fit(&mut table);
     table.set_header(["column", "type", "meaning"]);
     for field in schema.fields() {
         table.add_row([field.name().clone(), field.data_type().to_string(), meaning(field.name()).to_owned()]);

@@ -5,13 +5,13 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{Table, presets};
 use engine::{ModelUse, PipelineSpec};
 use kafka::{Config, Gravity, Mismatch, Remedy, Scope};
 use serde_json::{Value, json};
 
 use crate::cluster;
-use crate::report::{Answer, Failure, line};
+use crate::report::{Answer, Failure, fit, line};
 
 /// Arguments of `topics`.
 #[derive(Debug, clap::Args)]
@@ -85,7 +85,8 @@ fn plan(arguments: &Arguments, found: &[Mismatch], scope: Scope) -> Answer {
         return Answer::Yes;
     }
     let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::ASCII_MARKDOWN);
+    fit(&mut table);
     table.set_header(["topic", "for", "change", "--apply"]);
     for one in found {
         table.add_row([one.topic.clone(), one.role.name().to_owned(), one.change(), remedy(one, scope)]);

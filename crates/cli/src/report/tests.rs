@@ -52,3 +52,13 @@ fn a_panic_in_any_thread_ends_the_process_with_70() {
     assert_eq!(ended.status.code(), Some(70), "{told}");
     assert!(told.contains("a law is broken") && told.contains("please report it"), "{told}");
 }
+
+#[test]
+fn a_table_is_never_narrower_than_can_be_read() {
+    for (told, used) in [(0, 100), (59, 100), (80, 80), (200, 200)] {
+        let mut table = Table::new();
+        table.set_width(told);
+        fit(&mut table);
+        assert_eq!(table.width(), Some(used));
+    }
+}
