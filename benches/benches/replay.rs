@@ -51,7 +51,7 @@ impl Follower for Following {
 }
 
 fn replay(world: &World, dir: &Path) -> (Captured, u64) {
-    let mut source = ReplaySource::open(dir, &world.spec, None).expect("an archive");
+    let mut source = ReplaySource::open(dir, &world.spec).expect("an archive");
     let mut feed = ArchiveFeed::open(dir).expect("an archived reference");
     let (metrics, progress) = (Metrics::new(&world.spec).expect("metrics"), Progress::default());
     let keys = Arc::clone(&world.keys);

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use base::{Clock, Millis, Timestamp};
 use engine::ports::{
-    Flow, LaneId, LaneStore, PortError, ReferenceFeed, ReferenceRecord, Source, StoredPane, Tier, Transaction, Wake,
+    Flow, LaneId, LaneStore, PortError, ReferenceFeed, ReferenceRecord, SharesInMemory, Source, StoredPane, Tier,
+    Transaction, Wake,
 };
 use engine::{Engine, Metrics, Progress};
 use events::{Offset, TopicId};
@@ -42,6 +43,7 @@ pub struct Committed {
 struct Store {
     lane: LaneId,
     committed: Arc<Mutex<Committed>>,
+    shares: SharesInMemory,
 }
 
 impl LaneStore for Store {
@@ -54,6 +56,7 @@ impl LaneStore for Store {
     }
 
     fn commit(&mut self, transaction: Transaction) -> Result<()> {
+        self.shares.keep(self.lane, &transaction);
         let mut committed = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
         committed.findings += transaction.findings.len() as u64;
         let digest = committed.digests.entry(self.lane).or_default();
@@ -81,6 +84,7 @@ struct MemorySource<'a> {
     released: Timestamp,
     assigned: bool,
     committed: Arc<Mutex<Committed>>,
+    shares: SharesInMemory,
 }
 
 impl Source for MemorySource<'_> {
@@ -116,7 +120,8 @@ impl Source for MemorySource<'_> {
     }
 
     fn open(&mut self, lane: LaneId) -> Result<Box<dyn LaneStore>> {
-        Ok(Box::new(Store { lane, committed: Arc::clone(&self.committed) }))
+        let (committed, shares) = (Arc::clone(&self.committed), self.shares.clone());
+        Ok(Box::new(Store { lane, committed, shares }))
     }
 
     fn log_start(&mut self, _lane: LaneId) -> Result<Vec<Offset>> {
@@ -134,6 +139,10 @@ impl Source for MemorySource<'_> {
 
     fn at_end(&self, _lane: LaneId, _topic: TopicId) -> Option<Offset> {
         None
+    }
+
+    fn shares(&mut self) -> Result<Vec<(LaneId, StoredPane)>> {
+        Ok(self.shares.take())
     }
 
     fn lane_count(&self) -> u32 {
@@ -178,6 +187,7 @@ pub fn run(world: &World, keep: bool) -> Committed {
         released: start.unwrap_or(Timestamp::MIN),
         assigned: false,
         committed: Arc::clone(&committed),
+        shares: SharesInMemory::default(),
     };
     let mut feed = MemoryFeed { world, rows: world.reference.clone() };
     let (metrics, progress) = (Metrics::new(&world.spec).expect("metrics"), Progress::default());

@@ -94,9 +94,8 @@ fn compare_lanes(
     now: &Digests,
     until: Timestamp,
 ) -> Result<()> {
-    let lanes: Vec<LaneId> = captured.lanes.keys().copied().collect();
     let mut foreign: BTreeMap<LaneId, Foreign> = BTreeMap::new();
-    for (lane, runs) in lanes_of(dir, Some(&lanes))? {
+    for (lane, runs) in lanes_of(dir)? {
         let Some(replayed) = captured.lanes.get(&lane) else { continue };
         let (elsewhere, runs) = Foreign::of(dir, runs, now)?;
         report.runs += runs.len() as u64;

@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use base::{Millis, Timestamp};
 use engine::PipelineSpec;
-use engine::ports::{Flow, LaneId, LaneStore, PortError, ReferenceFeed, ReferenceRecord, Source, Wake};
+use engine::ports::{
+    Flow, LaneId, LaneStore, PortError, ReferenceFeed, ReferenceRecord, SharesInMemory, Source, StoredPane, Wake,
+};
 use events::{DecodeOptions, Decoder, Offset, PseudonymKeys, Record, Records, TopicId};
 
 use crate::error::{Error, Result};
@@ -28,6 +30,7 @@ const LANE: LaneId = LaneId(0);
 pub struct RecordedSource {
     topics: Vec<Topic>,
     captured: Arc<Mutex<Captured>>,
+    shares: SharesInMemory,
     assigned: bool,
     exhausted: bool,
 }
@@ -59,7 +62,8 @@ impl RecordedSource {
                 ended: false,
             });
         }
-        Ok(Self { topics, captured: Arc::default(), assigned: false, exhausted: false })
+        let (captured, shares) = (Arc::default(), SharesInMemory::default());
+        Ok(Self { topics, captured, shares, assigned: false, exhausted: false })
     }
 
     /// Takes what the replay has committed so far.
@@ -110,7 +114,8 @@ impl Source for RecordedSource {
     }
 
     fn open(&mut self, lane: LaneId) -> std::result::Result<Box<dyn LaneStore>, PortError> {
-        Ok(Box::new(CapturingStore { lane, captured: Arc::clone(&self.captured), keep: Keep::Results }))
+        let (captured, shares) = (Arc::clone(&self.captured), self.shares.clone());
+        Ok(Box::new(CapturingStore { lane, captured, keep: Keep::Results, shares }))
     }
 
     fn log_start(&mut self, _lane: LaneId) -> std::result::Result<Vec<Offset>, PortError> {
@@ -131,6 +136,10 @@ impl Source for RecordedSource {
             topic.flow = flow;
         }
         Ok(())
+    }
+
+    fn shares(&mut self) -> std::result::Result<Vec<(LaneId, StoredPane)>, PortError> {
+        Ok(self.shares.take())
     }
 
     fn lane_count(&self) -> u32 {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use engine::ports::{Flow, LaneId, LaneStore, PortError, Source, Wake};
+use engine::ports::{Flow, LaneId, LaneStore, PortError, SharesInMemory, Source, StoredPane, Wake};
 use engine::{JournalRecord, PipelineSpec};
 use events::{Decoded, Offset, TopicId};
 
@@ -26,6 +26,7 @@ pub struct ReplaySource {
     lane_count: u32,
     captured: Arc<Mutex<Captured>>,
     keep: Keep,
+    shares: SharesInMemory,
     assigned: bool,
     exhausted: bool,
 }
@@ -39,17 +40,11 @@ struct LaneReplay {
     flows: Vec<Flow>,
 }
 
-/// The runs of each lane of an archive, of the named lanes only if any are named; a named lane must be there.
-pub(crate) fn lanes_of(dir: &Path, lanes: Option<&[LaneId]>) -> Result<BTreeMap<LaneId, Vec<RunId>>> {
+/// The runs of each lane of an archive.
+pub(crate) fn lanes_of(dir: &Path) -> Result<BTreeMap<LaneId, Vec<RunId>>> {
     let mut found: BTreeMap<LaneId, Vec<RunId>> = BTreeMap::new();
     for run in layout::runs(dir)? {
         found.entry(run.lane).or_default().push(run);
-    }
-    if let Some(lanes) = lanes {
-        if let Some(absent) = lanes.iter().find(|lane| !found.contains_key(lane)) {
-            return Err(Error::Replay(format!("the archive `{}` holds nothing of lane {absent}", dir.display())));
-        }
-        found.retain(|lane, _| lanes.contains(lane));
     }
     if found.is_empty() {
         return Err(Error::Replay(format!("`{}` holds no archived lane", dir.display())));
@@ -69,21 +64,18 @@ pub fn newest_records(dir: &Path) -> Result<BTreeMap<LaneId, JournalRecord>> {
         let record = runs.last().map(|run| read::end_record(dir, run)).transpose();
         record.transpose().map(|record| Ok((lane, record?)))
     };
-    lanes_of(dir, None)?.into_iter().filter_map(newest).collect()
+    lanes_of(dir)?.into_iter().filter_map(newest).collect()
 }
 
 impl ReplaySource {
-    /// Opens an archive for a replay of the given lanes (all, if none are named). A gap in a lane's chain of files is
-    /// an error that names it.
-    pub fn open(dir: &Path, spec: &PipelineSpec, lanes: Option<&[LaneId]>) -> Result<Self> {
+    /// Opens an archive for a replay of all its lanes: what they share, each needs. A gap in a lane's chain of files is an
+    /// error that names it.
+    pub fn open(dir: &Path, spec: &PipelineSpec) -> Result<Self> {
         let inputs = spec.inputs().iter();
-        let inputs = inputs.map(|input| ReplayInput { topic: input.topic.clone(), stream: input.stream }).collect();
-        Self::with(dir, inputs, lanes)
-    }
-
-    pub(crate) fn with(dir: &Path, inputs: Vec<ReplayInput>, lanes: Option<&[LaneId]>) -> Result<Self> {
+        let inputs: Vec<_> =
+            inputs.map(|input| ReplayInput { topic: input.topic.clone(), stream: input.stream }).collect();
         let mut opened = BTreeMap::new();
-        for (lane, runs) in lanes_of(dir, lanes)? {
+        for (lane, runs) in lanes_of(dir)? {
             let first = runs.first().map(|run| read::records(dir, run)).transpose()?;
             let Some(first) = first.and_then(|records| records.into_iter().next()) else { continue };
             if first.topics.len() != inputs.len() {
@@ -97,8 +89,10 @@ impl ReplaySource {
             opened.insert(lane, LaneReplay { runs, read: 0, start, queues, flows });
         }
         let lane_count = lane_count(dir)?;
-        let (dir, captured, keep) = (dir.to_path_buf(), Arc::default(), Keep::default());
-        Ok(Self { dir, inputs, lanes: opened, lane_count, captured, keep, assigned: false, exhausted: false })
+        let (dir, captured, keep, shares) =
+            (dir.to_path_buf(), Arc::default(), Keep::default(), SharesInMemory::default());
+        let (assigned, exhausted) = (false, false);
+        Ok(Self { dir, inputs, lanes: opened, lane_count, captured, keep, shares, assigned, exhausted })
     }
 
     /// Keeps this of what the replay commits.
@@ -176,7 +170,8 @@ impl Source for ReplaySource {
 
     fn open(&mut self, lane: LaneId) -> std::result::Result<Box<dyn LaneStore>, PortError> {
         self.lane(lane)?;
-        Ok(Box::new(CapturingStore { lane, captured: Arc::clone(&self.captured), keep: self.keep }))
+        let (captured, shares) = (Arc::clone(&self.captured), self.shares.clone());
+        Ok(Box::new(CapturingStore { lane, captured, keep: self.keep, shares }))
     }
 
     fn log_start(&mut self, lane: LaneId) -> std::result::Result<Vec<Offset>, PortError> {
@@ -198,6 +193,10 @@ impl Source for ReplaySource {
             *place = flow;
         }
         Ok(())
+    }
+
+    fn shares(&mut self) -> std::result::Result<Vec<(LaneId, StoredPane)>, PortError> {
+        Ok(self.shares.take())
     }
 
     fn lane_count(&self) -> u32 {

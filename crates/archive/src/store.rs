@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base::Timestamp;
 use engine::State;
-use engine::ports::{LaneId, LaneStore, Message, PortError, StoredPane, Tier, Transaction};
+use engine::ports::{LaneId, LaneStore, Message, PortError, SharesInMemory, StoredPane, Tier, Transaction};
 use events::TopicId;
 
 use crate::findings::{ArchivedFinding, finding_id};
@@ -76,6 +76,8 @@ pub(crate) struct CapturingStore {
     pub(crate) lane: LaneId,
     pub(crate) captured: Arc<Mutex<Captured>>,
     pub(crate) keep: Keep,
+    /// What the lane tells all others.
+    pub(crate) shares: SharesInMemory,
 }
 
 impl LaneStore for CapturingStore {
@@ -88,6 +90,7 @@ impl LaneStore for CapturingStore {
     }
 
     fn commit(&mut self, transaction: Transaction) -> Result<(), PortError> {
+        self.shares.keep(self.lane, &transaction);
         let mut captured = self.captured.lock().unwrap_or_else(PoisonError::into_inner);
         let lane = captured.lanes.entry(self.lane).or_default();
         match self.keep {

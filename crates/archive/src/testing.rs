@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use base::{Clock, Seed, Timestamp};
 use engine::ports::{
-    Flow, Followed, Follower, LaneId, LaneStore, Message, PortError, ReferenceFeed, ReferenceRecord, Source,
-    StoredPane, Tier, Transaction, Wake,
+    Flow, Followed, Follower, LaneId, LaneStore, Message, PortError, ReferenceFeed, ReferenceRecord, SharesInMemory,
+    Source, StoredPane, Tier, Transaction, Wake,
 };
 use engine::{Engine, JournalRecord, Metrics, ModelUse, PipelineSpec, Progress};
 use events::{Offset, PseudonymKeys, Record, Records, TopicId};
@@ -19,7 +19,7 @@ use hospital::{Hospital, HospitalConfig, Site, Stream};
 type Result<T> = std::result::Result<T, PortError>;
 type Log = Vec<(Timestamp, Vec<u8>)>;
 
-pub(crate) const LANE: LaneId = LaneId(3);
+pub(crate) const LANE: LaneId = LaneId(0);
 
 /// Computed once for all tests.
 pub(crate) static WORLD: LazyLock<World> = LazyLock::new(world);
@@ -45,7 +45,7 @@ impl Clock for Ticking {
     }
 }
 
-struct Store(Arc<Mutex<Vec<Transaction>>>);
+struct Store(Arc<Mutex<Vec<Transaction>>>, SharesInMemory);
 
 impl LaneStore for Store {
     fn head(&mut self) -> Result<std::collections::BTreeMap<Vec<u8>, Vec<u8>>> {
@@ -55,6 +55,7 @@ impl LaneStore for Store {
         Ok(Vec::new())
     }
     fn commit(&mut self, transaction: Transaction) -> Result<()> {
+        self.1.keep(LANE, &transaction);
         self.0.lock().unwrap().push(transaction);
         Ok(())
     }
@@ -71,6 +72,7 @@ struct Logs {
     next: [usize; 2],
     flows: [Flow; 2],
     committed: Arc<Mutex<Vec<Transaction>>>,
+    shares: SharesInMemory,
     assigned: bool,
     silent: u32,
 }
@@ -107,7 +109,7 @@ impl Source for Logs {
         Ok(wakes)
     }
     fn open(&mut self, _: LaneId) -> Result<Box<dyn LaneStore>> {
-        Ok(Box::new(Store(Arc::clone(&self.committed))))
+        Ok(Box::new(Store(Arc::clone(&self.committed), self.shares.clone())))
     }
     fn log_start(&mut self, _: LaneId) -> Result<Vec<Offset>> {
         Ok(vec![Offset(0); 2])
@@ -118,6 +120,9 @@ impl Source for Logs {
     fn set_flow(&mut self, _: LaneId, topic: TopicId, flow: Flow) -> Result<()> {
         self.flows[topic.index()] = flow;
         Ok(())
+    }
+    fn shares(&mut self) -> Result<Vec<(LaneId, StoredPane)>> {
+        Ok(self.shares.take())
     }
     fn lane_count(&self) -> u32 {
         LANE.0 + 1
@@ -217,6 +222,7 @@ fn ran(world: &World, late: u32) -> Vec<Transaction> {
         next: [0; 2],
         flows: [Flow::Read; 2],
         committed: Arc::clone(&committed),
+        shares: SharesInMemory::default(),
         assigned: false,
         silent: 0,
     };

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use base::Timestamp;
 use engine::JournalRecord;
-use engine::ports::{Flow, LaneId, LaneStore, PortError, Source, Wake};
+use engine::ports::{Flow, LaneId, LaneStore, PortError, SharesInMemory, Source, StoredPane, Wake};
 use events::{Offset, Record, Records, TopicId};
 
 use crate::error::Result;
@@ -66,7 +66,8 @@ impl Source for WatchSource {
     }
 
     fn open(&mut self, lane: LaneId) -> std::result::Result<Box<dyn LaneStore>, PortError> {
-        Ok(Box::new(CapturingStore { lane, captured: Arc::clone(&self.captured), keep: Keep::Results }))
+        let (captured, shares) = (Arc::clone(&self.captured), SharesInMemory::default());
+        Ok(Box::new(CapturingStore { lane, captured, keep: Keep::Results, shares }))
     }
 
     fn log_start(&mut self, _lane: LaneId) -> std::result::Result<Vec<Offset>, PortError> {
@@ -88,6 +89,10 @@ impl Source for WatchSource {
             records.extend(read::records(archive, run)?);
         }
         Ok(Some(records))
+    }
+
+    fn shares(&mut self) -> std::result::Result<Vec<(LaneId, StoredPane)>, PortError> {
+        Ok(Vec::new())
     }
 
     fn lane_count(&self) -> u32 {

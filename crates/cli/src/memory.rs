@@ -12,7 +12,8 @@ use std::time::Duration;
 use base::{Clock, Millis, Timestamp};
 use engine::PipelineSpec;
 use engine::ports::{
-    Flow, LaneId, LaneStore, PortError, ReferenceFeed, ReferenceRecord, Source, StoredPane, Tier, Transaction, Wake,
+    Flow, LaneId, LaneStore, PortError, ReferenceFeed, ReferenceRecord, SharesInMemory, Source, StoredPane, Tier,
+    Transaction, Wake,
 };
 use events::{Format, Offset, Record, Records, TopicId};
 use hospital::{Hospital, Item, ReferenceRow, Stream};
@@ -173,11 +174,13 @@ impl Play {
 pub(crate) struct MemorySource {
     play: Rc<RefCell<Play>>,
     recorders: BTreeMap<LaneId, Arc<Mutex<Recorder>>>,
+    shares: SharesInMemory,
 }
 
 impl MemorySource {
     pub(crate) fn new(play: Rc<RefCell<Play>>, recorders: Vec<Arc<Mutex<Recorder>>>) -> Self {
-        Self { play, recorders: (0u32..).map(LaneId).zip(recorders).collect() }
+        let recorders = (0u32..).map(LaneId).zip(recorders).collect();
+        Self { play, recorders, shares: SharesInMemory::default() }
     }
 }
 
@@ -204,7 +207,8 @@ impl Source for MemorySource {
 
     fn open(&mut self, lane: LaneId) -> Result<Box<dyn LaneStore>, PortError> {
         let recorder = self.recorders.get(&lane).ok_or(PortError::Fenced(lane))?;
-        Ok(Box::new(MemoryStore { recorder: Arc::clone(recorder) }))
+        let (recorder, shares) = (Arc::clone(recorder), self.shares.clone());
+        Ok(Box::new(MemoryStore { lane, recorder, shares }))
     }
 
     fn log_start(&mut self, _lane: LaneId) -> Result<Vec<Offset>, PortError> {
@@ -227,6 +231,10 @@ impl Source for MemorySource {
 
     fn at_end(&self, _lane: LaneId, _topic: TopicId) -> Option<Offset> {
         None
+    }
+
+    fn shares(&mut self) -> Result<Vec<(LaneId, StoredPane)>, PortError> {
+        Ok(self.shares.take())
     }
 
     fn lane_count(&self) -> u32 {
@@ -257,8 +265,10 @@ impl ReferenceFeed for MemoryFeed {
     }
 }
 
-/// Keeps results and findings; panes and heads are for restarts, and there is none.
+/// Keeps results, findings and what lanes tell each other; other panes and heads are for restarts, and there is none.
 struct MemoryStore {
+    lane: LaneId,
+    shares: SharesInMemory,
     recorder: Arc<Mutex<Recorder>>,
 }
 
@@ -272,6 +282,7 @@ impl LaneStore for MemoryStore {
     }
 
     fn commit(&mut self, transaction: Transaction) -> Result<(), PortError> {
+        self.shares.keep(self.lane, &transaction);
         let mut recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = transaction.results.iter().try_for_each(|message| recorder.keep(message));
         kept.map_err(|error| PortError::Unavailable(format!("what is recorded cannot be kept: {error:#}")))

@@ -22,6 +22,8 @@ pub(crate) struct GuidedTick {
     pub(crate) end: Option<Timestamp>,
     /// Whether other definitions were in force.
     pub(crate) foreign: bool,
+    /// The day whose shared facts it goes by, where that is not the one the rule names.
+    pub(crate) shared: Option<Timestamp>,
 }
 
 impl Guide {
@@ -36,7 +38,8 @@ impl Guide {
     /// The tick that closes next; none once the journal is at its end.
     pub(crate) fn next(&self) -> Option<GuidedTick> {
         let record = self.records.iter().find(|record| record.pins.is_some())?;
-        Some(GuidedTick { end: record.tick_end, foreign: record.digests != self.now })
+        let (end, shared) = (record.tick_end, record.shared);
+        Some(GuidedTick { end, foreign: record.digests != self.now, shared })
     }
 
     /// The reference version of the tick that closes now.

@@ -31,6 +31,8 @@ pub const OPEN_ROWS_RESUME: usize = OPEN_ROWS_DUE / 2;
 pub const WORKERS_MAX: usize = 16;
 /// How often an idle reference feed is asked for news.
 pub const REFERENCE_POLL: Millis = Millis::seconds(1);
+/// After how long it is said what a lane waits for.
+pub const SHARES_WARN: Millis = Millis::minutes(1);
 /// How long a lane rests that could not be opened or committed before it is opened again.
 pub const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 /// How long a process that is told to stop goes on for the sake of such a lane.

@@ -80,6 +80,8 @@ pub struct Metrics {
     open_cases: IntGaugeVec,
     last_tick: IntGaugeVec,
     checkpoint_age: IntGaugeVec,
+    shares_wait: IntGaugeVec,
+    shares_day: IntGaugeVec,
     end_to_end: Histogram,
     lanes: IntGauge,
     rebalances: IntCounterVec,
@@ -185,6 +187,16 @@ impl Metrics {
             open_cases: gauge("open_cases", "Cases that are open.", &["lane"])?,
             last_tick: gauge("last_tick_timestamp_seconds", "End of the last committed tick.", &["lane"])?,
             checkpoint_age: gauge("checkpoint_age_seconds", "Time since a lane last committed.", &["lane"])?,
+            shares_wait: gauge(
+                "shares_wait_seconds",
+                "How long a lane has waited for what others share of a day: one of them is down or far behind.",
+                &["lane"],
+            )?,
+            shares_day: gauge(
+                "shares_day_timestamp_seconds",
+                "End of the day up to which a lane goes by what all lanes share: two days ago.",
+                &["lane"],
+            )?,
             end_to_end,
             lanes: single("lanes", "Lanes this process owns.")?,
             rebalances: counter("lanes_assigned_total", "Lanes taken up since the start.", &[])?,
@@ -286,7 +298,8 @@ impl Metrics {
         let name = lane.to_string();
         // A series that was never set cannot be removed, and need not be.
         let gone = |vec: &IntGaugeVec, labels: &[&str]| drop(vec.remove_label_values(labels));
-        for vec in [&self.watermark_lag, &self.state_bytes, &self.open_cases, &self.last_tick, &self.checkpoint_age] {
+        let [lag, bytes, cases] = [&self.watermark_lag, &self.state_bytes, &self.open_cases];
+        for vec in [lag, bytes, cases, &self.last_tick, &self.checkpoint_age, &self.shares_wait, &self.shares_day] {
             gone(vec, &[&name]);
         }
         for kind in ["users", "seen"] {
@@ -303,6 +316,14 @@ impl Metrics {
     pub(crate) fn committed(&self, newest: Option<Millis>) {
         if let Some(newest) = newest.filter(|newest| *newest >= Millis(0)) {
             self.end_to_end.observe(newest.0 as f64 / 1_000.0);
+        }
+    }
+
+    /// How long a lane has waited for what others share, and up to which day it goes by that.
+    pub(crate) fn shares(&self, lane: LaneId, waited: Millis, in_use: Option<Timestamp>) {
+        self.shares_wait.with_label_values(&[&lane.to_string()]).set(waited.0 / 1_000);
+        if let Some(day_end) = in_use {
+            self.shares_day.with_label_values(&[&lane.to_string()]).set(day_end.millis() / 1_000);
         }
     }
 

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base::Timestamp;
@@ -114,6 +115,10 @@ pub trait Source {
     /// it equals the last known high watermark. `None` while records are waiting, and always in a replay, where
     /// idle decisions come from the journal.
     fn at_end(&self, lane: LaneId, topic: TopicId) -> Option<Offset>;
+
+    /// What lanes, here and elsewhere, have told all others ([`Tier::Shared`]) and committed, as far as it has arrived and
+    /// was not handed over before; of each lane in the order it was told. From the first call on, since the beginning.
+    fn shares(&mut self) -> Result<Vec<(LaneId, StoredPane)>, PortError>;
 
     /// How many lanes there are in all, here and elsewhere.
     fn lane_count(&self) -> u32;
@@ -224,6 +229,28 @@ pub trait LaneStore: Send {
     /// cannot be deleted now are left to the next call. Waits until what was committed last can be read, and fails as a
     /// commit does where that does not come about.
     fn trim(&mut self, tier: Tier, first: Timestamp) -> Result<(), PortError>;
+}
+
+/// What lanes tell each other where none of it leaves the process: their stores put in what they commit, their source
+/// hands it out.
+#[derive(Clone, Debug, Default)]
+pub struct SharesInMemory(Arc<Mutex<Vec<(LaneId, StoredPane)>>>);
+
+impl SharesInMemory {
+    /// Keeps what a committed transaction tells all lanes.
+    pub fn keep(&self, lane: LaneId, transaction: &Transaction) {
+        let shares = transaction.panes.iter().filter(|(tier, _)| *tier == Tier::Shared);
+        self.kept().extend(shares.map(|(_, share)| (lane, share.clone())));
+    }
+
+    /// What was kept since it was last asked.
+    pub fn take(&self) -> Vec<(LaneId, StoredPane)> {
+        std::mem::take(&mut self.kept())
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<(LaneId, StoredPane)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Which reference topic or file a row came from, as the feed's configuration orders them.

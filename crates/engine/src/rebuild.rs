@@ -161,6 +161,7 @@ impl Former {
         JournalRecord {
             sequence: self.record.sequence + 1,
             pins: None,
+            shared: None,
             digests: spec.digests().clone(),
             epoch: self.record.epoch + 1,
             carried: Some(with_prefix(&self.head, CASE).map(|(key, case)| (key, text(case))).collect()),

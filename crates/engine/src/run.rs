@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use base::{Clock, Millis, Timestamp};
 use events::{Offset, PseudonymKeys, TopicId};
+use features::SharedFacts;
 use reference::{Pins, Reference};
 
 use crate::crew::Crew;
@@ -17,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::idle::{BrokerTime, Quiet};
 use crate::limits::{
     AHEAD_MAX, AHEAD_RESUME, COMMIT_BUDGET, DEAD_LETTERS_MAX, DEAD_LETTERS_WAIT, OPEN_ROWS_DUE, OPEN_ROWS_HOLD,
-    OPEN_ROWS_RESUME, POLL_WAIT, REFERENCE_POLL,
+    OPEN_ROWS_RESUME, POLL_WAIT, REFERENCE_POLL, SHARES_WARN,
 };
 use crate::metrics::{Metrics, Stage};
 use crate::ports::{Flow, LaneId, PortError, ReferenceFeed, Source, Wake};
@@ -25,7 +26,7 @@ use crate::progress::Progress;
 use crate::spec::PipelineSpec;
 use crate::stopwatch::Stopwatch;
 use crate::troubles::Troubles;
-use crate::worker::Worker;
+use crate::worker::{Known, Waits, Worker};
 
 /// The main path of one process.
 pub struct Engine<'a> {
@@ -41,6 +42,10 @@ pub struct Engine<'a> {
     /// Where the reference stood when it was first read to its end here.
     genesis: Option<Pins>,
     reference_asked: Timestamp,
+    /// What lanes here and elsewhere have told all others; there once a lane is ours.
+    shared: Option<SharedFacts>,
+    /// How long a lane waits for what others share before it goes by what they shared earlier; for ever, if absent.
+    shares_timeout: Option<Millis>,
     /// By all lanes and the reference.
     broker: BrokerTime,
     exhausted: bool,
@@ -55,7 +60,23 @@ struct Owned {
     flows: Vec<Flow>,
     committed_at: Timestamp,
     blocked_until: Option<Timestamp>,
+    waits_for_shares: Option<WaitsForShares>,
     turns: u32,
+}
+
+/// A lane waits until all lanes have told what they share of a day.
+#[derive(Clone, Copy)]
+struct WaitsForShares {
+    /// The day's end.
+    day: Timestamp,
+    since: Timestamp,
+    /// It has been said.
+    told: bool,
+}
+
+/// What is known of what lanes do not own.
+fn known<'s>(feed: &dyn ReferenceFeed, shared: &'s Option<SharedFacts>) -> Known<'s> {
+    Known { reference_through: feed.known_through(), shared: shared.as_ref() }
 }
 
 impl<'a> Engine<'a> {
@@ -81,11 +102,19 @@ impl<'a> Engine<'a> {
             reference: Reference::new(),
             genesis: None,
             reference_asked: Timestamp::MIN,
+            shared: None,
+            shares_timeout: None,
             broker: BrokerTime::default(),
             exhausted: false,
             troubles: Troubles::default(),
             crew: Crew::new(),
         }
+    }
+
+    /// Lets a lane that has waited so long for what others share go by what they shared earlier; the journal names that day.
+    /// Otherwise it waits for ever.
+    pub fn with_shares_timeout(self, timeout: Option<Millis>) -> Self {
+        Self { shares_timeout: timeout, ..self }
     }
 
     /// Runs until `stop` is set or a replay is exhausted. What was closed is committed; what event time has not
@@ -124,6 +153,7 @@ impl<'a> Engine<'a> {
         self.read_reference(now)?;
         self.close_ticks(now)?;
         self.commit_letters(now)?;
+        self.read_shares(now)?;
         self.pace()?;
         self.report(now);
         Ok(())
@@ -134,7 +164,7 @@ impl<'a> Engine<'a> {
     }
 
     fn has_ticks(&mut self) -> bool {
-        let known = self.feed.known_through();
+        let known = known(self.feed, &self.shared);
         self.lanes.values_mut().any(|owned| matches!(owned.worker.next_tick(known), Ok(Some(_))))
     }
 
@@ -159,12 +189,16 @@ impl<'a> Engine<'a> {
         let store = self.source.open(lane)?;
         let start = self.source.log_start(lane)?;
         let (guide, lanes) = (self.source.journal(lane)?, self.source.lane_count());
+        if self.shared.is_none() {
+            self.shared = Some(SharedFacts::new(self.spec.program(), self.spec.digests(), lanes)?);
+        }
         let worker = Worker::open(lane, self.spec, &self.keys, store, lanes, &start, genesis, guide)?;
         self.source.start(lane, &worker.resume())?;
         tracing::info!(lane = lane.0, ms = watch.millis(), tick = ?worker.lane().last_tick(), "lane taken up");
         let topics = self.spec.inputs().len();
         let (quiet, flows) = (Quiet::new(topics), vec![Flow::Read; topics]);
-        Ok(Owned { worker, quiet, flows, committed_at: now, blocked_until: None, turns: 0 })
+        let (blocked_until, waits_for_shares) = (None, None);
+        Ok(Owned { worker, quiet, flows, committed_at: now, blocked_until, waits_for_shares, turns: 0 })
     }
 
     fn lost(&mut self, lane: LaneId, error: PortError) -> Result<()> {
@@ -256,10 +290,13 @@ impl<'a> Engine<'a> {
 
     /// Reads the reference on; as far as a lane that waits for it needs.
     fn read_reference(&mut self, now: Timestamp) -> Result<()> {
-        let known = self.feed.known_through();
+        let known = known(self.feed, &self.shared);
         let mut wanted = None;
         for owned in self.lanes.values_mut() {
-            owned.blocked_until = owned.worker.next_tick(known).err();
+            owned.blocked_until = match owned.worker.next_tick(known) {
+                Err(Waits::ForReference(through)) => Some(through),
+                _ => None,
+            };
             // Everything appended by now is as cheap to wait for as what one tick needs.
             let broker = owned.quiet.broker.at(now);
             wanted = wanted.max(owned.blocked_until.map(|due| broker.unwrap_or(due).max(due)));
@@ -289,11 +326,44 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
+    /// Takes what lanes, here and elsewhere, have told all others.
+    fn read_shares(&mut self, now: Timestamp) -> Result<()> {
+        self.wait_for_shares(now);
+        let Some(shared) = &mut self.shared else { return Ok(()) };
+        for (lane, share) in self.source.shares()? {
+            shared.take(lane.0, share.end, &share.bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Notes which lanes wait for what others share, and since when; says so when that was long ago.
+    fn wait_for_shares(&mut self, now: Timestamp) {
+        let known = known(self.feed, &self.shared);
+        for (lane, owned) in &mut self.lanes {
+            let Err(Waits::ForShares(day)) = owned.worker.next_tick(known) else {
+                owned.waits_for_shares = None;
+                continue;
+            };
+            let waits = owned.waits_for_shares.filter(|waits| waits.day == day);
+            let waits = owned.waits_for_shares.insert(waits.unwrap_or(WaitsForShares { day, since: now, told: false }));
+            let silent = || known.shared.map(|shared| shared.silent(day)).unwrap_or_default();
+            let waited = now - waits.since;
+            if waited >= SHARES_WARN && !std::mem::replace(&mut waits.told, true) {
+                let silent = silent();
+                tracing::warn!(lane = lane.0, day_end = ?day, ?silent, "waits for what lanes share that are behind or down");
+            }
+            if self.shares_timeout.is_some_and(|timeout| waited >= timeout) && owned.worker.settle(known) {
+                let silent = silent();
+                tracing::warn!(lane = lane.0, day_end = ?day, ?silent, "goes by what lanes shared earlier");
+            }
+        }
+    }
+
     // ---- ticks
 
     /// Closes what is due in every lane, as much as fits one commit, and commits it.
     fn close_ticks(&mut self, now: Timestamp) -> Result<()> {
-        let known = self.feed.known_through();
+        let known = known(self.feed, &self.shared);
         let reference = &self.reference;
         let timer = self.metrics.time(Stage::Ticks);
         let work: Vec<_> = self.lanes.iter_mut().collect();
@@ -325,7 +395,7 @@ impl<'a> Engine<'a> {
     /// Holds topics that are ahead of the one their lane waits for. That one is never held; only a lane that waits for
     /// none of them, because it has ticks to close first, is held as a whole.
     fn pace(&mut self) -> Result<()> {
-        let known = self.feed.known_through();
+        let known = known(self.feed, &self.shared);
         for (lane, owned) in &mut self.lanes {
             let due = !matches!(owned.worker.next_tick(known), Ok(None));
             let walkers = |topic: usize| owned.worker.lane().walker(TopicId(topic as u8));
@@ -360,6 +430,8 @@ impl<'a> Engine<'a> {
                 self.metrics.received(input, *events);
             }
             self.metrics.checkpoint(*lane, now - owned.committed_at);
+            let waited = owned.waits_for_shares.map_or(Millis(0), |waits| now - waits.since);
+            self.metrics.shares(*lane, waited, owned.worker.lane().shared_in_use());
             if done.ticks > 0 {
                 self.troubles.over(*lane);
                 self.metrics.committed(owned.quiet.broker.newest().map(|newest| self.clock.now() - newest));
@@ -374,10 +446,10 @@ impl<'a> Engine<'a> {
     }
 }
 
-fn close_and_commit(owned: &mut Owned, reference: &Reference, known: Timestamp, now: Timestamp) -> Result<()> {
+fn close_and_commit(owned: &mut Owned, reference: &Reference, known: Known<'_>, now: Timestamp) -> Result<()> {
     let watch = Stopwatch::start();
     while let Ok(Some(due)) = owned.worker.next_tick(known) {
-        if !owned.worker.close(due, reference)? {
+        if !owned.worker.close(due, reference, known)? {
             break;
         }
         if owned.worker.is_full() || watch.elapsed() >= COMMIT_BUDGET {

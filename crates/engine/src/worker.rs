@@ -11,7 +11,7 @@ use arrow::array::RecordBatch;
 use arrow::ipc::writer::StreamWriter;
 use base::{Millis, Timestamp};
 use events::{Decoded, Decoder, Offset, PseudonymKeys, Records, TopicId};
-use features::{Crossing, Disposition, JournalRecord, Lane, LaneConfig, StoredPanes, Tier};
+use features::{Crossing, Disposition, JournalRecord, Lane, LaneConfig, SharedFacts, StoredPanes, Tier};
 use findings::{Finding, Step};
 use reference::{Pins, Reference};
 
@@ -31,6 +31,30 @@ const BORN: &[u8] = b"born";
 pub(crate) const CASE: &[u8] = b"case/";
 /// Prefix of head keys of last facts.
 const FACTS: &[u8] = b"facts/";
+
+/// What is known of what lanes do not own.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a> {
+    /// Reference rows appended before this time.
+    pub(crate) reference_through: Timestamp,
+    /// What lanes have told all others.
+    pub(crate) shared: Option<&'a SharedFacts>,
+}
+
+impl Known<'_> {
+    fn facts(&self, day_end: Timestamp) -> Option<&[RecordBatch]> {
+        self.shared.and_then(|shared| shared.of(day_end))
+    }
+}
+
+/// What a tick that is due still needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waits {
+    /// Everything in the reference that was appended before this time.
+    ForReference(Timestamp),
+    /// What every lane shares of the day that ended then.
+    ForShares(Timestamp),
+}
 
 /// What a lane did since it was last asked.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +87,8 @@ pub(crate) struct Worker {
     trimmed: BTreeMap<Tier, Timestamp>,
     /// What a replay must follow.
     guide: Option<Guide>,
+    /// It has waited for the shares of some lane for too long, and goes by those of an older day while they are missing.
+    settles: bool,
     born: Option<Timestamp>,
     pub(crate) done: Done,
 }
@@ -133,6 +159,7 @@ impl Worker {
             letters: VecDeque::new(),
             open: Transaction::default(),
             open_ticks: 0,
+            settles: record.as_ref().is_some_and(|record| record.shared.is_some()),
             last_record: record,
             trimmed: BTreeMap::new(),
             guide: guide.map(|records| Guide::new(records, spec.digests().clone())),
@@ -237,9 +264,9 @@ impl Worker {
         }
     }
 
-    /// The next tick, if it can close: the lane's watermark has passed it and the reference is known up to it. `Err`
-    /// names the time the reference must be known through.
-    pub(crate) fn next_tick(&mut self, known_through: Timestamp) -> std::result::Result<Option<Timestamp>, Timestamp> {
+    /// The next tick, if it can close: the lane's watermark has passed it, and what it needs of the reference and of other
+    /// lanes is known. `Err` names what is not.
+    pub(crate) fn next_tick(&mut self, known: Known<'_>) -> std::result::Result<Option<Timestamp>, Waits> {
         let timer = self.judge.next_close();
         let due = match self.guide.as_ref().map(Guide::next) {
             None => self.lane.next_due(timer),
@@ -253,7 +280,39 @@ impl Worker {
             Some(Some(_)) => self.lane.next_due(timer),
         };
         let Some(due) = due.filter(|due| *due <= self.lane.watermark()) else { return Ok(None) };
-        if self.guide.is_none() && due > known_through { Err(due) } else { Ok(Some(due)) }
+        if self.guide.is_none() && due > known.reference_through {
+            return Err(Waits::ForReference(due));
+        }
+        match self.shared_day(due, known).filter(|day| known.facts(*day).is_none()) {
+            Some(day) => Err(Waits::ForShares(day)),
+            None => Ok(Some(due)),
+        }
+    }
+
+    /// The day whose shared facts a tick goes by: the one that the rule names, unless that was waited for too long, here
+    /// or by whom a replay follows.
+    fn shared_day(&mut self, end: Timestamp, known: Known<'_>) -> Option<Timestamp> {
+        let day = self.lane.shared_day(end)?;
+        let guided = self.guide.as_ref().and_then(Guide::next).filter(|next| next.end == Some(end));
+        let older = match guided {
+            Some(next) => next.shared,
+            None if self.settles && known.facts(day).is_none() => self.older_day(known),
+            None => None,
+        };
+        Some(older.unwrap_or(day))
+    }
+
+    /// Goes on without the shares that it has waited for, if there is anything older.
+    pub(crate) fn settle(&mut self, known: Known<'_>) -> bool {
+        self.settles = self.older_day(known).is_some();
+        self.settles
+    }
+
+    /// The newest day that all lanes have shared, no older than the one gone by so far: of what lies before it, a part may
+    /// have been deleted.
+    fn older_day(&self, known: Known<'_>) -> Option<Timestamp> {
+        let newest = known.shared.and_then(SharedFacts::newest_of_all)?;
+        Some(newest).filter(|newest| Some(*newest) >= self.lane.shared_in_use())
     }
 
     /// Whether ticks should be committed before more are closed.
@@ -267,7 +326,8 @@ impl Worker {
     }
 
     /// Closes a tick: seal, score pairs, score users, judge, and put everything into the open transaction.
-    pub(crate) fn close(&mut self, end: Timestamp, reference: &Reference) -> Result<bool> {
+    pub(crate) fn close(&mut self, end: Timestamp, reference: &Reference, known: Known<'_>) -> Result<bool> {
+        let shared = self.go_by_shared(end, known);
         let Some(pins) = self.pins(end, reference)? else { return Ok(false) };
         self.lane.begin_tick(end, reference, &pins)?;
         if let Some(rows) = self.lane.pair_rows(reference, &pins)? {
@@ -296,7 +356,8 @@ impl Worker {
         if let Some(born) = self.born {
             self.open.head.insert(BORN.to_vec(), Some(born.millis().to_string().into_bytes()));
         }
-        let output = self.lane.end_tick(&pins)?;
+        let mut output = self.lane.end_tick(&pins)?;
+        output.record.shared = shared;
         self.tell_watches(end, &output.crossing)?;
         for (tier, end, bytes) in output.panes {
             self.open.panes.push((tier, StoredPane { end, bytes }));
@@ -309,6 +370,15 @@ impl Worker {
         self.done.ticks += 1;
         self.open_ticks += 1;
         Ok(true)
+    }
+
+    /// Goes by what lanes have shared; says of which day, where that is not the one the rule names.
+    fn go_by_shared(&mut self, end: Timestamp, known: Known<'_>) -> Option<Timestamp> {
+        let day = self.shared_day(end, known)?;
+        self.lane.put_shared(day, known.facts(day)?);
+        let older = (Some(day) != self.lane.shared_day(end)).then_some(day);
+        self.settles &= older.is_some();
+        older
     }
 
     /// The reference version of a tick: from the journal in a replay, else where the reference stands at its end.

@@ -10,6 +10,7 @@ use events::schema::ColumnKind;
 use crate::error::{Error, Result};
 use crate::panes::{ByEnd, GroupPanes};
 use crate::plan::empty;
+use crate::shared::SharedPlan;
 use crate::slot::Slot;
 use crate::spec::{BaselineSpec, WindowSpec};
 use crate::sql::{Runner, plan};
@@ -17,7 +18,46 @@ use crate::window::{WindowPlans, sort_by_keys};
 
 /// One baseline's plan.
 #[derive(Debug)]
-pub(crate) struct BaselinePlan {
+pub(crate) enum BaselinePlan {
+    /// By user: a lane owns all that it is over.
+    Own(OwnPlan),
+    /// By what users of all lanes have in common.
+    Shared(SharedPlan),
+}
+
+impl BaselinePlan {
+    pub(crate) fn compile(spec: &BaselineSpec, windows: &[WindowSpec], groups: &[WindowPlans]) -> Result<Self> {
+        match spec.is_shared() {
+            true => SharedPlan::compile(spec, windows, groups).map(Self::Shared),
+            false => OwnPlan::compile(spec, windows, groups).map(Self::Own),
+        }
+    }
+
+    pub(crate) fn schema(&self) -> SchemaRef {
+        match self {
+            Self::Own(plan) => plan.runner.schema(),
+            Self::Shared(plan) => plan.schema(),
+        }
+    }
+
+    pub(crate) fn shared(&self) -> Option<&SharedPlan> {
+        match self {
+            Self::Own(_) => None,
+            Self::Shared(plan) => Some(plan),
+        }
+    }
+
+    pub(crate) fn into_shared(self) -> Option<SharedPlan> {
+        match self {
+            Self::Own(_) => None,
+            Self::Shared(plan) => Some(plan),
+        }
+    }
+}
+
+/// The plan of a baseline by user.
+#[derive(Debug)]
+pub(crate) struct OwnPlan {
     /// Window groups it may read, and their slots.
     tables: Vec<(usize, Arc<Slot>, SchemaRef)>,
     runner: Runner,
@@ -25,8 +65,8 @@ pub(crate) struct BaselinePlan {
     days: u32,
 }
 
-impl BaselinePlan {
-    pub(crate) fn compile(spec: &BaselineSpec, windows: &[WindowSpec], groups: &[WindowPlans]) -> Result<Self> {
+impl OwnPlan {
+    fn compile(spec: &BaselineSpec, windows: &[WindowSpec], groups: &[WindowPlans]) -> Result<Self> {
         let kept = windows.iter().zip(groups).enumerate().filter(|(_, (window, _))| window.days);
         let mut tables: Vec<(usize, Arc<Slot>, SchemaRef)> = Vec::new();
         let mut names = Vec::new();
@@ -47,10 +87,6 @@ impl BaselinePlan {
             });
         }
         Ok(Self { tables, runner: Runner::new(planned)?, keys: spec.keys.len(), days: spec.days })
-    }
-
-    pub(crate) fn schema(&self) -> SchemaRef {
-        self.runner.schema()
     }
 
     /// The baseline as of a day's close, sorted by key.

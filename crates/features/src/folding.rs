@@ -129,6 +129,8 @@ impl Lane {
             (Tier::Hour, day_start + hour),
             (Tier::Day, last - Millis::days(1)),
             (Tier::Seen, last - Millis::days(1)),
+            // Nobody is further behind than whom this lane waits for.
+            (Tier::Shared, self.shared_in_use.map_or(Timestamp::MIN, |day| day - self.program.spec.shares_kept())),
         ]);
         let mut keep = |tier: Tier, end: Timestamp| {
             first.entry(tier).and_modify(|first| *first = (*first).min(end));
@@ -143,7 +145,10 @@ impl Lane {
             keep(Tier::Minute, *waiting);
         }
         for baseline in &self.program.spec.baselines {
-            keep(Tier::Day, last - Millis::days(i64::from(baseline.days) + 2));
+            // What is shared is kept for as long as others need it.
+            if !baseline.is_shared() {
+                keep(Tier::Day, last - Millis::days(i64::from(baseline.days) + 2));
+            }
         }
         for seen in &self.program.spec.seen {
             keep(Tier::Seen, last - seen.horizon - Millis::days(2));

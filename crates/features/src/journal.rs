@@ -87,6 +87,10 @@ pub struct JournalRecord {
     pub digests: Digests,
     /// Raised by an upgrade.
     pub epoch: u32,
+    /// Where the tick went by what was shared up to another day than the rule names, that day's end: it had waited for a
+    /// lane for too long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<Timestamp>,
     /// In the record of an upgrade, the cases that were open, by user: whoever takes the lane up or replays it goes on
     /// with these and no others.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -26,6 +26,7 @@ use crate::panes::{ByEnd, GroupPanes, Tier};
 use crate::plan::{Plans, Program, Relation};
 use crate::seal::{sort_tick, widen};
 use crate::seen::{Seen, SeenToday};
+use crate::shared::Today;
 use crate::state::StoredPanes;
 use crate::walker::{Disposition, Walked, Walker};
 
@@ -85,6 +86,8 @@ pub struct Lane {
     pub(crate) last: Option<Timestamp>,
     pub(crate) unfolded_hour: Option<Timestamp>,
     pub(crate) unfolded_day: Option<Timestamp>,
+    pub(crate) today: Option<Today>,
+    pub(crate) shared_in_use: Option<Timestamp>,
     pub(crate) active_users: BTreeSet<String>,
     pub(crate) windows: HashMap<(usize, usize), (Timestamp, RecordBatch)>,
     pub(crate) baselines: Vec<Option<(Timestamp, RecordBatch)>>,
@@ -127,6 +130,8 @@ impl Lane {
             topic.counts = *counts;
         }
         lane.last = record.tick_end;
+        let shares = record.tiers.get(Tier::Shared.name()).filter(|shares| shares.first > Timestamp::MIN);
+        lane.shared_in_use = shares.map(|shares| shares.first + lane.program.spec.shares_kept());
         lane.sequence = record.sequence + 1;
         lane.take_up(panes, facts)?;
         lane.check_panes(&record.tiers)?;
@@ -162,6 +167,8 @@ impl Lane {
             last: None,
             unfolded_hour: None,
             unfolded_day: None,
+            today: None,
+            shared_in_use: None,
             active_users: BTreeSet::new(),
             windows: HashMap::new(),
             sequence: 0,
@@ -262,15 +269,19 @@ impl Lane {
         [rows, waiting, scoring, self.unfolded_day, timer, told].into_iter().flatten().min()
     }
 
-    /// Watches wait for every lane, so each says at every scoring step what it has for them, also where that is nothing: from
-    /// its first tick on, and where it has never had a row, from where its topics were decided to be idle.
-    fn next_told(&self, has_rows: bool) -> Option<Timestamp> {
-        let hop = self.program.spec.scoring.hop;
+    /// Others wait for every lane, so each says at every scoring step what it has for watches, and at the end of every day
+    /// what it shares, also where that is nothing: from its first tick on, and where it has never had a row, from where its
+    /// topics were decided to be idle.
+    fn next_told(&mut self, has_rows: bool) -> Option<Timestamp> {
+        let (tick, hop) = (self.program.spec.tick, self.program.spec.scoring.hop);
+        let (watches, shares) = (!self.program.spec.watches.is_empty(), self.program.spec.shares());
         let watermark = self.watermark();
         match self.last {
-            _ if self.program.spec.watches.is_empty() => None,
-            Some(last) => Some(last.floor(hop) + hop),
-            None => (!has_rows && watermark > Timestamp::MIN).then(|| watermark.floor(hop)),
+            // Days end with a step.
+            Some(last) if watches => Some(last.floor(hop) + hop),
+            Some(last) if shares => Some(self.today(last + tick).end),
+            None if watches || shares => (!has_rows && watermark > Timestamp::MIN).then(|| watermark.floor(hop)),
+            _ => None,
         }
     }
 
@@ -375,6 +386,7 @@ impl Lane {
     pub fn end_tick(&mut self, pins: &Pins) -> Result<TickOutput> {
         let end = self.tick_under_way();
         self.fold_groups(end, true)?;
+        self.tell_share(end)?;
         self.store_minute(end)?;
         if self.ends_step(end) {
             self.active_users.clear();
@@ -427,6 +439,7 @@ impl Lane {
             tiers,
             digests: self.config.digests.clone(),
             epoch: self.config.epoch,
+            shared: None,
             carried: None,
         }
     }

@@ -25,6 +25,7 @@ mod score;
 mod seal;
 mod sections;
 mod seen;
+mod shared;
 mod slot;
 mod spec;
 mod sql;
@@ -38,6 +39,7 @@ pub use journal::{Counts, Decision, Digests, JournalRecord, TopicPosition};
 pub use lane::{Lane, LaneConfig, TickOutput};
 pub use panes::Tier;
 pub use plan::{Plans, Program};
+pub use shared::SharedFacts;
 pub use spec::{
     BaselineSpec, ColumnMeaning, ProgramSpec, ScoringSpec, SeenSpec, SqlText, WatchSpec, WindowSize, WindowSpec,
     column_meanings,

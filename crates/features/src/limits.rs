@@ -4,6 +4,8 @@ use base::Millis;
 
 /// Days of results a baseline may look back on.
 pub const BASELINE_DAYS_MAX: u32 = 90;
+/// Days of what lanes shared that are kept beyond those a baseline looks back on: no lane can be so far behind another.
+pub const SHARED_DAYS_SPARE: u32 = 5;
 /// How far a watch may look back: all of it is kept in steps.
 pub const WATCH_SIZE_MAX: Millis = Millis::days(7);
 /// Steps in which nothing happened before a lane of watches closes them: until then it would read them again.

@@ -16,11 +16,13 @@ pub enum Tier {
     Day,
     /// What was seen on a local day. It is remembered for much longer than what windows came to.
     Seen,
+    /// What a lane tells all others of a local day.
+    Shared,
 }
 
 impl Tier {
     /// All tiers, finest first.
-    pub const ALL: [Self; 4] = [Self::Minute, Self::Hour, Self::Day, Self::Seen];
+    pub const ALL: [Self; 5] = [Self::Minute, Self::Hour, Self::Day, Self::Seen, Self::Shared];
 
     /// The name used in the journal, in topics and in files.
     pub fn name(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Tier {
             Self::Hour => "hour",
             Self::Day => "day",
             Self::Seen => "seen",
+            Self::Shared => "shared",
         }
     }
 }
@@ -64,7 +67,7 @@ impl GroupPanes {
             Tier::Minute => Some(&self.minute),
             Tier::Hour => Some(&self.hour),
             Tier::Day => Some(&self.day),
-            Tier::Seen => None,
+            Tier::Seen | Tier::Shared => None,
         }
     }
 
@@ -73,7 +76,7 @@ impl GroupPanes {
             Tier::Minute => Some(&mut self.minute),
             Tier::Hour => Some(&mut self.hour),
             Tier::Day => Some(&mut self.day),
-            Tier::Seen => None,
+            Tier::Seen | Tier::Shared => None,
         }
     }
 

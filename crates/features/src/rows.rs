@@ -4,6 +4,7 @@
 //! run time. Only the columns that the SQL names are gathered.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array, new_null_array};
@@ -210,12 +211,16 @@ impl RowKeys {
     }
 }
 
-/// Which row of a batch sorted by one text column belongs to each value.
-pub(crate) fn find_by_text(values: &StringArray, batch: &RecordBatch) -> UInt32Array {
-    let keys = batch.column(0).as_string::<i32>();
-    let places: std::collections::HashMap<&str, u32> =
-        (0u32..).zip(keys.iter()).filter_map(|(row, key)| key.map(|key| (key, row))).collect();
-    values.iter().map(|value| value.and_then(|value| places.get(value).copied())).collect()
+/// Which row of a batch, whose first columns are texts, belongs to each row of these.
+pub(crate) fn find_by_texts(values: &[&StringArray], batch: &RecordBatch) -> UInt32Array {
+    let keys = batch.columns()[..values.len()].iter().map(|column| column.as_string::<i32>()).collect::<Vec<_>>();
+    let key = |of: &[&StringArray], row: usize| -> Option<Vec<String>> {
+        of.iter().map(|column| column.is_valid(row).then(|| column.value(row).to_owned())).collect()
+    };
+    let known = (0u32..).zip(0..batch.num_rows()).filter_map(|(place, row)| Some((key(&keys, row)?, place)));
+    let known: HashMap<Vec<String>, u32> = known.collect();
+    let rows = values.first().map_or(0, |values| values.len());
+    (0..rows).map(|row| known.get(&key(values, row)?).copied()).collect()
 }
 
 /// A column gathered by row, null where there is none.

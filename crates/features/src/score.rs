@@ -8,11 +8,12 @@ use arrow::array::{ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, Reco
 use base::{Millis, Timestamp};
 use reference::{Known, Pins, Reference};
 
+use crate::baseline::BaselinePlan;
 use crate::error::Result;
 use crate::lane::Lane;
 use crate::pair_scores;
 use crate::panes::Tier;
-use crate::rows::{Origin, RowKeys, find_by_text, gather};
+use crate::rows::{BASE, Origin, RowKeys, find_by_texts, gather};
 use crate::spec::WindowSpec;
 use crate::window::rows_of;
 
@@ -147,12 +148,12 @@ impl Lane {
         match names.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             ["user_key"] => keys.find_in(result, 1),
             ["user_key", "patient_key"] => keys.find_in(result, 2),
-            [name] => {
-                let place = crate::rows::BASE.iter().position(|(base, _)| base == name);
-                let values = place.and_then(|place| base[place].as_string_opt::<i32>());
-                values.map_or_else(|| UInt32Array::new_null(keys.len()), |values| find_by_text(values, result))
+            names => {
+                let place = |name: &&str| BASE.iter().position(|(base, _)| base == name);
+                let values = names.iter().map(|name| base[place(name)?].as_string_opt::<i32>());
+                let values: Option<Vec<_>> = values.collect();
+                values.map_or_else(|| UInt32Array::new_null(keys.len()), |values| find_by_texts(&values, result))
             }
-            _ => UInt32Array::new_null(keys.len()),
         }
     }
 
@@ -205,10 +206,11 @@ impl Lane {
         pairs
     }
 
-    /// Baselines as of the last day that closed before this tick.
+    /// Baselines of users as of the last day that closed before this tick.
     fn refresh_baselines(&mut self, end: Timestamp) -> Result<()> {
         let day = self.memory.local.day_start(end - Millis(1));
         for (plan, kept) in self.plans.baselines.iter().zip(&mut self.baselines) {
+            let BaselinePlan::Own(plan) = plan else { continue };
             if kept.as_ref().is_none_or(|(at, _)| *at != day) {
                 *kept = Some((day, plan.run(&self.panes, day)?));
             }

@@ -3,7 +3,7 @@
 use base::Millis;
 
 use crate::error::{Error, Result};
-use crate::limits::WATCH_SIZE_MAX;
+use crate::limits::{SHARED_DAYS_SPARE, WATCH_SIZE_MAX};
 pub use crate::sql::SqlText;
 
 /// The windows, baselines and feature SQL of a pipeline.
@@ -90,9 +90,10 @@ pub struct WatchSpec {
 pub struct BaselineSpec {
     /// Name; a result column `c` is called `<name>_<c>`.
     pub name: String,
-    /// Column of the feature row it is looked up by: `user_key`, `role` or `unit`; or both keys of a pair.
+    /// Columns of the feature row it is looked up by: `user_key`, or both keys of a pair; or what users of all lanes have
+    /// in common, such as `role` and `unit`.
     pub keys: Vec<String>,
-    /// The SQL, over relations `<window>_days`.
+    /// The SQL, over relations `<window>_days`; over one of them where it is of all lanes.
     pub sql: SqlText,
     /// How many closed days it sees.
     pub days: u32,
@@ -191,6 +192,27 @@ impl ProgramSpec {
             }
         }
         problems
+    }
+}
+
+impl ProgramSpec {
+    /// Whether lanes tell each other anything.
+    pub(crate) fn shares(&self) -> bool {
+        self.baselines.iter().any(BaselineSpec::is_shared)
+    }
+
+    /// How long before the day that lanes go by what they have told is kept.
+    pub(crate) fn shares_kept(&self) -> Millis {
+        let shared = self.baselines.iter().filter(|baseline| baseline.is_shared());
+        let days = shared.map(|baseline| baseline.days).max().unwrap_or(0);
+        Millis::days(i64::from(days + SHARED_DAYS_SPARE))
+    }
+}
+
+impl BaselineSpec {
+    /// Whether it is of no user, and therefore of all lanes.
+    pub(crate) fn is_shared(&self) -> bool {
+        !self.keys.iter().any(|key| key == "user_key")
     }
 }
 

@@ -54,6 +54,16 @@ pub(crate) fn plan(sql: &SqlText, tables: &[(&str, &Arc<Slot>)]) -> Result<Arc<d
     planned.map_err(|error| sql_error(sql, tables, &error))
 }
 
+/// The tables that `sql` reads.
+pub(crate) fn tables_named(sql: &SqlText) -> Result<Vec<String>> {
+    let state = session().state();
+    let dialect = state.config_options().sql_parser.dialect;
+    let parsed = state.sql_to_statement(&sql.text, &dialect);
+    let named = parsed.and_then(|statement| state.resolve_table_references(&statement));
+    let named = named.map_err(|error| sql_error(sql, &[], &error))?;
+    Ok(named.iter().map(|table| table.table().to_owned()).collect())
+}
+
 /// The columns of the table `relation` that `sql` reads.
 pub(crate) fn columns_named(sql: &SqlText, relation: &str, schema: &SchemaRef) -> Result<HashSet<String>> {
     let mut names = HashSet::new();

@@ -53,7 +53,9 @@ impl Lane {
         let last = self.last.unwrap_or(Timestamp::MIN);
         let (hour, day) = (last.floor(Millis::hours(1)), self.memory.local.day_start(last));
         let unknown = |name: &str| Error::State(format!("a pane holds the unknown section `{name}`"));
-        for (name, batch) in sections::read(bytes)? {
+        // What a lane has told it need not know.
+        let sections = if tier == Tier::Shared { Vec::new() } else { sections::read(bytes)? };
+        for (name, batch) in sections {
             if name == PENDING {
                 // A pane outlives its waiting rows where windows reach further back than the grace.
                 if end + self.program.spec.explain_grace > last {

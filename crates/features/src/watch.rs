@@ -440,6 +440,7 @@ impl WatchLane {
             tiers: BTreeMap::from([(Tier::Minute.name().to_owned(), TierRecord { first, panes: self.stored.len() })]),
             digests: self.digests.clone(),
             epoch: 0,
+            shared: None,
             carried: None,
         };
         self.sequence += 1;

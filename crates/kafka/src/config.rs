@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use engine::ports::Tier;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
@@ -57,12 +58,10 @@ pub struct Topics {
     pub head: String,
     /// Every journal record.
     pub journal: String,
-    /// Sealed panes, in the order of `Tier::ALL`; of lanes of watches those of the first tier.
+    /// Sealed panes, and last what a lane tells all others, in the order of `Tier::ALL`; of lanes of watches those of the first tier.
     pub panes: Vec<String>,
     /// Feature and score rows.
     pub results: String,
-    /// What a lane tells all others; compacted. Lanes of watches tell nobody anything.
-    pub shared: Option<String>,
     /// What lanes tell each watch, one partition per lane of the watch.
     pub crossings: Vec<String>,
 }
@@ -70,11 +69,11 @@ pub struct Topics {
 impl Topics {
     /// Every topic that holds state of a lane: only the lane writes to its partition.
     pub(crate) fn state(&self) -> impl Iterator<Item = &String> {
-        [&self.head, &self.journal, &self.results].into_iter().chain(&self.shared).chain(&self.panes)
+        [&self.head, &self.journal, &self.results].into_iter().chain(&self.panes)
     }
 
     /// The topic of a tier's panes.
-    pub fn panes_of(&self, tier: engine::ports::Tier) -> &str {
+    pub fn panes_of(&self, tier: Tier) -> &str {
         &self.panes[tier as usize]
     }
 }
@@ -134,13 +133,17 @@ impl Config {
     /// The names of the state topics.
     pub fn topics(&self) -> Topics {
         let name = |part: &str| format!("{}.{part}", self.prefix);
-        let tiers = if self.is_of_watches { &engine::ports::Tier::ALL[..1] } else { &engine::ports::Tier::ALL };
+        let pane_topic = |tier: &Tier| match tier {
+            // Of interest to others as well.
+            Tier::Shared => name("shared"),
+            tier => name(&format!("panes.{}", tier.name())),
+        };
+        let tiers = if self.is_of_watches { &Tier::ALL[..1] } else { &Tier::ALL };
         Topics {
             head: name("head"),
             journal: name("journal"),
-            panes: tiers.iter().map(|tier| name(&format!("panes.{}", tier.name()))).collect(),
+            panes: tiers.iter().map(pane_topic).collect(),
             results: name("results"),
-            shared: (!self.is_of_watches).then(|| name("shared")),
             crossings: self.watches.iter().map(|watch| name(&format!("by.{watch}"))).collect(),
         }
     }
@@ -244,6 +247,13 @@ impl Config {
     pub(crate) fn whole_reader(&self, statistics_ms: u32) -> Result<ClientConfig> {
         let mut client = self.reader(statistics_ms, "earliest")?;
         client.remove("client.rack");
+        Ok(client)
+    }
+
+    /// The same for somebody who asks neither for ends nor to be quick.
+    pub(crate) fn leisurely_reader(&self) -> Result<ClientConfig> {
+        let mut client = self.whole_reader(0)?;
+        client.set("fetch.wait.max.ms", limits::LEISURELY_FETCH_MS.to_string());
         Ok(client)
     }
 

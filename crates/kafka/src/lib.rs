@@ -21,6 +21,7 @@ mod reader;
 mod reference;
 mod rekey;
 mod restore;
+mod shares;
 mod signal;
 mod source;
 mod speaker;

@@ -29,6 +29,8 @@ pub(crate) const REFERENCE_STATISTICS_MS: u32 = 100;
 /// How long a broker may hold a fetch open. A partition that is added waits for the fetch under way, so this is also
 /// how long starting a lane may take.
 pub(crate) const INPUT_FETCH_MS: u32 = 100;
+/// The same where partitions are added once and for all; what arrives comes at once anyway.
+pub(crate) const LEISURELY_FETCH_MS: u32 = 1_000;
 /// The same while somebody waits for one partition after the other.
 pub(crate) const WAITED_FETCH_MS: u32 = 10;
 /// Statistics that must have arrived since a partition was added before they are believed: one may have been on its way.

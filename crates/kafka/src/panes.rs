@@ -104,11 +104,15 @@ impl Joiner {
         Ok(())
     }
 
+    /// The panes that are whole by now and were not taken before, in order of their ends.
+    pub(crate) fn take(&mut self) -> Vec<StoredPane> {
+        std::mem::take(&mut self.panes).into_iter().map(|(end, bytes)| StoredPane { end, bytes }).collect()
+    }
+
     /// The panes in order of their ends, and where every pane seen stands.
-    pub(crate) fn finish(self) -> Result<(Vec<StoredPane>, BTreeMap<Timestamp, Span>)> {
+    pub(crate) fn finish(mut self) -> Result<(Vec<StoredPane>, BTreeMap<Timestamp, Span>)> {
         self.check_closed()?;
-        let panes = self.panes.into_iter().map(|(end, bytes)| StoredPane { end, bytes }).collect();
-        Ok((panes, self.spans))
+        Ok((self.take(), self.spans))
     }
 
     fn check_closed(&self) -> Result<()> {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use engine::ports::{Flow, LaneId, LaneStore, Source, Wake};
+use engine::ports::{Flow, LaneId, LaneStore, Source, StoredPane, Wake};
 use events::{Offset, Records, TopicId};
 
 use crate::admin::Admin;
@@ -20,6 +20,7 @@ use crate::group::{Change, Member};
 use crate::limits::{INPUT_STATISTICS_MS, POLL_BYTES_MAX, POLL_RECORDS_MAX, POLL_SHARE_MIN, SLEEP_MAX};
 use crate::reader::{Key, Reader, with_record};
 use crate::restore::Restorer;
+use crate::shares::Shares;
 use crate::signal::Signal;
 use crate::stable::Stable;
 use crate::store::{Outside, Store};
@@ -39,6 +40,8 @@ pub struct KafkaSource {
     /// Stores given out, to be closed when their lane goes.
     open: BTreeMap<LaneId, Arc<AtomicBool>>,
     restorer: Mutex<Option<Restorer>>,
+    /// Once it was asked for.
+    shares: Option<Shares>,
     /// The first feed the next poll looks at, so that none is always last.
     turn: usize,
 }
@@ -73,6 +76,7 @@ impl KafkaSource {
             held: BTreeSet::new(),
             open: BTreeMap::new(),
             restorer: Mutex::default(),
+            shares: None,
             turn: 0,
         })
     }
@@ -256,6 +260,16 @@ impl Source for KafkaSource {
             Flow::Hold => self.held.insert(key),
         };
         Ok(())
+    }
+
+    fn shares(&mut self) -> Result<Vec<(LaneId, StoredPane)>> {
+        match &mut self.shares {
+            Some(shares) => shares.take(),
+            None => {
+                self.shares = Some(Shares::connect(&self.config, self.lane_count, self.signal.clone())?);
+                Ok(Vec::new())
+            }
+        }
     }
 
     fn lane_count(&self) -> u32 {

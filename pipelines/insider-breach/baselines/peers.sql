@@ -1,4 +1,4 @@
--- What is usual for a role: days of everyone in it, the last 14 days. Seen by the lane that asks.
+-- What is usual for a role: days of everyone in it, in the whole house.
 SELECT
   role,
   count(*) AS person_days,
@@ -18,5 +18,5 @@ SELECT
   CAST(sum(takeouts) AS DOUBLE) / greatest(sum(events), 1) AS takeout_share,
   CAST(sum(deletes) AS DOUBLE) / greatest(sum(events), 1) AS delete_share
 FROM access_days
-WHERE days_ago < 14 AND role IS NOT NULL
+WHERE role IS NOT NULL
 GROUP BY role

@@ -1,6 +1,6 @@
 //! One lane: commit, restore, fencing, the broker's death, trimming.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread;
@@ -419,4 +419,49 @@ fn timed(work: impl FnOnce()) -> Duration {
     let started = Instant::now();
     work();
     started.elapsed()
+}
+
+/// Takes what lanes have shared until there is so much of it.
+fn shared(source: &mut KafkaSource, count: usize) -> BTreeMap<LaneId, Vec<StoredPane>> {
+    let mut found: BTreeMap<LaneId, Vec<StoredPane>> = BTreeMap::new();
+    for _ in 0..600 {
+        for (lane, share) in source.shares().unwrap() {
+            found.entry(lane).or_default().push(share);
+        }
+        if found.values().map(Vec::len).sum::<usize>() >= count {
+            return found;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    panic!("60 s did not bring {count} shares: {found:?}");
+}
+
+#[test]
+fn what_lanes_share_comes_to_every_process_once_it_is_committed() {
+    let config = pipeline(Broker::shared().bootstrap(), "shares", 2);
+    let share = |day: i64, bytes: usize| StoredPane {
+        end: Timestamp::from_millis(day * 86_400_000),
+        bytes: vec![u8::try_from(day).unwrap(); bytes],
+    };
+    let mut source = holding(&config, 2);
+    let mut stores = [LANE, LaneId(1)].map(|lane| source.open(lane).unwrap());
+    // The second is larger than one record may be.
+    let first = [share(1, 0), share(2, 1_300_000), share(3, 10)];
+    stores[0].panes(Tier::Shared, Timestamp::MIN).unwrap();
+    for (number, share) in (1..).zip(&first) {
+        stores[0].commit(Transaction { panes: vec![(Tier::Shared, share.clone())], ..numbered(number) }).unwrap();
+    }
+    stores[1].commit(Transaction { panes: vec![(Tier::Shared, share(1, 7))], ..numbered(1) }).unwrap();
+    let expected = |first: &[StoredPane]| BTreeMap::from([(LANE, first.to_vec()), (LaneId(1), vec![share(1, 7)])]);
+    assert_eq!(shared(&mut source, 4), expected(&first));
+    let next = share(2, 9);
+    stores[1].commit(Transaction { panes: vec![(Tier::Shared, next.clone())], ..numbered(2) }).unwrap();
+    assert_eq!(shared(&mut source, 1), BTreeMap::from([(LaneId(1), vec![next.clone()])]), "each is handed over once");
+
+    // Another process, which owns nothing, begins behind what the owner has deleted.
+    stores[0].trim(Tier::Shared, first[1].end).unwrap();
+    let mut other = KafkaSource::connect(&Config { group: "shares.other".to_owned(), ..config }).unwrap();
+    let mut left = expected(&first[1..]);
+    left.entry(LaneId(1)).or_default().push(next);
+    assert_eq!(shared(&mut other, 4), left);
 }

@@ -152,7 +152,7 @@ fn a_lane_that_begins_in_silence_speaks_to_watches_and_is_replayed() {
 }
 
 fn replay_of(world: &World, dir: &Path) -> crate::Captured {
-    let mut source = ReplaySource::open(dir, &world.spec, None).unwrap();
+    let mut source = ReplaySource::open(dir, &world.spec).unwrap();
     let mut feed = ArchiveFeed::open(dir).unwrap();
     run_engine(world, &mut source, &mut feed, &replay_clock());
     source.take_captured()
@@ -203,13 +203,12 @@ fn gaps_and_lost_files_are_refused() {
     let access = runs.iter().map(|run| run.path(dir.path(), "access")).find(|path| path.exists()).unwrap();
     let bytes = fs::read(&access).unwrap();
     fs::remove_file(&access).unwrap();
-    let mut source = ReplaySource::open(dir.path(), &WORLD.spec, None).unwrap();
+    let mut source = ReplaySource::open(dir.path(), &WORLD.spec).unwrap();
     source.poll(Duration::ZERO).unwrap();
     assert!(source.poll(Duration::ZERO).is_err(), "a lost file is no empty stream");
     fs::write(&access, bytes).unwrap();
 
     fs::remove_file(runs[0].path(dir.path(), "journal")).unwrap();
-    let error = ReplaySource::open(dir.path(), &WORLD.spec, None).err().unwrap();
+    let error = ReplaySource::open(dir.path(), &WORLD.spec).err().unwrap();
     assert!(matches!(error, Error::Gap { lane: LANE, expected: 0, .. }), "{error}");
-    assert!(ReplaySource::open(dir.path(), &WORLD.spec, Some(&[LaneId(99)])).is_err());
 }

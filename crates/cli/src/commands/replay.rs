@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Result;
 use archive::{ArchiveFeed, Captured, Keep, RecordedFeed, RecordedSource, ReplaySource, WatchSource};
 use base::{Digest, SystemClock, Timestamp};
-use engine::ports::{LaneId, ReferenceFeed, Source};
+use engine::ports::{ReferenceFeed, Source};
 use engine::{Engine, Metrics, ModelUse, PipelineSpec, Progress, Watcher};
 use events::PseudonymKeys;
 use jiff::civil::DateTime;
@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let spec = PipelineSpec::load(&arguments.pipeline, ModelUse::Score)?;
     let (from, to) = span(arguments, &spec)?;
     let (mut captured, progress) = match (&arguments.archive, &arguments.events, &arguments.keys) {
-        (Some(archive), _, _) => again(archive, &spec, None, Keep::Results)?,
+        (Some(archive), _, _) => again(archive, &spec, Keep::Results)?,
         (None, Some(events), Some(keys)) => first_time(events, keys, &spec)?,
         _ => return Err(Failure::invalid("nothing to replay").hint("name --archive, or --events and --keys").into()),
     };
@@ -108,21 +108,14 @@ fn span(arguments: &Arguments, spec: &PipelineSpec) -> Result<(Timestamp, Timest
     Ok((from, to))
 }
 
-/// Computes lanes of an archive again (all, if none are named) under its journal.
-pub(super) fn again(
-    archive: &Path,
-    spec: &PipelineSpec,
-    lanes: Option<&[LaneId]>,
-    keep: Keep,
-) -> Result<(Captured, Progress)> {
-    let mut source = ReplaySource::open(archive, spec, lanes)?.keeping(keep);
+/// Computes an archive again under its journal.
+pub(super) fn again(archive: &Path, spec: &PipelineSpec, keep: Keep) -> Result<(Captured, Progress)> {
+    let mut source = ReplaySource::open(archive, spec)?.keeping(keep);
     let mut feed = ArchiveFeed::open(archive)?;
     // Archived rows are pseudonyms already; no key is needed, and a made-up one decodes nothing.
     let id = feed.key_id().unwrap_or_else(|| "replay".to_owned());
-    let newest = archive::newest_records(archive)?;
-    let ours = newest.iter().filter(|(lane, _)| lanes.is_none_or(|lanes| lanes.contains(lane)));
     // Nearly every record is a tick.
-    let ticks = ours.map(|(_, record)| record.sequence).sum();
+    let ticks = archive::newest_records(archive)?.values().map(|record| record.sequence).sum();
     let progress = compute(spec, stand_in(&id)?, &mut source, &mut feed, Some(ticks))?;
     Ok((source.take_captured(), progress))
 }

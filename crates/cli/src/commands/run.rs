@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
-use base::SystemClock;
+use base::{Millis, SystemClock};
 use engine::ports::Source as _;
 use engine::{Engine, Metrics, ModelUse, PipelineSpec};
 use kafka::{Config, KafkaReferenceFeed, KafkaSource};
@@ -44,6 +44,10 @@ pub(crate) struct Arguments {
     /// File with the token that /metrics asks for; needed on a public address.
     #[arg(long, value_name = "FILE")]
     http_token_file: Option<PathBuf>,
+    /// How long a lane may wait for what another lane shares (peers over the whole house) before it goes by what was shared
+    /// earlier, as in `6h`. It waits for ever, if absent; no lane waits that is not two days ahead of the other.
+    #[arg(long, value_name = "TIME")]
+    shares_timeout: Option<Millis>,
     /// Create the state, findings and dead-letter topics that are missing, with as many partitions as the input has.
     #[arg(long)]
     create_topics: bool,
@@ -88,7 +92,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         let sealer = data.map(|data| scope.spawn(|| beside.seal(data)));
         let (metrics, progress) = (&shown.metrics, &shown.progress);
         let keys = Arc::clone(&pseudonyms);
-        let mut engine = Engine::new(&spec, keys, &mut source, &mut feed, &SystemClock, metrics, progress);
+        let mut engine = Engine::new(&spec, keys, &mut source, &mut feed, &SystemClock, metrics, progress)
+            .with_shares_timeout(arguments.shares_timeout);
         let ran = engine.run(&shown.stop);
         shown.stop.store(true, Ordering::Relaxed);
         let watched = joined(watcher.join());

@@ -74,7 +74,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let lanes: Vec<LaneId> = former.keys().copied().collect();
     line(format!("{} to be computed anew", told(&lanes)));
     is_complete(&arguments.archive, &former)?;
-    let (mut captured, progress) = again(&arguments.archive, &spec, Some(&lanes), Keep::State)?;
+    // All of them: what lanes share, each needs.
+    let (mut captured, progress) = again(&arguments.archive, &spec, Keep::State)?;
     let snapshot = progress.snapshot();
     line(format!("computed anew: {} events, {} ticks", grouped(snapshot.events), grouped(snapshot.ticks)));
     let mut states = lanes.iter().map(|lane| (*lane, captured.lanes.remove(lane).unwrap_or_default().state));

@@ -41,6 +41,7 @@ fn record(sequence: u64, tick: i64, position: i64, with_tick: bool) -> JournalRe
         tiers: BTreeMap::new(),
         digests: Digests { spec: digest, reading: digest, sql: digest, model: digest, engine: String::new() },
         epoch: 0,
+        shared: None,
         carried: None,
     }
 }

@@ -16,6 +16,8 @@ use super::*;
 use crate::ports::{LaneStore, Message, ReferenceRecord, StoredPane, Tier, Transaction};
 use crate::spec::ModelUse;
 
+mod lanes;
+
 /// Journal records in the middle of a run.
 const EARLY: usize = 400;
 
@@ -112,6 +114,8 @@ struct Logs<'a> {
     flows: [Flow; 2],
     pieces: VecDeque<usize>,
     stored: Arc<Mutex<Stored>>,
+    /// End of the newest day whose share was handed out.
+    shared: Timestamp,
     faults: Vec<Fault>,
     assigned: bool,
     started: bool,
@@ -187,6 +191,14 @@ impl Source for Logs<'_> {
 
     fn at_end(&self, _: LaneId, _: TopicId) -> Option<Offset> {
         None
+    }
+
+    fn shares(&mut self) -> std::result::Result<Vec<(LaneId, StoredPane)>, PortError> {
+        let stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = stored.panes.range((Tier::Shared, self.shared + Millis(1))..);
+        let told: Vec<_> = told.map(|((_, end), bytes)| StoredPane { end: *end, bytes: bytes.clone() }).collect();
+        self.shared = told.last().map_or(self.shared, |share| share.end);
+        Ok(told.into_iter().map(|share| (LaneId(0), share)).collect())
     }
 
     fn lane_count(&self) -> u32 {
@@ -268,6 +280,7 @@ fn run(world: &World, pieces: &[usize], faults: &[Fault]) -> Stored {
             flows: [Flow::Read; 2],
             pieces: pieces.iter().copied().collect(),
             stored: Arc::clone(&stored),
+            shared: Timestamp::MIN,
             faults: faults.to_vec(),
             assigned: false,
             started: false,

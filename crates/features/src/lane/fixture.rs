@@ -34,6 +34,12 @@ pub(crate) const MEASURES: &str = "count(*) AS events, count(DISTINCT patient_h)
     count(*) FILTER (WHERE action = 'print') AS prints, min(event_ms) AS first_ms, max(event_ms) AS last_ms";
 pub(crate) const MEASURE_NAMES: [&str; 6] = ["events", "patients", "bytes", "prints", "first_ms", "last_ms"];
 
+/// What lanes share. The role of a user is whether the day's accesses are even.
+pub(crate) const PEERS: &str = "SELECT CASE WHEN events % 2 = 0 THEN 'even' ELSE 'odd' END AS role, \
+    count(*) AS person_days, sum(events) AS events, percentile_cont(0.5) WITHIN GROUP (ORDER BY events) AS middle \
+    FROM access_days GROUP BY role";
+pub(crate) const PEERS_DAYS: u32 = 2;
+
 /// `grace`: how long unexplained accesses wait; longer than any window's panes are kept, or shorter.
 pub(crate) fn spec(grace: Millis) -> ProgramSpec {
     let per_user = format!("SELECT user_key, {MEASURES} FROM access GROUP BY user_key");
@@ -100,12 +106,15 @@ pub(crate) fn spec(grace: Millis) -> ProgramSpec {
                  GROUP BY patient_key"),
             size: Millis::hours(24),
         }],
-        baselines: vec![BaselineSpec {
-            name: "own".to_owned(),
-            keys: vec!["user_key".to_owned()],
-            sql: sql("SELECT user_key, sum(events) AS events FROM access_days GROUP BY user_key"),
-            days: 2,
-        }],
+        baselines: vec![
+            BaselineSpec {
+                name: "own".to_owned(),
+                keys: vec!["user_key".to_owned()],
+                sql: sql("SELECT user_key, sum(events) AS events FROM access_days GROUP BY user_key"),
+                days: 2,
+            },
+            BaselineSpec { name: "peers".to_owned(), keys: vec!["role".to_owned()], sql: sql(PEERS), days: PEERS_DAYS },
+        ],
         scoring: ScoringSpec {
             hop: Millis::minutes(5),
             pairs: sql("SELECT user_key, patient_key, pair_24h_events AS events FROM pair_row"),

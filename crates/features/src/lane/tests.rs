@@ -18,6 +18,7 @@ use reference::Kind;
 use super::fixture::*;
 use super::*;
 use crate::journal::TierRecord;
+use crate::shared::SharedFacts;
 
 /// 2026-03-27T00:00:00Z: the clocks of the house go forward in the night to the 29th.
 const START: i64 = 1_774_569_600_000;
@@ -96,6 +97,7 @@ struct Owner {
     decoders: [Decoder; 2],
     side: Vec<((u8, Offset), Disposition)>,
     reference: Reference,
+    shared: SharedFacts,
 }
 
 impl Owner {
@@ -118,7 +120,11 @@ impl Owner {
             }
         };
         let decoders = [decoder(Stream::Access), decoder(Stream::Auth)];
-        Self { lane, decoders, side: Vec::new(), reference: Reference::new() }
+        let mut shared = SharedFacts::new(program, &config().digests, 1).unwrap();
+        for ((_, end), share) in stored.panes.iter().filter(|((tier, _), _)| *tier == Tier::Shared) {
+            shared.take(0, *end, share).unwrap();
+        }
+        Self { lane, decoders, side: Vec::new(), reference: Reference::new(), shared }
     }
 
     /// Reads up to `count` records of a topic.
@@ -149,6 +155,10 @@ impl Owner {
         let watermark = self.lane.watermark();
         let Some(end) = self.lane.next_due(None).filter(|due| *due <= watermark) else { return false };
         let pins = Pins::default();
+        if let Some(day) = self.lane.shared_day(end) {
+            let facts = self.shared.of(day).expect("the only lane has told the day before yesterday");
+            self.lane.put_shared(day, facts);
+        }
         self.lane.begin_tick(end, &self.reference, &pins).unwrap();
         if let Some(rows) = self.lane.pair_rows(&self.reference, &pins).unwrap() {
             let scores: Vec<i64> = rows.column(2).as_primitive::<Int64Type>().iter().map(|n| n.unwrap_or(0)).collect();
@@ -161,6 +171,9 @@ impl Owner {
         let output = self.lane.end_tick(&pins).unwrap();
         stored.told.extend(output.crossing.into_iter().map(|states| (end, states)));
         for (tier, end, bytes) in output.panes {
+            if tier == Tier::Shared {
+                self.shared.take(0, end, &bytes).unwrap();
+            }
             assert!(stored.panes.insert((tier, end), bytes).is_none(), "{tier:?} {end:?} was sealed before");
         }
         stored.facts.extend(output.facts);
@@ -268,6 +281,34 @@ fn days_are_kept_for_as_long_as_baselines_reach_and_what_was_seen_for_its_own_ti
     assert_eq!(lane.panes[0].day.len(), tiers["day"].panes);
     assert_eq!(tiers["seen"].panes, 11, "of every day that has ended, one pane: {tiers:?}");
     assert_eq!(lane.state_keys(), (1, 11), "every patient of the ticks that are closed");
+}
+
+#[test]
+fn every_day_is_told_once_also_where_nothing_happened() {
+    let mut spec = spec(Millis::minutes(20));
+    spec.watches.clear();
+    let program = compiled(spec);
+    let mut logs = Logs::default();
+    // Nothing for three days; then a day that is an hour short, the clocks going forward.
+    for hours in [-84, -80, 12, 36, 60, 71] {
+        let time = START + Millis::hours(hours).0;
+        let user = |id: &str| format!(r#""id":"{id}{hours}","time":{time},"user":"u0","outcome":"success""#);
+        logs[0].push(format!(r#"{{{},"patient":"p0","action":"read"}}"#, user("a")));
+        logs[1].push(format!(r#"{{{},"activity":"logon"}}"#, user("s")));
+    }
+    for life in [usize::MAX, 1] {
+        let stored = run(&program, &logs, &[2], life);
+        let told = stored.panes.keys().filter(|(tier, _)| *tier == Tier::Shared);
+        let told: Vec<i64> = told.map(|(_, end)| (end.millis() - START) / 3_600_000).collect();
+        // Midnight is 23:00 before, 22:00 after. The first is the day before the first tick.
+        assert_eq!(told, [-97, -73, -49, -25, -1, 23, 47, 70]);
+        assert!(
+            stored
+                .journal
+                .iter()
+                .all(|record| record.tick_end <= Some(Timestamp::from_millis(START) + Millis::hours(71)))
+        );
+    }
 }
 
 #[test]

@@ -171,14 +171,12 @@ pub(super) fn wanted(config: &Config) -> Vec<Wanted> {
 /// Where lanes keep their state.
 fn state(names: &Topics) -> Vec<Wanted> {
     let mut all = Vec::new();
-    for topic in std::iter::once(&names.head).chain(&names.shared) {
-        let own = own(topic, Role::State).fatal(
-            "cleanup.policy",
-            Bound::Equal("compact"),
-            "the clock would delete the newest journal record and open cases, and a restart would begin anew",
-        );
-        all.push(rolled(own, "a lane that is taken up would first read what has long been replaced"));
-    }
+    let head = own(&names.head, Role::State).fatal(
+        "cleanup.policy",
+        Bound::Equal("compact"),
+        "the clock would delete the newest journal record and open cases, and a restart would begin anew",
+    );
+    all.push(rolled(head, "a lane that is taken up would first read what has long been replaced"));
     for topic in [&names.journal, &names.results] {
         let own = own(topic, Role::State).fatal(
             "cleanup.policy",

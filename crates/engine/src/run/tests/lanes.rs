@@ -1,0 +1,318 @@
+//! A house in several lanes: what they share makes them say what one lane would, and a lane that is away holds the others
+//! up, but loses and changes nothing.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::atomic::AtomicI64;
+
+use base::Clock;
+
+use super::*;
+use crate::ports::SharesInMemory;
+
+/// Midnight in the house, where [`world`] begins.
+const START: i64 = 1_767_567_600_000;
+
+type Log = Vec<(Timestamp, Vec<u8>)>;
+
+/// A clock that goes on with every look.
+struct Ticking(AtomicI64);
+
+impl Clock for Ticking {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.fetch_add(1_000, Ordering::Relaxed))
+    }
+}
+
+/// The house of [`world`], its users spread over lanes.
+fn split(world: &World, lanes: usize) -> Vec<[Log; 2]> {
+    let mut logs = vec![[Log::new(), Log::new()]; lanes];
+    for (topic, log) in world.topics.iter().enumerate() {
+        for (time, value) in log {
+            let event: serde_json::Value = serde_json::from_slice(value).unwrap();
+            let user = event["user"].as_str().unwrap();
+            let lane = user.bytes().map(usize::from).sum::<usize>() % lanes;
+            logs[lane][topic].push((*time, value.clone()));
+        }
+    }
+    logs
+}
+
+/// What lanes committed.
+#[derive(Default)]
+struct Kept {
+    results: Vec<Message>,
+    last: BTreeMap<LaneId, Timestamp>,
+    journal: BTreeMap<LaneId, Vec<JournalRecord>>,
+}
+
+struct LaneOfMany {
+    lane: LaneId,
+    kept: Arc<Mutex<Kept>>,
+    shares: SharesInMemory,
+}
+
+impl LaneStore for LaneOfMany {
+    fn head(&mut self) -> std::result::Result<BTreeMap<Vec<u8>, Vec<u8>>, PortError> {
+        Ok(BTreeMap::new())
+    }
+
+    fn panes(&mut self, _: Tier, _: Timestamp) -> std::result::Result<Vec<StoredPane>, PortError> {
+        Ok(Vec::new())
+    }
+
+    fn commit(&mut self, transaction: Transaction) -> std::result::Result<(), PortError> {
+        self.shares.keep(self.lane, &transaction);
+        let mut kept = self.kept.lock().unwrap();
+        kept.results.extend(transaction.results);
+        for message in &transaction.journal {
+            let record: JournalRecord = serde_json::from_slice(&message.value).unwrap();
+            record.tick_end.map(|end| kept.last.insert(self.lane, end));
+            kept.journal.entry(self.lane).or_default().push(record);
+        }
+        Ok(())
+    }
+
+    fn trim(&mut self, _: Tier, _: Timestamp) -> std::result::Result<(), PortError> {
+        Ok(())
+    }
+}
+
+/// How lanes are handed out and read.
+#[derive(Default)]
+struct Plan {
+    /// At which poll each lane comes.
+    comes: Vec<u32>,
+    /// Nothing of the last lane is there while the first stands within these times.
+    silent: Option<Range<Timestamp>>,
+    /// How long lanes wait for each other.
+    timeout: Option<Millis>,
+    /// What a replay is to follow.
+    journal: Option<BTreeMap<LaneId, Vec<JournalRecord>>>,
+}
+
+/// A plan in which every lane comes at once.
+fn plain(lanes: usize) -> Plan {
+    Plan { comes: vec![1; lanes], ..Plan::default() }
+}
+
+struct Lanes<'a> {
+    logs: &'a [[Log; 2]],
+    plan: Plan,
+    polls: u32,
+    next: BTreeMap<LaneId, [usize; 2]>,
+    held: BTreeSet<(LaneId, TopicId)>,
+    kept: Arc<Mutex<Kept>>,
+    shares: SharesInMemory,
+}
+
+impl Source for Lanes<'_> {
+    fn poll(&mut self, _: Duration) -> std::result::Result<Vec<Wake>, PortError> {
+        self.polls += 1;
+        let come = (0..).map(LaneId).zip(&self.plan.comes).filter(|(_, poll)| **poll == self.polls);
+        let come: Vec<LaneId> = come.map(|(lane, _)| lane).collect();
+        if !come.is_empty() {
+            return Ok(vec![Wake::Assigned(come)]);
+        }
+        let mut wakes = Vec::new();
+        let mut left = self.plan.comes.iter().any(|poll| *poll > self.polls);
+        let last = LaneId(self.logs.len() as u32 - 1);
+        let stands = self.kept.lock().unwrap().last.get(&LaneId(0)).copied();
+        let silent = self.plan.silent.as_ref().zip(stands).is_some_and(|(silent, stands)| silent.contains(&stands));
+        for (lane, next) in &mut self.next {
+            if *lane == last && silent {
+                left = true;
+                continue;
+            }
+            for (topic, log) in self.logs[lane.0 as usize].iter().enumerate() {
+                let id = TopicId(topic as u8);
+                left |= next[topic] < log.len();
+                if self.held.contains(&(*lane, id)) {
+                    continue;
+                }
+                // The last lane catches up where it can.
+                let piece = if *lane == last { 400 } else { 40 };
+                let end = (next[topic] + piece).min(log.len());
+                let mut records = Records::default();
+                for (offset, (time, value)) in log.iter().enumerate().take(end).skip(next[topic]) {
+                    let (offset, append_time) = (Offset(offset as i64), *time);
+                    records.push(Record { offset, append_time, key: None, value: Some(value), headers: &[] });
+                }
+                next[topic] = end;
+                if !records.is_empty() {
+                    wakes.push(Wake::Records { lane: *lane, topic: id, records });
+                }
+            }
+        }
+        if !left {
+            wakes.push(Wake::Exhausted);
+        }
+        Ok(wakes)
+    }
+
+    fn open(&mut self, lane: LaneId) -> std::result::Result<Box<dyn LaneStore>, PortError> {
+        Ok(Box::new(LaneOfMany { lane, kept: Arc::clone(&self.kept), shares: self.shares.clone() }))
+    }
+
+    fn log_start(&mut self, _: LaneId) -> std::result::Result<Vec<Offset>, PortError> {
+        Ok(vec![Offset(0); 2])
+    }
+
+    fn start(&mut self, lane: LaneId, _: &[Offset]) -> std::result::Result<(), PortError> {
+        self.next.insert(lane, [0; 2]);
+        Ok(())
+    }
+
+    fn set_flow(&mut self, lane: LaneId, topic: TopicId, flow: Flow) -> std::result::Result<(), PortError> {
+        match flow {
+            Flow::Hold => self.held.insert((lane, topic)),
+            Flow::Read => self.held.remove(&(lane, topic)),
+        };
+        Ok(())
+    }
+
+    fn at_end(&self, _: LaneId, _: TopicId) -> Option<Offset> {
+        None
+    }
+
+    fn shares(&mut self) -> std::result::Result<Vec<(LaneId, StoredPane)>, PortError> {
+        Ok(self.shares.take())
+    }
+
+    fn lane_count(&self) -> u32 {
+        self.logs.len() as u32
+    }
+
+    fn journal(&mut self, lane: LaneId) -> std::result::Result<Option<Vec<JournalRecord>>, PortError> {
+        Ok(self.plan.journal.as_mut().and_then(|journal| journal.remove(&lane)))
+    }
+
+    fn lag(&self, _: LaneId, _: TopicId) -> Option<u64> {
+        None
+    }
+}
+
+/// Runs lanes as planned; `look` sees after each turn what was committed, and the metrics.
+fn run_lanes(world: &World, logs: &[[Log; 2]], plan: Plan, mut look: impl FnMut(&Kept, &str)) -> Kept {
+    let kept = Arc::new(Mutex::new(Kept::default()));
+    let timeout = plan.timeout;
+    let mut lanes = Lanes {
+        logs,
+        plan,
+        polls: 0,
+        next: BTreeMap::new(),
+        held: BTreeSet::new(),
+        kept: Arc::clone(&kept),
+        shares: SharesInMemory::default(),
+    };
+    let mut feed = Feed(world.reference.clone(), false);
+    let (metrics, progress) = (Metrics::new(&world.spec).unwrap(), Progress::default());
+    let (keys, clock) = (Arc::clone(&world.keys), Ticking(AtomicI64::new(0)));
+    let engine = Engine::new(&world.spec, keys, &mut lanes, &mut feed, &clock, &metrics, &progress);
+    let mut engine = engine.with_shares_timeout(timeout);
+    while !engine.exhausted || engine.has_ticks() {
+        engine.step().unwrap();
+        look(&kept.lock().unwrap(), &metrics.text());
+    }
+    drop(engine);
+    drop(lanes);
+    Arc::into_inner(kept).unwrap().into_inner().unwrap()
+}
+
+/// Rows of users as text, by tick and user, up to a tick; and how many of them have something of their peers.
+fn rows(kept: &Kept, until: Timestamp) -> (BTreeMap<(i64, String), String>, usize) {
+    let (mut rows, mut with_peers) = (BTreeMap::new(), 0);
+    for message in &kept.results {
+        let key = String::from_utf8(message.key.clone()).unwrap();
+        let Some(end) = key.strip_prefix("features/").map(|end| end.parse::<i64>().unwrap()) else { continue };
+        if end > until.millis() {
+            continue;
+        }
+        for batch in StreamReader::try_new(message.value.as_slice(), None).unwrap() {
+            let batch = batch.unwrap();
+            let users = batch.schema().index_of("user_key").unwrap();
+            let peers = batch.column_by_name("unexplained_vs_peers").unwrap();
+            let own = batch.column_by_name("unexplained_share_24h").unwrap();
+            for row in 0..batch.num_rows() {
+                let cell = |column: usize| array_value_to_string(batch.column(column), row).unwrap();
+                let text: Vec<String> = (0..batch.num_columns()).map(cell).collect();
+                let differs = |a: &arrow::array::ArrayRef, b: &arrow::array::ArrayRef| {
+                    array_value_to_string(a, row).unwrap() != array_value_to_string(b, row).unwrap()
+                };
+                with_peers += usize::from(differs(peers, own));
+                assert!(rows.insert((end, cell(users)), text.join(" ")).is_none(), "a row is there twice");
+            }
+        }
+    }
+    (rows, with_peers)
+}
+
+#[test]
+fn a_house_in_three_lanes_says_what_it_says_in_one() {
+    let world = world(6);
+    let one = run_lanes(&world, &split(&world, 1), plain(1), |_, _| {});
+    let three = run_lanes(&world, &split(&world, 3), plain(3), |_, _| {});
+    let until = three.last.values().chain(one.last.values()).copied().min().unwrap();
+    let ((one, with_peers), (three, _)) = (rows(&one, until), rows(&three, until));
+    assert!(one.len() > 2_000 && with_peers > 500, "{} rows, {with_peers} with peers", one.len());
+    let differs = one.iter().zip(&three).find(|(a, b)| a != b);
+    assert!(differs.is_none() && one.len() == three.len(), "{} and {} rows, {differs:#?}", one.len(), three.len());
+}
+
+#[test]
+fn a_lane_that_is_away_holds_the_others_up_for_a_day_and_changes_nothing() {
+    let world = world(4);
+    let logs = split(&world, 3);
+    let all = run_lanes(&world, &logs, plain(3), |_, _| {});
+    let first_day = Timestamp::from_millis(START) + Millis::days(1);
+    let (mut held_at, mut waited) = (BTreeMap::new(), 0_i64);
+    let late = run_lanes(&world, &logs, Plan { comes: vec![1, 1, 600], ..Plan::default() }, |kept, metrics| {
+        if !kept.last.contains_key(&LaneId(2)) {
+            held_at = kept.last.clone();
+            let wait =
+                metrics.lines().find_map(|line| line.strip_prefix("chartwarden_shares_wait_seconds{lane=\"0\"} "));
+            waited = wait.map_or(0, |seconds| seconds.parse().unwrap());
+        }
+    });
+    // The day of the first tick and the one after it: what is shared of the day before the first is asked for by the latter.
+    assert_eq!(held_at, BTreeMap::from([(LaneId(0), first_day), (LaneId(1), first_day)]));
+    assert!(waited > 60, "waited for {waited} s");
+    let until = all.last.values().chain(late.last.values()).copied().min().unwrap();
+    assert!(until > first_day + Millis::days(2), "{until:?}");
+    assert_eq!(rows(&all, until), rows(&late, until));
+}
+
+#[test]
+fn after_a_timeout_lanes_go_by_what_was_shared_earlier_and_a_replay_does_the_same() {
+    let world = world(8);
+    let logs = split(&world, 3);
+    let patient = run_lanes(&world, &logs, plain(3), |_, _| {});
+    let day = |number| Timestamp::from_millis(START) + Millis::days(number);
+    let (silent, timeout) = (Some(day(2)..day(6)), Some(Millis::hours(1)));
+    let mut ahead = Millis(0);
+    let hasty = run_lanes(&world, &logs, Plan { silent, timeout, ..plain(3) }, |kept, _| {
+        if let (Some(first), Some(last)) = (kept.last.get(&LaneId(0)), kept.last.get(&LaneId(2))) {
+            ahead = ahead.max(*first - *last);
+        }
+    });
+    assert!(ahead > Millis::days(2), "a lane was {ahead} ahead of the one that was silent");
+    let older = |kept: &Kept| kept.journal.values().flatten().filter(|record| record.shared.is_some()).count();
+    let (none, some) = (older(&patient), older(&hasty));
+    assert!(none == 0 && some > 500, "{none} and {some} ticks went by an older day");
+    let last = &hasty.journal[&LaneId(0)].last().unwrap();
+    assert_eq!(last.shared, None, "once the lane is back, the day is the right one again");
+    let until = |a: &Kept, b: &Kept| a.last.values().chain(b.last.values()).copied().min().unwrap();
+    let (all, _) = rows(&patient, until(&patient, &hasty));
+    assert_ne!(all, rows(&hasty, until(&patient, &hasty)).0, "older facts are other facts");
+
+    let followed = Plan { journal: Some(hasty.journal.clone()), ..plain(3) };
+    let replayed = run_lanes(&world, &logs, followed, |_, _| {});
+    assert_eq!(replayed.last, hasty.last);
+    let results = |kept: &Kept| {
+        let mut results: Vec<_> =
+            kept.results.iter().map(|message| (message.key.clone(), message.value.clone())).collect();
+        results.sort();
+        results
+    };
+    assert!(results(&replayed) == results(&hasty), "a replay goes by the days that the journal names");
+}

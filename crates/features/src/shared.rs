@@ -1,0 +1,227 @@
+//! Shared facts: what is usual in the whole house, although every lane sees only its own users.
+//!
+//! At the end of each local day a lane tells all others its share, as aggregate states. A tick of day D goes by the facts of
+//! day D - 2, once every lane has told its share of it: a fixed day, so that two runs of the same input say the same, and
+//! one so far back that nobody waits who is not two days ahead of the slowest. A lane begins by telling that it had
+//! nothing before, so that the others need not wait for days it never saw, and goes by shared facts from the next day on.
+//! Design: a share is told before a tick waits for anybody's, so that lanes never wait for each other in a circle.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use base::{Millis, Timestamp};
+
+use crate::baseline::BaselinePlan;
+use crate::error::{Error, Result};
+use crate::journal::Digests;
+use crate::lane::Lane;
+use crate::limits::SHARED_DAYS_SPARE;
+use crate::panes::Tier;
+use crate::plan::{Program, empty};
+use crate::sections;
+use crate::spec::{BaselineSpec, WindowSpec};
+use crate::sql::tables_named;
+use crate::window::WindowPlans;
+
+/// The prefix of a share's sections: what follows is the short digest of the SQL it is of, `/`, and the baseline's name.
+const SHARE: &str = "share.";
+
+/// One baseline over all lanes.
+#[derive(Debug)]
+pub(crate) struct SharedPlan {
+    /// The window group whose days it is over.
+    group: usize,
+    states: WindowPlans,
+    days: u32,
+    name: String,
+}
+
+impl SharedPlan {
+    pub(crate) fn compile(spec: &BaselineSpec, windows: &[WindowSpec], groups: &[WindowPlans]) -> Result<Self> {
+        let named = tables_named(&spec.sql)?;
+        let relation = |window: &WindowSpec| format!("{}_days", window.name);
+        let over = windows.iter().position(|window| window.days && named == [relation(window)]);
+        let Some(group) = over else {
+            let days = windows.iter().filter(|window| window.days).map(|window| format!("`{}`", relation(window)));
+            return Err(Error::Sql {
+                file: spec.sql.file.clone(),
+                line: 1,
+                problem: format!(
+                    "what lanes share is over one of {}, not {named:?}",
+                    days.collect::<Vec<_>>().join(", ")
+                ),
+                hint: Some("write one SELECT ... FROM <window>_days; only baselines by `user_key` may join".to_owned()),
+            });
+        };
+        let keys: Vec<_> = spec.keys.iter().map(String::as_str).collect();
+        let schema = groups[group].result_schema();
+        let states = WindowPlans::compile(&spec.sql, &relation(&windows[group]), &schema, &keys)?;
+        Ok(Self { group, states, days: spec.days, name: spec.name.clone() })
+    }
+
+    pub(crate) fn schema(&self) -> SchemaRef {
+        self.states.result_schema()
+    }
+}
+
+/// The local day that a tick falls in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Today {
+    start: Timestamp,
+    /// The next day starts here.
+    pub(crate) end: Timestamp,
+    /// The end of the day before yesterday: what lanes shared up to there is gone by today.
+    shared: Timestamp,
+}
+
+impl Lane {
+    /// The day of the tick that ends at `end`.
+    pub(crate) fn today(&mut self, end: Timestamp) -> Today {
+        match self.today {
+            Some(today) if today.start < end && end <= today.end => today,
+            _ => {
+                let local = &mut self.memory.local;
+                let start = local.day_start(end - Millis(1));
+                let today =
+                    Today { start, end: local.day_end(end - Millis(1)), shared: local.day_start(start - Millis(1)) };
+                self.today = Some(today);
+                today
+            }
+        }
+    }
+
+    /// The end of the day whose shared facts the tick that ends at `end` goes by; none where there are none yet.
+    pub fn shared_day(&mut self, end: Timestamp) -> Option<Timestamp> {
+        let told = &self.stored[&Tier::Shared];
+        let (first, last) = (*told.first()?, *told.last()?);
+        Some(self.today(end).shared).filter(|day| first <= *day && *day <= last)
+    }
+
+    /// Goes by these facts from now on: those of the day that ended at `day_end`, in the order of the shared baselines.
+    pub fn put_shared(&mut self, day_end: Timestamp, facts: &[RecordBatch]) {
+        let shared = self.plans.baselines.iter().zip(&mut self.baselines).filter(|(plan, _)| plan.shared().is_some());
+        for ((_, kept), facts) in shared.zip(facts) {
+            if kept.as_ref().is_none_or(|(at, _)| *at != day_end) {
+                *kept = Some((day_end, facts.clone()));
+            }
+        }
+        self.shared_in_use = Some(day_end);
+    }
+
+    /// The end of the day whose shared facts it goes by, or went by when it was stored.
+    pub fn shared_in_use(&self) -> Option<Timestamp> {
+        self.shared_in_use
+    }
+
+    /// Tells all lanes what there is of the day that ends with this tick; at its first tick, that there was nothing before.
+    pub(crate) fn tell_share(&mut self, end: Timestamp) -> Result<()> {
+        if !self.program.spec.shares() {
+            return Ok(());
+        }
+        let today = self.today(end);
+        let born = self.stored[&Tier::Shared].is_empty().then_some(today.start);
+        for day_end in born.into_iter().chain((today.end == end).then_some(end)) {
+            let mut shares = Vec::new();
+            for plan in self.plans.baselines.iter().filter_map(|plan| plan.shared()) {
+                let rows = self.panes[plan.group].day.get(&day_end).cloned();
+                let rows = rows.unwrap_or_else(|| empty(&self.plans.groups[plan.group].result_schema()));
+                let name = format!("{SHARE}{}/{}", self.digests().sql.short(), plan.name);
+                shares.push((name, plan.states.partial(vec![rows])?));
+            }
+            let sections: Vec<_> = shares.iter().map(|(name, share)| (name.clone(), share)).collect();
+            self.new_panes.push((Tier::Shared, day_end, sections::write(&sections)?));
+            self.stored.entry(Tier::Shared).or_default().insert(day_end);
+        }
+        Ok(())
+    }
+}
+
+/// What all lanes have told, and what it comes to.
+#[derive(Debug)]
+pub struct SharedFacts {
+    plans: Vec<SharedPlan>,
+    /// What sections of shares under these definitions begin with.
+    prefix: String,
+    /// By lane: the days it told of, by their ends, with its states in the order of `plans`.
+    told: Vec<BTreeMap<Timestamp, Vec<RecordBatch>>>,
+    /// How far back what was told is kept.
+    kept: Millis,
+    /// By the end of the day.
+    facts: BTreeMap<Timestamp, Vec<RecordBatch>>,
+}
+
+impl SharedFacts {
+    /// Over so many lanes; `digests` are those in force.
+    pub fn new(program: &Program, digests: &Digests, lanes: u32) -> Result<Self> {
+        let plans = program.plans()?.baselines.into_iter().filter_map(BaselinePlan::into_shared).collect();
+        let prefix = format!("{SHARE}{}/", digests.sql.short());
+        let (told, kept) = (vec![BTreeMap::new(); lanes as usize], program.spec.shares_kept());
+        Ok(Self { plans, prefix, told, kept, facts: BTreeMap::new() })
+    }
+
+    /// Takes what a lane told of the day that ended at `day_end`, of each lane in the order of its days, and works out what
+    /// all have told by now. What was told under other definitions counts for nothing.
+    pub fn take(&mut self, lane: u32, day_end: Timestamp, share: &[u8]) -> Result<()> {
+        let mut shares = BTreeMap::new();
+        for (name, share) in sections::read(share)? {
+            if let Some(name) = name.strip_prefix(&self.prefix) {
+                shares.insert(name.to_owned(), share);
+            }
+        }
+        let ours: Option<Vec<_>> = self.plans.iter().map(|plan| shares.remove(&plan.name)).collect();
+        let Some(ours) = ours else { return Ok(()) };
+        let lanes = self.told.len();
+        let told = self.told.get_mut(lane as usize);
+        let told =
+            told.ok_or_else(|| Error::State(format!("lane {lane} told a share, but there are {lanes} lanes")))?;
+        told.insert(day_end, ours);
+        let Some(slowest) = self.newest_of_all() else { return Ok(()) };
+        let known = self.facts.last_key_value().map_or(Timestamp::MIN, |(end, _)| *end);
+        let days = self.told.iter().flat_map(|told| told.range(..=slowest).rev().map(|(end, _)| *end));
+        let days: BTreeSet<_> = days.filter(|end| *end > known).collect();
+        for day_end in days {
+            let facts = self.work_out(day_end)?;
+            self.facts.insert(day_end, facts);
+        }
+        self.forget(slowest);
+        Ok(())
+    }
+
+    fn work_out(&self, day_end: Timestamp) -> Result<Vec<RecordBatch>> {
+        let facts = self.plans.iter().enumerate().map(|(place, plan)| {
+            // Half a day less: days of a clock change are an hour longer or shorter.
+            let after = day_end - Millis::days(i64::from(plan.days)) + Millis::hours(12);
+            let days = self.told.iter().flat_map(|told| told.range(after..=day_end));
+            plan.states.finish(days.map(|(_, shares)| shares[place].clone()).collect())
+        });
+        facts.collect()
+    }
+
+    /// The facts of the day that ended at `day_end`, once every lane has told its share of it.
+    pub fn of(&self, day_end: Timestamp) -> Option<&[RecordBatch]> {
+        self.facts.get(&day_end).map(Vec::as_slice)
+    }
+
+    /// The lanes that have not told their share of a day.
+    pub fn silent(&self, day_end: Timestamp) -> Vec<u32> {
+        let tells = |told: &BTreeMap<Timestamp, _>| told.last_key_value().is_some_and(|(newest, _)| *newest >= day_end);
+        (0..).zip(&self.told).filter(|(_, told)| !tells(told)).map(|(lane, _)| lane).collect()
+    }
+
+    /// The end of the newest day that every lane has told its share of.
+    pub fn newest_of_all(&self) -> Option<Timestamp> {
+        let newest = self.told.iter().map(|told| told.last_key_value().map(|(end, _)| *end));
+        newest.min().flatten()
+    }
+
+    /// Drops what not even the slowest lane will look at again.
+    fn forget(&mut self, slowest: Timestamp) {
+        let first = slowest - self.kept;
+        self.told.iter_mut().for_each(|told| *told = told.split_off(&first));
+        self.facts = self.facts.split_off(&(slowest - Millis::days(i64::from(SHARED_DAYS_SPARE))));
+    }
+}
+
+#[cfg(test)]
+mod tests;
