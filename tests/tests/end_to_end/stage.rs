@@ -149,24 +149,30 @@ impl Stage {
 
     /// Starts a consumer of the group; with `data` it archives and seals.
     pub(crate) fn start(&self, name: &str, data: Option<&str>) -> Member {
-        self.start_at(&self.bootstrap(), "pipeline", name, data)
+        self.start_with(name, data, &[])
+    }
+
+    /// The same with further arguments.
+    pub(crate) fn start_with(&self, name: &str, data: Option<&str>, further: &[&str]) -> Member {
+        self.start_at(&self.bootstrap(), "pipeline", name, data, further)
     }
 
     /// The same under another pipeline of the stage.
     pub(crate) fn start_under(&self, pipeline: &str, name: &str, data: Option<&str>) -> Member {
-        self.start_at(&self.bootstrap(), pipeline, name, data)
+        self.start_at(&self.bootstrap(), pipeline, name, data, &[])
     }
 
     /// Starts a consumer of the group that reaches each broker through the network before it.
     pub(crate) fn start_wired(&self, name: &str) -> Member {
         let wired: Vec<_> = self.brokers.iter().map(Broker::wired).collect();
-        self.start_at(&wired.join(","), "pipeline", name, None)
+        self.start_at(&wired.join(","), "pipeline", name, None, &[])
     }
 
-    fn start_at(&self, bootstrap: &str, pipeline: &str, name: &str, data: Option<&str>) -> Member {
+    fn start_at(&self, bootstrap: &str, pipeline: &str, name: &str, data: Option<&str>, further: &[&str]) -> Member {
         let (pipeline, key) = (self.path(pipeline), self.path("key"));
         let mut arguments = vec!["run", &pipeline, "--bootstrap", bootstrap, "--keys", &key];
         arguments.extend(["--http", "127.0.0.1:0", "--instance-id", name]);
+        arguments.extend(further);
         let data = data.map(|data| self.path(data));
         if let Some(data) = &data {
             arguments.extend(["--data", data]);

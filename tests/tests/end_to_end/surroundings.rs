@@ -1,13 +1,15 @@
 //! What fails around the product, and not in it: the disk it writes to, the producers it reads from.
 
+use std::collections::BTreeMap;
 use std::thread::sleep;
 use std::time::Duration;
 
 use base::{Millis, Timestamp};
+use engine::JournalRecord;
 use kafka::{CommittedRecord, Speaker};
 
 use crate::oracle::{check, say, stage};
-use crate::stage::{Member, Stage, settle, wait_until};
+use crate::stage::{LANES, Member, Stage, settle, wait_until};
 
 const ACCESS: &str = "ehr.access.v1";
 const AUTH: &str = "auth.events.v1";
@@ -46,9 +48,8 @@ fn an_upstream_transaction_held_open_is_not_silence() {
     for lane in [0, 1] {
         let (access, auth) = (newest(&stage, ACCESS, lane), newest(&stage, AUTH, lane));
         let at = |time: Timestamp, record: &CommittedRecord, id: &str| {
-            let mut event: serde_json::Value = serde_json::from_slice(record.value.as_deref().unwrap()).unwrap();
-            (event["id"], event["time"]) = (id.into(), time.millis().into());
-            (record.key.clone().unwrap(), event.to_string(), time)
+            let (key, value) = copied(record, time, id);
+            (key, value, time)
         };
         // Would the topic be taken for silent, the sign-in an hour later would close the tick of these two.
         let (held, behind) = (at(access.time, &access, "held"), at(access.time + Millis(1), &access, "behind"));
@@ -81,6 +82,55 @@ fn an_upstream_transaction_held_open_is_not_silence() {
         // What could be read at first ended before the held record.
         assert_eq!((counts.read, counts.late), (before + 2, 0), "lane {lane}: {counts:?}");
     }
+}
+
+/// A lane that cannot be read tells nothing of its days. The others wait for it, go on after a while by what all had shared
+/// before, and by the right days again once it is back; a replay follows them.
+#[test]
+fn lanes_go_on_without_one_that_cannot_be_read_and_a_replay_follows() {
+    let stage = Stage::new("2s");
+    stage.ledger("data");
+    let upstream = Speaker::transactional(&stage.config, "upstream").unwrap();
+    upstream.begin().unwrap();
+    let last: Vec<_> = (0..LANES).map(|lane| [ACCESS, AUTH].map(|topic| newest(&stage, topic, lane))).collect();
+    let end = last.iter().flatten().map(|record| record.time).max().unwrap();
+    let held = copied(&last[2][0], end, "held");
+    upstream.send(ACCESS, Some(2), &held.0, Some(held.1.as_bytes()), &[], Some(end)).unwrap();
+    upstream.flush().unwrap();
+    // Some users of every lane go on for six days.
+    for (lane, records) in (0..).zip(&last) {
+        for (topic, record) in [ACCESS, AUTH].into_iter().zip(records) {
+            let times = (1..=6 * 4).map(|quarter| end + Millis::hours(6 * quarter));
+            let events: Vec<_> = times.map(|time| (copied(record, time, "later"), time.millis())).collect();
+            let events: Vec<_> =
+                events.iter().map(|((key, value), time)| (&key[..], value.as_bytes(), *time)).collect();
+            stage.speak(topic, lane, &events);
+        }
+    }
+    let mut member = stage.start_with("hasty", Some("data"), &["--shares-timeout", "3s"]);
+    let closed = |lane: u32| metric(&member, &format!("chartwarden_last_tick_timestamp_seconds{{lane=\"{lane}\"}}"));
+    let far = (end + Millis::days(5)).millis() as f64 / 1_000.0;
+    wait_until("two lanes go on without the third", || closed(0) > far && closed(1) > far);
+    let behind = closed(2) * 1_000.0;
+    assert!(behind < (end + Millis::hours(1)).millis() as f64, "the third lane stands at {behind}");
+    assert!(member.log().contains("goes by what lanes shared earlier"), "{}", member.log());
+    upstream.end(true).unwrap();
+    settle(&mut [&mut member]);
+    member.stop();
+    let mut older = BTreeMap::new();
+    for record in stage.committed("chartwarden.insider-breach.journal") {
+        let said: JournalRecord = serde_json::from_slice(&record.value.unwrap()).unwrap();
+        *older.entry(record.partition).or_insert(0) += usize::from(said.shared.is_some());
+    }
+    assert!(older[&0] > 100 && older[&1] > 100 && older[&2] == 0, "ticks that went by an older day: {older:?}");
+    say(&stage.proved("pipeline", "data"));
+}
+
+/// Key and value of an event at another time, under another id.
+fn copied(record: &CommittedRecord, time: Timestamp, id: &str) -> (Vec<u8>, String) {
+    let mut event: serde_json::Value = serde_json::from_slice(record.value.as_deref().unwrap()).unwrap();
+    (event["id"], event["time"]) = (format!("{id}-{}", time.millis()).into(), time.millis().into());
+    (record.key.clone().unwrap(), event.to_string())
 }
 
 fn newest(stage: &Stage, topic: &str, lane: u32) -> CommittedRecord {

@@ -83,7 +83,8 @@ impl LaneStore for LaneOfMany {
 struct Plan {
     /// At which poll each lane comes.
     comes: Vec<u32>,
-    /// Nothing of the last lane is there while the first stands within these times.
+    /// Nothing of the last lane is there while the first stands within these times, and then nothing of the others until
+    /// it has caught up.
     silent: Option<Range<Timestamp>>,
     /// How long lanes wait for each other.
     timeout: Option<Millis>,
@@ -117,10 +118,16 @@ impl Source for Lanes<'_> {
         let mut wakes = Vec::new();
         let mut left = self.plan.comes.iter().any(|poll| *poll > self.polls);
         let last = LaneId(self.logs.len() as u32 - 1);
-        let stands = self.kept.lock().unwrap().last.get(&LaneId(0)).copied();
-        let silent = self.plan.silent.as_ref().zip(stands).is_some_and(|(silent, stands)| silent.contains(&stands));
+        let stands = |lane| self.kept.lock().unwrap().last.get(&lane).copied();
+        let (silent, others) = match (&self.plan.silent, stands(LaneId(0)), stands(last)) {
+            (Some(silent), Some(first), last) => {
+                (silent.contains(&first), first >= silent.end && last < Some(silent.end))
+            }
+            _ => (false, false),
+        };
         for (lane, next) in &mut self.next {
-            if *lane == last && silent {
+            let nothing = if *lane == last { silent } else { others };
+            if nothing {
                 left = true;
                 continue;
             }
@@ -130,9 +137,7 @@ impl Source for Lanes<'_> {
                 if self.held.contains(&(*lane, id)) {
                     continue;
                 }
-                // The last lane catches up where it can.
-                let piece = if *lane == last { 400 } else { 40 };
-                let end = (next[topic] + piece).min(log.len());
+                let end = (next[topic] + 40).min(log.len());
                 let mut records = Records::default();
                 for (offset, (time, value)) in log.iter().enumerate().take(end).skip(next[topic]) {
                     let (offset, append_time) = (Offset(offset as i64), *time);
@@ -193,7 +198,7 @@ impl Source for Lanes<'_> {
 }
 
 /// Runs lanes as planned; `look` sees after each turn what was committed, and the metrics.
-fn run_lanes(world: &World, logs: &[[Log; 2]], plan: Plan, mut look: impl FnMut(&Kept, &str)) -> Kept {
+fn run_lanes(world: &World, logs: &[[Log; 2]], plan: Plan, mut look: impl FnMut(&Kept, &Metrics)) -> Kept {
     let kept = Arc::new(Mutex::new(Kept::default()));
     let timeout = plan.timeout;
     let mut lanes = Lanes {
@@ -212,7 +217,7 @@ fn run_lanes(world: &World, logs: &[[Log; 2]], plan: Plan, mut look: impl FnMut(
     let mut engine = engine.with_shares_timeout(timeout);
     while !engine.exhausted || engine.has_ticks() {
         engine.step().unwrap();
-        look(&kept.lock().unwrap(), &metrics.text());
+        look(&kept.lock().unwrap(), &metrics);
     }
     drop(engine);
     drop(lanes);
@@ -269,6 +274,7 @@ fn a_lane_that_is_away_holds_the_others_up_for_a_day_and_changes_nothing() {
     let late = run_lanes(&world, &logs, Plan { comes: vec![1, 1, 600], ..Plan::default() }, |kept, metrics| {
         if !kept.last.contains_key(&LaneId(2)) {
             held_at = kept.last.clone();
+            let metrics = metrics.text();
             let wait =
                 metrics.lines().find_map(|line| line.strip_prefix("chartwarden_shares_wait_seconds{lane=\"0\"} "));
             waited = wait.map_or(0, |seconds| seconds.parse().unwrap());
