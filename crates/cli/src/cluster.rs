@@ -46,6 +46,11 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
+    /// The cluster at `bootstrap`, for who joins no group there.
+    pub(crate) fn at(bootstrap: &str, properties: &[String]) -> Self {
+        Self { bootstrap: bootstrap.to_owned(), properties: properties.to_vec(), instance_id: None }
+    }
+
     /// The settings of a pipeline's clients on this cluster.
     pub(crate) fn config(&self, spec: &PipelineSpec) -> anyhow::Result<Config> {
         let mut config = config(spec, &self.bootstrap);

@@ -123,6 +123,10 @@ impl<'a> Engine<'a> {
         while !self.may_stop(stop) && (!self.exhausted || self.has_ticks()) {
             self.step()?;
         }
+        for (lane, waits) in self.lanes.iter().filter_map(|(lane, owned)| Some((lane, owned.waits_for_shares?))) {
+            let silent = self.shared.as_ref().map(|shared| shared.silent(waits.day)).unwrap_or_default();
+            tracing::warn!(lane = lane.0, day_end = ?waits.day, ?silent, "ends while it waits for what lanes share");
+        }
         self.troubles.none_waits(|lane| self.lanes.contains_key(&lane))
     }
 

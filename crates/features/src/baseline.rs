@@ -22,13 +22,13 @@ pub(crate) enum BaselinePlan {
     /// By user: a lane owns all that it is over.
     Own(OwnPlan),
     /// By what users of all lanes have in common.
-    Shared(SharedPlan),
+    Shared(Box<SharedPlan>),
 }
 
 impl BaselinePlan {
     pub(crate) fn compile(spec: &BaselineSpec, windows: &[WindowSpec], groups: &[WindowPlans]) -> Result<Self> {
         match spec.is_shared() {
-            true => SharedPlan::compile(spec, windows, groups).map(Self::Shared),
+            true => SharedPlan::compile(spec, windows, groups).map(|plan| Self::Shared(Box::new(plan))),
             false => OwnPlan::compile(spec, windows, groups).map(Self::Own),
         }
     }
@@ -50,7 +50,7 @@ impl BaselinePlan {
     pub(crate) fn into_shared(self) -> Option<SharedPlan> {
         match self {
             Self::Own(_) => None,
-            Self::Shared(plan) => Some(plan),
+            Self::Shared(plan) => Some(*plan),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! What a pipeline says about windows, checked before anything runs.
 
 use base::Millis;
+use events::schema::ColumnKind;
 
 use crate::error::{Error, Result};
 use crate::limits::{SHARED_DAYS_SPARE, WATCH_SIZE_MAX};
+use crate::rows::BASE;
 pub use crate::sql::SqlText;
 
 /// The windows, baselines and feature SQL of a pipeline.
@@ -164,6 +166,19 @@ impl ProgramSpec {
                 misfit(format!(
                     "window `{}`: keys are `user_key` or `user_key, patient_key`, not {keys:?}",
                     window.name
+                ));
+            }
+        }
+        let texts = BASE.iter().filter(|(name, kind)| *kind == ColumnKind::Text && !name.ends_with("_key"));
+        let texts: Vec<_> = texts.map(|(name, _)| *name).collect();
+        for baseline in &self.baselines {
+            let keys: Vec<_> = baseline.keys.iter().map(String::as_str).collect();
+            let shared = !keys.is_empty() && keys.iter().all(|key| texts.contains(key));
+            if !shared && keys != ["user_key"] && keys != ["user_key", "patient_key"] {
+                misfit(format!(
+                    "baseline `{}`: keys are `user_key`, or `user_key, patient_key`, or some of {texts:?} for what all lanes \
+                     share, not {keys:?}",
+                    baseline.name
                 ));
             }
         }

@@ -93,6 +93,13 @@ fn live_equals_the_replay_of_its_archive() {
     expected.push(b'\n');
     assert!(fs::read(&out).unwrap() == expected, "the replay tells other findings than the live run");
 
+    // With nothing but the broker, beside whoever archives.
+    let (fetched, key, bootstrap) = (stage.path("fetched"), stage.path("key"), stage.bootstrap());
+    let from_kafka = ["replay", &pipeline, "--bootstrap", &bootstrap, "--keys", &key, "--archive", &fetched];
+    let verified = run(&[&from_kafka[..], &["--out", &out, "--verify"]].concat()).with(0);
+    assert!(verified.out.contains("equal to the byte"), "{}", verified.out);
+    assert!(fs::read(&out).unwrap() == expected, "a replay from Kafka tells other findings");
+
     stage.sealed_once("data", &live);
 }
 

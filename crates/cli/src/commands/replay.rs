@@ -1,7 +1,7 @@
 //! `chartwarden replay`: computes findings again from recorded events.
 //!
 //! From an archive, under the journal that the live run wrote: the same bytes. Features, scores and findings of the
-//! archive are compared with, never read. Or from NDJSON files, where no journal says what a clock once decided.
+//! archive are compared with, never read. With a cluster, what lanes there have committed is archived first. Or from NDJSON files, where no journal says what a clock once decided.
 //! Read next: `archive::ReplaySource`, `archive::RecordedSource`.
 
 use std::path::{Path, PathBuf};
@@ -12,19 +12,26 @@ use std::time::Duration;
 use anyhow::Result;
 use archive::{ArchiveFeed, Captured, Keep, RecordedFeed, RecordedSource, ReplaySource, WatchSource};
 use base::{Digest, SystemClock, Timestamp};
-use engine::ports::{ReferenceFeed, Source};
+use engine::ports::{LaneId, ReferenceFeed, Source};
 use engine::{Engine, Metrics, ModelUse, PipelineSpec, Progress, Watcher};
 use events::PseudonymKeys;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use kafka::Config;
 use sha2::{Digest as _, Sha256};
 
+use super::upgrade::stored;
+use crate::archivers::Archivers;
+use crate::cluster::Cluster;
+use crate::elapsed::Elapsed;
 use crate::keys;
 use crate::report::{Answer, Failure, disk, line, note};
 use crate::view::{grouped, ticks_bar};
 
 /// How often a person is shown how far it is.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long nothing may come from a cluster before that is an error.
+const FETCH_STALL_MAX: Duration = Duration::from_secs(60);
 
 /// Arguments of `replay`.
 #[derive(Debug, clap::Args)]
@@ -39,9 +46,16 @@ pub(crate) struct Arguments {
     /// `relations`, each `.ndjson`.
     #[arg(long, value_name = "DIR", group = "input", requires = "keys")]
     events: Option<PathBuf>,
-    /// Pseudonym key file, for --events. An archive holds pseudonyms already.
+    /// Pseudonym key file, for --events and --bootstrap. An archive holds pseudonyms already.
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
+    /// Brokers: first adds to the archive what lanes there have committed, so that nothing but Kafka is needed. Not into an
+    /// archive that a `run --data` is writing.
+    #[arg(long, value_name = "HOST:PORT", requires_all = ["archive", "keys"])]
+    bootstrap: Option<String>,
+    /// A property of librdkafka, for --bootstrap; as for `run`.
+    #[arg(long = "property", value_name = "KEY=VALUE", requires = "bootstrap")]
+    properties: Vec<String>,
     /// Findings file to write: one OCSF object a line, ordered by tick end, lane, ordinal.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -64,6 +78,10 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let spec = PipelineSpec::load(&arguments.pipeline, ModelUse::Score)?;
     let (from, to) = span(arguments, &spec)?;
+    if let (Some(bootstrap), Some(archive), Some(keys)) = (&arguments.bootstrap, &arguments.archive, &arguments.keys) {
+        let config = Cluster::at(bootstrap, &arguments.properties).config(&spec)?;
+        fetch(archive, &spec, &Arc::new(keys::pseudonyms(keys)?), &config)?;
+    }
     let (mut captured, progress) = match (&arguments.archive, &arguments.events, &arguments.keys) {
         (Some(archive), _, _) => again(archive, &spec, Keep::Results)?,
         (None, Some(events), Some(keys)) => first_time(events, keys, &spec)?,
@@ -106,6 +124,30 @@ fn span(arguments: &Arguments, spec: &PipelineSpec) -> Result<(Timestamp, Timest
         return Err(Failure::invalid("--from must lie before --to").into());
     }
     Ok((from, to))
+}
+
+/// Archives what every lane on a cluster has committed by now.
+fn fetch(archive: &Path, spec: &PipelineSpec, keys: &Arc<PseudonymKeys>, config: &Config) -> Result<()> {
+    let stands = stored(config)?;
+    let mut archivers = Archivers::open(archive, spec, keys, config, kafka::lane_count(config)?)?;
+    let mut since = Elapsed::start();
+    loop {
+        let before = archivers.progress();
+        archivers.step(LOOK)?;
+        let now = archivers.progress();
+        let followed = |lane: &LaneId| now.lanes.get(lane).and_then(|lane| lane.followed);
+        let behind = stands.iter().find(|(lane, former)| followed(lane) < Some(former.record().sequence));
+        let Some((lane, former)) = behind else { break };
+        if now != before {
+            since = Elapsed::start();
+        } else if since.so_far() > FETCH_STALL_MAX {
+            let (topic, stands, at) = (config.topics().journal, former.record().sequence, followed(lane));
+            let at = at.map_or_else(|| "nothing of it".to_owned(), |at| format!("record {at}"));
+            let what = format!("`{topic}` partition {lane}: the lane stands at record {stands}, and {at} was read");
+            return Err(Failure::unavailable(what).hint("check that the leaders of all its topics are up").into());
+        }
+    }
+    archivers.finish()
 }
 
 /// Computes an archive again under its journal.

@@ -100,7 +100,7 @@ fn told(lanes: &[LaneId]) -> String {
 }
 
 /// What every lane has stored, seen from outside.
-fn stored(config: &Config) -> Result<BTreeMap<LaneId, Former>> {
+pub(super) fn stored(config: &Config) -> Result<BTreeMap<LaneId, Former>> {
     let mut heads: BTreeMap<LaneId, BTreeMap<Vec<u8>, Vec<u8>>> = BTreeMap::new();
     for record in kafka::read_committed(config, &config.topics().head)? {
         let (head, key) = (heads.entry(LaneId(record.partition)).or_default(), record.key.unwrap_or_default());

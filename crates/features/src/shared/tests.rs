@@ -123,6 +123,10 @@ fn what_no_lane_looks_at_any_more_is_dropped() {
 
 #[test]
 fn what_cannot_be_shared_is_refused_with_a_hint() {
+    let mut misfit = spec(Millis::minutes(20));
+    misfit.baselines.last_mut().unwrap().keys = vec!["role".to_owned(), "local_hour".to_owned()];
+    let told = Program::compile(misfit).unwrap_err().remove(0).to_string();
+    assert!(told.contains("baseline `peers`: keys are `user_key`") && told.contains("\"shift\""), "{told}");
     let refused = |text: &str| {
         let mut spec = spec(Millis::minutes(20));
         spec.baselines.last_mut().unwrap().sql = sql(text);
