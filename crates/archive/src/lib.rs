@@ -18,6 +18,7 @@ mod recorded;
 mod records;
 mod reference_rows;
 mod replay;
+mod resume;
 mod run;
 mod store;
 mod table;

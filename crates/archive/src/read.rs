@@ -150,6 +150,18 @@ fn rejects(dir: &Path, run: &RunId, topics: &[ReplayInput]) -> Result<BTreeMap<T
     Ok(found)
 }
 
+/// What of a chunk stands at or above an offset; nothing if it ends there or before.
+pub(crate) fn rest(chunk: Decoded, from: Offset) -> Option<Decoded> {
+    if chunk.next.is_some_and(|next| next <= from) {
+        return None;
+    }
+    let offsets = chunk.events.column(0).as_primitive::<Int64Type>().values();
+    let first = offsets.partition_point(|offset| *offset < from.0);
+    let events = chunk.events.slice(first, offsets.len() - first);
+    let rejects: Vec<_> = chunk.rejects.into_iter().filter(|reject| reject.offset >= from).collect();
+    Some(Decoded { part_count: events.num_rows() + rejects.len(), events, rejects, ..chunk })
+}
+
 /// Cuts rows and rejects at the same offsets; a record's parts stay together.
 fn chunked(events: &RecordBatch, rejects: Vec<Reject>, end: Offset) -> Vec<Decoded> {
     let offsets = events.column(0).as_primitive::<Int64Type>().values();

@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use engine::ports::{Flow, LaneId, LaneStore, PortError, SharesInMemory, Source, StoredPane, Wake};
+use engine::ports::{Flow, LaneId, LaneStore, PortError, SharesInMemory, Source, StoredPane, Tier, Wake};
 use engine::{JournalRecord, PipelineSpec};
 use events::{Decoded, Offset, TopicId};
 
 use crate::error::{Error, Result};
 use crate::layout::{self, RunId};
 use crate::read::{self, ReplayInput};
+use crate::resume::Checkpoints;
 use crate::store::{Captured, CapturingStore, Keep};
 
 /// A source that hands an archive over again.
@@ -27,6 +28,7 @@ pub struct ReplaySource {
     captured: Arc<Mutex<Captured>>,
     keep: Keep,
     shares: SharesInMemory,
+    checkpoints: Option<Checkpoints>,
     assigned: bool,
     exhausted: bool,
 }
@@ -36,6 +38,8 @@ struct LaneReplay {
     /// How many runs have been read.
     read: usize,
     start: Vec<Offset>,
+    /// Where a replay goes on: what stands below was read before.
+    from: Vec<Offset>,
     queues: Vec<VecDeque<Decoded>>,
     flows: Vec<Flow>,
 }
@@ -86,19 +90,47 @@ impl ReplaySource {
             let start = first.topics.iter().map(|topic| topic.position).collect();
             let queues = inputs.iter().map(|_| VecDeque::new()).collect();
             let flows = vec![Flow::Read; inputs.len()];
-            opened.insert(lane, LaneReplay { runs, read: 0, start, queues, flows });
+            let from = Vec::clone(&start);
+            opened.insert(lane, LaneReplay { runs, read: 0, start, from, queues, flows });
         }
         let lane_count = lane_count(dir)?;
         let (dir, captured, keep, shares) =
             (dir.to_path_buf(), Arc::default(), Keep::default(), SharesInMemory::default());
-        let (assigned, exhausted) = (false, false);
-        Ok(Self { dir, inputs, lanes: opened, lane_count, captured, keep, shares, assigned, exhausted })
+        let (checkpoints, assigned, exhausted) = (None, false, false);
+        Ok(Self { dir, inputs, lanes: opened, lane_count, captured, keep, shares, checkpoints, assigned, exhausted })
     }
 
     /// Keeps this of what the replay commits.
     pub fn keeping(mut self, keep: Keep) -> Self {
         self.keep = keep;
         self
+    }
+
+    /// Keeps how far the replay is in `folder`, and goes on from what an earlier one of the same archive and pipeline kept
+    /// there. Says how many events and ticks that one had done.
+    pub fn resuming(mut self, folder: &Path, spec: &PipelineSpec) -> Result<(Self, u64, u64)> {
+        let (checkpoints, captured) = Checkpoints::open(folder, &self.dir, spec)?;
+        let (mut events, mut ticks) = (0, 0);
+        for (lane, kept) in &captured.lanes {
+            for ((tier, end), bytes) in &kept.state.panes {
+                if *tier == Tier::Shared {
+                    self.shares.push(*lane, StoredPane { end: *end, bytes: bytes.clone() });
+                }
+            }
+            let Some(newest) = kept.journal.last() else { continue };
+            let problem = |error: serde_json::Error| Error::file(folder, format!("journal record: {error}"));
+            let newest: JournalRecord = serde_json::from_slice(newest).map_err(problem)?;
+            events += newest.counts.iter().map(|counts| counts.read - counts.rejects).sum::<u64>();
+            ticks += newest.sequence;
+        }
+        self.captured = Arc::new(Mutex::new(captured));
+        (self.checkpoints, self.keep) = (Some(checkpoints), Keep::Both);
+        Ok((self, events, ticks))
+    }
+
+    /// Removes what was kept of how far the replay is: it has come to its end.
+    pub fn forget(&self) -> Result<()> {
+        self.checkpoints.as_ref().map_or(Ok(()), Checkpoints::remove)
     }
 
     /// The lanes that are replayed.
@@ -127,9 +159,14 @@ impl LaneReplay {
             let run = &self.runs[self.read];
             let end = read::end_record(dir, run)?;
             let ends: Vec<_> = end.topics.iter().map(|topic| topic.position).collect();
-            let chunks = read::inputs(dir, run, inputs, &ends)?;
-            self.queues.iter_mut().zip(chunks).for_each(|(queue, chunks)| queue.extend(chunks));
             self.read += 1;
+            if ends.iter().zip(&self.from).all(|(end, from)| end <= from) {
+                continue;
+            }
+            let chunks = read::inputs(dir, run, inputs, &ends)?;
+            for ((queue, chunks), from) in self.queues.iter_mut().zip(chunks).zip(&self.from) {
+                queue.extend(chunks.into_iter().filter_map(|chunk| read::rest(chunk, *from)));
+            }
         }
         Ok(())
     }
@@ -154,6 +191,10 @@ impl Source for ReplaySource {
         if !self.assigned {
             self.assigned = true;
             return Ok(vec![Wake::Assigned(self.lanes())]);
+        }
+        if let Some(checkpoints) = &mut self.checkpoints {
+            // Between two turns, every lane has committed.
+            checkpoints.keep(&self.captured.lock().unwrap_or_else(PoisonError::into_inner))?;
         }
         let due = wait.is_zero();
         let mut wakes = Vec::new();
@@ -180,11 +221,12 @@ impl Source for ReplaySource {
 
     fn start(&mut self, lane: LaneId, from: &[Offset]) -> std::result::Result<(), PortError> {
         let lane_replay = self.lane(lane)?;
-        if lane_replay.start != from {
-            let start = &lane_replay.start;
-            let problem = format!("lane {lane}: a replay starts where the archive does, at {start:?}, not at {from:?}");
+        let start = &lane_replay.start;
+        if from.iter().zip(start).any(|(from, start)| from < start) {
+            let problem = format!("lane {lane}: the archive starts at {start:?}, and cannot be read from {from:?}");
             return Err(PortError::Invalid(problem));
         }
+        lane_replay.from = from.to_vec();
         Ok(())
     }
 

@@ -20,6 +20,8 @@ pub enum Keep {
     Results,
     /// Where it got to: the state of each lane.
     State,
+    /// Both, so that it can go on.
+    Both,
 }
 
 /// Everything a replay committed.
@@ -27,6 +29,8 @@ pub enum Keep {
 pub struct Captured {
     /// By lane.
     pub lanes: BTreeMap<LaneId, CapturedLane>,
+    /// Of all results.
+    pub(crate) bytes: usize,
 }
 
 /// What one lane committed.
@@ -71,7 +75,7 @@ impl Captured {
     }
 }
 
-/// The store of one lane of a replay: empty at the start, and nothing leaves the process.
+/// The store of one lane of a replay: empty at the start unless the replay goes on, and nothing leaves the process.
 pub(crate) struct CapturingStore {
     pub(crate) lane: LaneId,
     pub(crate) captured: Arc<Mutex<Captured>>,
@@ -82,24 +86,28 @@ pub(crate) struct CapturingStore {
 
 impl LaneStore for CapturingStore {
     fn head(&mut self) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, PortError> {
-        Ok(BTreeMap::new())
+        let mut captured = self.captured.lock().unwrap_or_else(PoisonError::into_inner);
+        captured.lanes.entry(self.lane).or_default().state.head()
     }
 
-    fn panes(&mut self, _tier: Tier, _first: Timestamp) -> Result<Vec<StoredPane>, PortError> {
-        Ok(Vec::new())
+    fn panes(&mut self, tier: Tier, first: Timestamp) -> Result<Vec<StoredPane>, PortError> {
+        let mut captured = self.captured.lock().unwrap_or_else(PoisonError::into_inner);
+        captured.lanes.entry(self.lane).or_default().state.panes(tier, first)
     }
 
     fn commit(&mut self, transaction: Transaction) -> Result<(), PortError> {
         self.shares.keep(self.lane, &transaction);
         let mut captured = self.captured.lock().unwrap_or_else(PoisonError::into_inner);
+        captured.bytes += transaction.results.iter().map(|result| result.value.len()).sum::<usize>();
         let lane = captured.lanes.entry(self.lane).or_default();
-        match self.keep {
-            Keep::State => lane.state.absorb(transaction),
-            Keep::Results => {
-                lane.results.extend(transaction.results);
-                lane.journal.extend(transaction.journal.into_iter().map(|message| message.value));
-                lane.crossings.extend(transaction.crossings);
-            }
+        let mut rest = transaction;
+        if self.keep != Keep::State {
+            lane.results.append(&mut rest.results);
+            lane.journal.extend(std::mem::take(&mut rest.journal).into_iter().map(|message| message.value));
+            lane.crossings.append(&mut rest.crossings);
+        }
+        if self.keep != Keep::Results {
+            lane.state.absorb(rest);
         }
         Ok(())
     }

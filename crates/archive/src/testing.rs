@@ -234,10 +234,20 @@ fn ran(world: &World, late: u32) -> Vec<Transaction> {
 
 /// The engine over any ports, to the end.
 pub(crate) fn run(world: &World, source: &mut dyn Source, feed: &mut dyn ReferenceFeed, clock: &dyn Clock) {
+    try_run(world, source, feed, clock).unwrap();
+}
+
+/// The same, where the source may fail.
+pub(crate) fn try_run(
+    world: &World,
+    source: &mut dyn Source,
+    feed: &mut dyn ReferenceFeed,
+    clock: &dyn Clock,
+) -> engine::Result<()> {
     let metrics = Metrics::new(&world.spec).unwrap();
     let progress = Progress::default();
     let mut engine = Engine::new(&world.spec, Arc::clone(&world.keys), source, feed, clock, &metrics, &progress);
-    engine.run(&AtomicBool::new(false)).unwrap();
+    engine.run(&AtomicBool::new(false))
 }
 
 pub(crate) fn replay_clock() -> impl Clock {

@@ -27,8 +27,10 @@ pub(crate) struct GuidedTick {
 }
 
 impl Guide {
-    pub(crate) fn new(records: Vec<JournalRecord>, now: Digests) -> Self {
-        Self { records: records.into(), now }
+    /// What follows in `records` for a lane that stands at a tick, if it closed any.
+    pub(crate) fn new(records: Vec<JournalRecord>, stands: Option<Timestamp>, now: Digests) -> Self {
+        let done = |record: &JournalRecord| stands.is_some() && record.tick_end <= stands;
+        Self { records: records.into_iter().skip_while(done).collect(), now }
     }
 
     pub(crate) fn records(&self) -> impl Iterator<Item = &JournalRecord> {

@@ -51,10 +51,14 @@ impl Judge {
         Ok(self.cases.restore(user, case)?)
     }
 
-    /// Goes on with these cases and no others.
-    pub(crate) fn carry(&mut self, cases: &BTreeMap<String, String>) -> Result<()> {
-        self.cases.clear();
-        cases.iter().try_for_each(|(user, case)| self.restore(user, case.as_bytes()))
+    /// Goes on with these cases and no others; gives what is to be stored of each user, nothing where a case is gone.
+    pub(crate) fn carry(&mut self, cases: BTreeMap<String, String>) -> Result<BTreeMap<String, Option<Vec<u8>>>> {
+        let mut stored: BTreeMap<_, _> = self.cases.clear().into_iter().map(|user| (user, None)).collect();
+        for (user, case) in cases {
+            self.restore(&user, case.as_bytes())?;
+            stored.insert(user, Some(case.into_bytes()));
+        }
+        Ok(stored)
     }
 
     pub(crate) fn open_cases(&self) -> usize {

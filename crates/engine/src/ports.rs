@@ -243,6 +243,11 @@ impl SharesInMemory {
         self.kept().extend(shares.map(|(_, share)| (lane, share.clone())));
     }
 
+    /// Adds what a lane told before.
+    pub fn push(&self, lane: LaneId, share: StoredPane) {
+        self.kept().push((lane, share));
+    }
+
     /// What was kept since it was last asked.
     pub fn take(&self) -> Vec<(LaneId, StoredPane)> {
         std::mem::take(&mut self.kept())

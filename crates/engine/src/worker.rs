@@ -149,6 +149,7 @@ impl Worker {
             .inputs()
             .iter()
             .map(|input| Decoder::new(input.stream, input.format, Arc::clone(keys), spec.decode_options().clone()));
+        let stands = record.as_ref().and_then(|record| record.tick_end);
         let mut worker = Self {
             id,
             lanes,
@@ -162,7 +163,7 @@ impl Worker {
             settles: record.as_ref().is_some_and(|record| record.shared.is_some()),
             last_record: record,
             trimmed: BTreeMap::new(),
-            guide: guide.map(|records| Guide::new(records, spec.digests().clone())),
+            guide: guide.map(|records| Guide::new(records, stands, spec.digests().clone())),
             born: born.map(Timestamp::from_millis),
             done: Done::default(),
         };
@@ -186,8 +187,10 @@ impl Worker {
 
     /// Where the journal says that cases were carried over, goes on with those.
     fn take_over_cases(&mut self) -> Result<()> {
-        let carried = self.guide.as_mut().and_then(Guide::carried);
-        carried.map_or(Ok(()), |cases| self.judge.carry(&cases))
+        let Some(cases) = self.guide.as_mut().and_then(Guide::carried) else { return Ok(()) };
+        let stored = self.judge.carry(cases)?.into_iter();
+        self.open.head.extend(stored.map(|(user, case)| ([CASE, user.as_bytes()].concat(), case)));
+        Ok(())
     }
 
     pub(crate) fn lane(&self) -> &Lane {

@@ -120,9 +120,9 @@ impl Cases {
         Ok(())
     }
 
-    /// Lets go of every open case without a word.
-    pub fn clear(&mut self) {
-        self.open.clear();
+    /// Lets go of every open case without a word; gives whom they were about.
+    pub fn clear(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.open).into_keys().collect()
     }
 
     /// When the first of the open cases will have been quiet for long enough, if nothing happens before.

@@ -1,9 +1,11 @@
 use std::fs;
 
-use engine::ports::Source;
+use engine::JournalRecord;
+use engine::ports::{Flow, LaneStore, PortError, Source, StoredPane, Wake};
+use events::{Offset, TopicId};
 
 use super::*;
-use crate::testing::{LANE, LATE_WORLD, WORLD, World, replay_clock, run as run_engine};
+use crate::testing::{LANE, LATE_WORLD, WORLD, World, replay_clock, run as run_engine, try_run as try_run_engine};
 use crate::{ArchiveFeed, Error, ReplaySource, compare, read_findings, write_findings};
 
 fn archive(dir: &Path, records: usize, transactions: usize) -> Progress {
@@ -193,6 +195,101 @@ fn a_replay_gives_the_bytes_of_the_run() {
     assert_eq!(report.difference_count, 2, "{:?}", report.differences);
     assert!(report.differences[0].contains("only the archive has rows"), "{:?}", report.differences);
     assert!(report.differences[1].contains("only the replay has it (f1)"), "{:?}", report.differences);
+}
+
+/// A source that is stopped at a poll, as if the process had been killed there.
+struct Killed<'a>(&'a mut ReplaySource, u32);
+
+impl Source for Killed<'_> {
+    fn poll(&mut self, wait: Duration) -> std::result::Result<Vec<Wake>, PortError> {
+        self.1 -= 1;
+        if self.1 == 0 { Err(PortError::Unavailable("killed".to_owned())) } else { self.0.poll(wait) }
+    }
+
+    fn open(&mut self, lane: LaneId) -> std::result::Result<Box<dyn LaneStore>, PortError> {
+        self.0.open(lane)
+    }
+
+    fn log_start(&mut self, lane: LaneId) -> std::result::Result<Vec<Offset>, PortError> {
+        self.0.log_start(lane)
+    }
+
+    fn start(&mut self, lane: LaneId, from: &[Offset]) -> std::result::Result<(), PortError> {
+        self.0.start(lane, from)
+    }
+
+    fn set_flow(&mut self, lane: LaneId, topic: TopicId, flow: Flow) -> std::result::Result<(), PortError> {
+        self.0.set_flow(lane, topic, flow)
+    }
+
+    fn at_end(&self, lane: LaneId, topic: TopicId) -> Option<Offset> {
+        self.0.at_end(lane, topic)
+    }
+
+    fn shares(&mut self) -> std::result::Result<Vec<(LaneId, StoredPane)>, PortError> {
+        self.0.shares()
+    }
+
+    fn lane_count(&self) -> u32 {
+        self.0.lane_count()
+    }
+
+    fn journal(&mut self, lane: LaneId) -> std::result::Result<Option<Vec<JournalRecord>>, PortError> {
+        self.0.journal(lane)
+    }
+
+    fn lag(&self, lane: LaneId, topic: TopicId) -> Option<u64> {
+        self.0.lag(lane, topic)
+    }
+}
+
+#[test]
+fn a_replay_that_is_stopped_goes_on_to_the_same_bytes() {
+    let (dir, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (dir, folder) = (dir.path(), folder.path().join("kept"));
+    archive(dir, 1_000, 40);
+    let plain = replay(dir);
+    let (mut starts, mut gone_on) = (0, Vec::new());
+    let resumed = loop {
+        starts += 1;
+        assert!(starts < 100, "{gone_on:?}");
+        let source = ReplaySource::open(dir, &WORLD.spec).unwrap();
+        let (mut source, events, ticks) = source.resuming(&folder, &WORLD.spec).unwrap();
+        gone_on.push((events, ticks));
+        let mut feed = ArchiveFeed::open(dir).unwrap();
+        // Each time a little further; what was told since the last checkpoint is lost.
+        let mut killed = Killed(&mut source, 5 + starts);
+        if try_run_engine(&WORLD, &mut killed, &mut feed, &replay_clock()).is_ok() {
+            let captured = source.take_captured();
+            source.forget().unwrap();
+            break captured;
+        }
+        // A checkpoint that was not finished.
+        fs::write(folder.join("told-9999.parquet"), b"torn").unwrap();
+        fs::write(folder.join("state-9999.parquet.part"), b"torn").unwrap();
+    };
+    assert!(starts > 3 && gone_on.windows(2).all(|pair| pair[0] <= pair[1]), "{gone_on:?}");
+    assert!(gone_on.iter().filter(|(events, _)| *events > 0).count() > 2, "{gone_on:?}");
+    let (plain, resumed) = (&plain.lanes[&LANE], &resumed.lanes[&LANE]);
+    assert!(plain.results == resumed.results, "{} and {} results", plain.results.len(), resumed.results.len());
+    assert!(plain.crossings == resumed.crossings, "watches are told otherwise");
+    assert_eq!(plain.journal.len(), resumed.journal.len());
+    assert!(!folder.exists(), "nothing is left of it");
+}
+
+#[test]
+fn what_is_kept_of_a_replay_is_of_one_archive_and_pipeline() {
+    let (one, two, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    archive(one.path(), 1_000, 40);
+    archive(two.path(), 1_000, 40);
+    let open = |dir: &Path| ReplaySource::open(dir, &WORLD.spec).unwrap().resuming(folder.path(), &WORLD.spec);
+    let (mut source, ..) = open(one.path()).unwrap();
+    let mut feed = ArchiveFeed::open(one.path()).unwrap();
+    run_engine(&WORLD, &mut source, &mut feed, &replay_clock());
+    let told = open(two.path()).err().unwrap().to_string();
+    assert!(told.contains("keeps a replay of another archive") && told.contains("name another folder"), "{told}");
+    let (_, events, ticks) = open(one.path()).unwrap();
+    assert!(events > 1_000 && ticks > 100, "{events} events, {ticks} ticks");
 }
 
 #[test]

@@ -66,6 +66,9 @@ pub(crate) struct Arguments {
     /// Write only findings told before this time.
     #[arg(long, value_name = "TIME")]
     to: Option<DateTime>,
+    /// Keep how far it is in this folder, and go on from what a replay that was stopped has kept there; removed at the end.
+    #[arg(long, value_name = "DIR", requires = "archive")]
+    resume: Option<PathBuf>,
     /// Hold features, scores and findings against those of the archive, byte for byte.
     #[arg(long, requires = "archive")]
     verify: bool,
@@ -82,28 +85,28 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         let config = Cluster::at(bootstrap, &arguments.properties).config(&spec)?;
         fetch(archive, &spec, &Arc::new(keys::pseudonyms(keys)?), &config)?;
     }
-    let (mut captured, progress) = match (&arguments.archive, &arguments.events, &arguments.keys) {
-        (Some(archive), _, _) => again(archive, &spec, Keep::Results)?,
+    let mut again = match (&arguments.archive, &arguments.events, &arguments.keys) {
+        (Some(archive), _, _) => again(archive, &spec, Keep::Results, arguments.resume.as_deref())?,
         (None, Some(events), Some(keys)) => first_time(events, keys, &spec)?,
         _ => return Err(Failure::invalid("nothing to replay").hint("name --archive, or --events and --keys").into()),
     };
-    let watched = watches_again(&spec, arguments.archive.as_deref(), &mut captured)?;
-    let mut told = captured.findings();
+    let watched = watches_again(&spec, arguments.archive.as_deref(), &mut again.captured)?;
+    let mut told = again.captured.findings();
     told.extend(watched.findings());
     // At one tick, lanes of users come before lanes of watches.
     told.sort_by_key(|finding| (finding.tick_end, finding.lane));
     told.retain(|finding| from <= finding.tick_end && finding.tick_end < to);
     archive::write_findings(&told, &arguments.out)?;
     let bytes = std::fs::read(&arguments.out).map_err(|error| disk(&arguments.out, &error))?;
-    let snapshot = progress.snapshot();
     let compared = arguments.archive.as_ref().filter(|_| arguments.verify);
     let replayed = Replayed {
-        events: snapshot.events,
-        ticks: snapshot.ticks,
+        events: again.events,
+        ticks: again.ticks,
         findings: told.len(),
         digest: Digest(Sha256::digest(&bytes).into()),
-        report: compared.map(|dir| compare(dir, &spec, &captured, &watched)).transpose()?,
+        report: compared.map(|dir| compare(dir, &spec, &again.captured, &watched)).transpose()?,
     };
+    again.source.map_or(Ok(()), |source| source.forget())?;
     if arguments.json {
         line(replayed.json())
     } else {
@@ -150,16 +153,33 @@ fn fetch(archive: &Path, spec: &PipelineSpec, keys: &Arc<PseudonymKeys>, config:
     archivers.finish()
 }
 
-/// Computes an archive again under its journal.
-pub(super) fn again(archive: &Path, spec: &PipelineSpec, keep: Keep) -> Result<(Captured, Progress)> {
-    let mut source = ReplaySource::open(archive, spec)?.keeping(keep);
+/// What was computed again.
+pub(super) struct Again {
+    pub(super) captured: Captured,
+    pub(super) events: u64,
+    pub(super) ticks: u64,
+    /// Of an archive.
+    source: Option<ReplaySource>,
+}
+
+/// Computes an archive again under its journal; with a folder, keeps there how far it is, and goes on from there.
+pub(super) fn again(archive: &Path, spec: &PipelineSpec, keep: Keep, resume: Option<&Path>) -> Result<Again> {
+    let source = ReplaySource::open(archive, spec)?.keeping(keep);
+    let (mut source, events, ticks) = match resume {
+        Some(folder) => source.resuming(folder, spec)?,
+        None => (source, 0, 0),
+    };
+    if ticks > 0 {
+        note(format!("goes on after {} events, {} ticks", grouped(events), grouped(ticks)));
+    }
     let mut feed = ArchiveFeed::open(archive)?;
     // Archived rows are pseudonyms already; no key is needed, and a made-up one decodes nothing.
     let id = feed.key_id().unwrap_or_else(|| "replay".to_owned());
     // Nearly every record is a tick.
-    let ticks = archive::newest_records(archive)?.values().map(|record| record.sequence).sum();
-    let progress = compute(spec, stand_in(&id)?, &mut source, &mut feed, Some(ticks))?;
-    Ok((source.take_captured(), progress))
+    let all: u64 = archive::newest_records(archive)?.values().map(|record| record.sequence).sum();
+    let ran = compute(spec, stand_in(&id)?, &mut source, &mut feed, Some(all.saturating_sub(ticks)))?.snapshot();
+    let captured = source.take_captured();
+    Ok(Again { captured, events: events + ran.events, ticks: ticks + ran.ticks, source: Some(source) })
 }
 
 /// Computes the watches again, from what lanes of users told them in a replay; as far as the archive holds them, if
@@ -191,7 +211,7 @@ pub(super) fn stand_in(id: &str) -> Result<Arc<PseudonymKeys>> {
 }
 
 /// Without a journal.
-fn first_time(events: &Path, keys: &Path, spec: &PipelineSpec) -> Result<(Captured, Progress)> {
+fn first_time(events: &Path, keys: &Path, spec: &PipelineSpec) -> Result<Again> {
     let keys = Arc::new(keys::pseudonyms(keys)?);
     let mut source = RecordedSource::open(events, spec, &keys)?;
     let mut feed = RecordedFeed::open(events, spec)?;
@@ -199,8 +219,8 @@ fn first_time(events: &Path, keys: &Path, spec: &PipelineSpec) -> Result<(Captur
         "note: files have no journal and no append times: ticks close by the events alone, so findings may differ from \
          those of a live run in which a topic was declared idle, and the last minutes stay open",
     );
-    let progress = compute(spec, keys, &mut source, &mut feed, None)?;
-    Ok((source.take_captured(), progress))
+    let ran = compute(spec, keys, &mut source, &mut feed, None)?.snapshot();
+    Ok(Again { captured: source.take_captured(), events: ran.events, ticks: ran.ticks, source: None })
 }
 
 /// Runs the engine over recorded input to its end; of so many ticks, if that is known.

@@ -75,10 +75,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     line(format!("{} to be computed anew", told(&lanes)));
     is_complete(&arguments.archive, &former)?;
     // All of them: what lanes share, each needs.
-    let (mut captured, progress) = again(&arguments.archive, &spec, Keep::State)?;
-    let snapshot = progress.snapshot();
-    line(format!("computed anew: {} events, {} ticks", grouped(snapshot.events), grouped(snapshot.ticks)));
-    let mut states = lanes.iter().map(|lane| (*lane, captured.lanes.remove(lane).unwrap_or_default().state));
+    let mut again = again(&arguments.archive, &spec, Keep::State, None)?;
+    line(format!("computed anew: {} events, {} ticks", grouped(again.events), grouped(again.ticks)));
+    let mut states = lanes.iter().map(|lane| (*lane, again.captured.lanes.remove(lane).unwrap_or_default().state));
     if arguments.dry_run {
         states.try_for_each(|(lane, state)| renewal(&spec, &former[&lane], state, watched_to).map(drop))?;
         line("it fits; nothing was changed");

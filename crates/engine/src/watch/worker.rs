@@ -104,7 +104,7 @@ impl WatchWorker {
     /// Where an upgrade before this step carried cases over, goes on with those and no others.
     fn take_over_cases(&mut self, end: Timestamp) -> Result<()> {
         while let Some((_, cases)) = self.carried.pop_front_if(|(at, _)| at.is_none_or(|at| at < end)) {
-            self.cases.iter_mut().for_each(Cases::clear);
+            self.cases.iter_mut().for_each(|cases| drop(cases.clear()));
             cases.iter().try_for_each(|(key, case)| self.restore(key, case.as_bytes()))?;
         }
         Ok(())
