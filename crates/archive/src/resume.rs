@@ -149,9 +149,10 @@ impl Checkpoints {
             for number in self.numbers(name)?.iter().filter(|number| unneeded(name, number)) {
                 self.delete(&self.path(name, *number))?;
             }
-        }
-        for part in self.names()?.iter().filter(|name| name.ends_with(TEMPORARY)) {
-            self.delete(&self.dir.join(part))?;
+            let torn = |file: &&String| file.starts_with(&format!("{name}-")) && file.ends_with(TEMPORARY);
+            for part in self.names()?.iter().filter(torn) {
+                self.delete(&self.dir.join(part))?;
+            }
         }
         Ok(())
     }
