@@ -11,6 +11,15 @@ use engine::ports::LaneId;
 use events::PseudonymKeys;
 use kafka::{Config, KafkaFollower};
 
+use crate::cluster::stored;
+use crate::elapsed::Elapsed;
+use crate::report::Failure;
+
+/// How long a fetch waits at a time.
+const FETCH_WAIT: Duration = Duration::from_millis(100);
+/// How long nothing may come from a cluster before that is an error.
+const FETCH_STALL_MAX: Duration = Duration::from_secs(60);
+
 /// Both, into one folder.
 pub(crate) struct Archivers {
     users: Archiver,
@@ -57,4 +66,28 @@ impl Archivers {
     pub(crate) fn progress(&self) -> Progress {
         self.users.progress()
     }
+}
+
+/// Archives what every lane on a cluster has committed by now.
+pub(crate) fn fetch(archive: &Path, spec: &PipelineSpec, keys: &Arc<PseudonymKeys>, config: &Config) -> Result<()> {
+    let stands = stored(config)?;
+    let mut archivers = Archivers::open(archive, spec, keys, config, kafka::lane_count(config)?)?;
+    let mut since = Elapsed::start();
+    loop {
+        let before = archivers.progress();
+        archivers.step(FETCH_WAIT)?;
+        let now = archivers.progress();
+        let followed = |lane: &LaneId| now.lanes.get(lane).and_then(|lane| lane.followed);
+        let behind = stands.iter().find(|(lane, former)| followed(lane) < Some(former.record().sequence));
+        let Some((lane, former)) = behind else { break };
+        if now != before {
+            since = Elapsed::start();
+        } else if since.so_far() > FETCH_STALL_MAX {
+            let (topic, stands, at) = (config.topics().journal, former.record().sequence, followed(lane));
+            let at = at.map_or_else(|| "nothing of it".to_owned(), |at| format!("record {at}"));
+            let what = format!("`{topic}` partition {lane}: the lane stands at record {stands}, and {at} was read");
+            return Err(Failure::unavailable(what).hint("check that the leaders of all its topics are up").into());
+        }
+    }
+    archivers.finish()
 }

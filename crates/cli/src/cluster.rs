@@ -1,8 +1,11 @@
-//! From a checked pipeline and flags to the settings of a Kafka client.
+//! From a checked pipeline and flags to the settings of a Kafka client, and what lanes have stored there.
 //!
 //! Read next: `kafka::Config`, which checks them.
 
-use engine::PipelineSpec;
+use std::collections::BTreeMap;
+
+use engine::ports::LaneId;
+use engine::{Former, PipelineSpec};
 use kafka::Config;
 
 use crate::report::Failure;
@@ -63,4 +66,18 @@ impl Cluster {
         }
         Ok(config)
     }
+}
+
+/// What every lane has stored, seen from outside.
+pub(crate) fn stored(config: &Config) -> anyhow::Result<BTreeMap<LaneId, Former>> {
+    let mut heads: BTreeMap<LaneId, BTreeMap<Vec<u8>, Vec<u8>>> = BTreeMap::new();
+    for record in kafka::read_committed(config, &config.topics().head)? {
+        let (head, key) = (heads.entry(LaneId(record.partition)).or_default(), record.key.unwrap_or_default());
+        match record.value {
+            Some(value) => head.insert(key, value),
+            None => head.remove(&key),
+        };
+    }
+    let read = |(lane, head)| Ok(Former::read(lane, head)?.map(|former| (lane, former)));
+    heads.into_iter().filter_map(|entry| read(entry).transpose()).collect()
 }

@@ -405,9 +405,9 @@ impl Worker {
     }
 
     fn tell_watches(&mut self, end: Timestamp, crossing: &[Option<RecordBatch>]) -> Result<()> {
-        let sql = &self.lane.digests().sql.short();
+        let under = &self.lane.digests().told_under();
         for (watch, states) in (0u8..).map(TopicId).zip(crossing) {
-            let split = Crossing::split(self.id.0, end, sql, states.as_ref(), self.lanes)?;
+            let split = Crossing::split(self.id.0, end, under, states.as_ref(), self.lanes)?;
             for (target, crossing) in (0..).map(LaneId).zip(split) {
                 let (key, value) = crossing.encode()?;
                 self.open.crossings.push((watch, target, Message { key, value, headers: Vec::new() }));

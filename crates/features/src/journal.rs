@@ -66,6 +66,13 @@ pub struct Digests {
     pub engine: String,
 }
 
+impl Digests {
+    /// Names the definitions that what lanes tell each other may depend on.
+    pub fn told_under(&self) -> String {
+        format!("{}.{}.{}", self.spec.short(), self.sql.short(), self.model.short())
+    }
+}
+
 /// One record of the journal: a tick, or a commit without a tick (which repeats the last tick end).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalRecord {

@@ -24,8 +24,10 @@ use crate::spec::{BaselineSpec, WindowSpec};
 use crate::sql::tables_named;
 use crate::window::WindowPlans;
 
-/// The prefix of a share's sections: what follows is the short digest of the SQL it is of, `/`, and the baseline's name.
-const SHARE: &str = "share.";
+/// What the names of a share's sections begin with; the baseline's name follows.
+fn prefix(digests: &Digests) -> String {
+    format!("share.{}/", digests.told_under())
+}
 
 /// One baseline over all lanes.
 #[derive(Debug)]
@@ -121,13 +123,13 @@ impl Lane {
         }
         let today = self.today(end);
         let born = self.stored[&Tier::Shared].is_empty().then_some(today.start);
+        let prefix = prefix(self.digests());
         for day_end in born.into_iter().chain((today.end == end).then_some(end)) {
             let mut shares = Vec::new();
             for plan in self.plans.baselines.iter().filter_map(|plan| plan.shared()) {
                 let rows = self.panes[plan.group].day.get(&day_end).cloned();
                 let rows = rows.unwrap_or_else(|| empty(&self.plans.groups[plan.group].result_schema()));
-                let name = format!("{SHARE}{}/{}", self.digests().sql.short(), plan.name);
-                shares.push((name, plan.states.partial(vec![rows])?));
+                shares.push((format!("{prefix}{}", plan.name), plan.states.partial(vec![rows])?));
             }
             let sections: Vec<_> = shares.iter().map(|(name, share)| (name.clone(), share)).collect();
             self.new_panes.push((Tier::Shared, day_end, sections::write(&sections)?));
@@ -155,13 +157,12 @@ impl SharedFacts {
     /// Over so many lanes; `digests` are those in force.
     pub fn new(program: &Program, digests: &Digests, lanes: u32) -> Result<Self> {
         let plans = program.plans()?.baselines.into_iter().filter_map(BaselinePlan::into_shared).collect();
-        let prefix = format!("{SHARE}{}/", digests.sql.short());
         let (told, kept) = (vec![BTreeMap::new(); lanes as usize], program.spec.shares_kept());
-        Ok(Self { plans, prefix, told, kept, facts: BTreeMap::new() })
+        Ok(Self { plans, prefix: prefix(digests), told, kept, facts: BTreeMap::new() })
     }
 
     /// Takes what a lane told of the day that ended at `day_end`, of each lane in the order of its days, and works out what
-    /// all have told by now. What was told under other definitions counts for nothing.
+    /// all have told by now; anew, where something is told again. What was told under other definitions counts for nothing.
     pub fn take(&mut self, lane: u32, day_end: Timestamp, share: &[u8]) -> Result<()> {
         let mut shares = BTreeMap::new();
         for (name, share) in sections::read(share)? {
@@ -176,6 +177,7 @@ impl SharedFacts {
         let told =
             told.ok_or_else(|| Error::State(format!("lane {lane} told a share, but there are {lanes} lanes")))?;
         told.insert(day_end, ours);
+        self.facts.retain(|end, _| *end < day_end);
         let Some(slowest) = self.newest_of_all() else { return Ok(()) };
         let known = self.facts.last_key_value().map_or(Timestamp::MIN, |(end, _)| *end);
         let days = self.told.iter().flat_map(|told| told.range(..=slowest).rev().map(|(end, _)| *end));

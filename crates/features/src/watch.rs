@@ -38,15 +38,21 @@ pub struct Crossing {
     pub lane: u32,
     /// The end of the step.
     pub end: Timestamp,
-    /// Short digest of the SQL that the states are of.
-    pub sql: String,
+    /// The definitions that the states are of.
+    pub under: String,
     /// States by entity and user; absent where nothing happened.
     pub states: Option<RecordBatch>,
 }
 
 impl Crossing {
     /// What each of `lanes` lanes of a watch is to be told: entities are spread by a hash of their key.
-    pub fn split(lane: u32, end: Timestamp, sql: &str, states: Option<&RecordBatch>, lanes: u32) -> Result<Vec<Self>> {
+    pub fn split(
+        lane: u32,
+        end: Timestamp,
+        under: &str,
+        states: Option<&RecordBatch>,
+        lanes: u32,
+    ) -> Result<Vec<Self>> {
         let target = |key: Option<&str>| key.map(|key| hash64(key).rem_euclid(i64::from(lanes)));
         let targets: Vec<Option<i64>> =
             states.into_iter().flat_map(|states| states.column(0).as_string::<i32>()).map(target).collect();
@@ -55,7 +61,7 @@ impl Crossing {
             let mask: BooleanArray = targets.iter().map(|target| Some(*target == ours)).collect();
             let states = states.filter(|_| mask.true_count() > 0);
             let states = states.map(|states| filter_record_batch(states, &mask)).transpose()?;
-            Ok(Self { lane, end, sql: sql.to_owned(), states })
+            Ok(Self { lane, end, under: under.to_owned(), states })
         };
         (0..lanes).map(part).collect()
     }
@@ -63,7 +69,7 @@ impl Crossing {
     /// Key and value of the record that says it.
     pub fn encode(&self) -> Result<(Vec<u8>, Vec<u8>)> {
         let value = self.states.as_ref().map(|states| sections::write(&[(STATES.to_owned(), states)]));
-        let key = format!("{}/{}/{}", self.lane, self.end.millis(), self.sql);
+        let key = format!("{}/{}/{}", self.lane, self.end.millis(), self.under);
         Ok((key.into_bytes(), value.transpose()?.unwrap_or_default()))
     }
 
@@ -80,14 +86,14 @@ impl Crossing {
             let (lane, end) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
             Some((lane, end, parts.next()?.to_owned()))
         };
-        let (lane, end, sql) = named().ok_or_else(|| {
-            Error::Crossing(format!("the key `{}` is not `<lane>/<end>/<SQL>`", String::from_utf8_lossy(key)))
+        let (lane, end, under) = named().ok_or_else(|| {
+            Error::Crossing(format!("the key `{}` is not `<lane>/<end>/<definitions>`", String::from_utf8_lossy(key)))
         })?;
         let states = match value {
             [] => None,
             value => sections::read(value)?.pop().map(|(_, states)| states),
         };
-        Ok(Self { lane, end: Timestamp::from_millis(end), sql, states })
+        Ok(Self { lane, end: Timestamp::from_millis(end), under, states })
     }
 }
 
@@ -209,8 +215,8 @@ pub struct WatchOutput {
 pub struct WatchLane {
     program: Arc<Program>,
     digests: Digests,
-    /// Short digest of the SQL that is understood here.
-    sql: String,
+    /// The definitions that are understood here.
+    under: String,
     watches: Vec<Watched>,
     last: Option<Timestamp>,
     sequence: u64,
@@ -237,9 +243,9 @@ impl WatchLane {
                 touched: None,
             });
         let (watches, stored) = (watches.collect(), BTreeSet::new());
-        let sql = digests.sql.short();
+        let under = digests.told_under();
         let (last, refills_to, left_out) = (None, None, None);
-        Ok(Self { program, digests, sql, watches, last, sequence: 0, stored, refills_to, left_out })
+        Ok(Self { program, digests, under, watches, last, sequence: 0, stored, refills_to, left_out })
     }
 
     /// A lane that goes on where its newest journal record stands, with the panes from the first one needed on.
@@ -300,7 +306,7 @@ impl WatchLane {
             Error::Crossing(format!("offset {offset} is of lane {}, but there are {lanes} lanes", crossing.lane))
         })?;
         // Of a step that is closed, read again; or of other definitions, from before an upgrade.
-        if self.last.is_some_and(|last| crossing.end <= last) || crossing.sql != self.sql {
+        if self.last.is_some_and(|last| crossing.end <= last) || crossing.under != self.under {
             return Ok(());
         }
         *mark = crossing.end.max(*mark);

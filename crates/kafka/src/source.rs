@@ -40,7 +40,7 @@ pub struct KafkaSource {
     /// Stores given out, to be closed when their lane goes.
     open: BTreeMap<LaneId, Arc<AtomicBool>>,
     restorer: Mutex<Option<Restorer>>,
-    /// Once it was asked for.
+    /// Once a lane has been opened; lanes of watches tell each other nothing.
     shares: Option<Shares>,
     /// The first feed the next poll looks at, so that none is always last.
     turn: usize,
@@ -202,6 +202,10 @@ impl Source for KafkaSource {
         if let Some(former) = self.open.remove(&lane) {
             former.store(false, Ordering::Release);
         }
+        if self.shares.is_none() && !self.config.is_of_watches {
+            // They come while the lane is restored.
+            self.shares = Some(Shares::connect(&self.config, self.lane_count, self.signal.clone())?);
+        }
         let restorer = self.restorer()?;
         let open = Arc::new(AtomicBool::new(true));
         let outside = Outside {
@@ -263,13 +267,7 @@ impl Source for KafkaSource {
     }
 
     fn shares(&mut self) -> Result<Vec<(LaneId, StoredPane)>> {
-        match &mut self.shares {
-            Some(shares) => shares.take(),
-            None => {
-                self.shares = Some(Shares::connect(&self.config, self.lane_count, self.signal.clone())?);
-                Ok(Vec::new())
-            }
-        }
+        self.shares.as_mut().map_or(Ok(Vec::new()), Shares::take)
     }
 
     fn lane_count(&self) -> u32 {

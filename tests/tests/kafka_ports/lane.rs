@@ -458,9 +458,10 @@ fn what_lanes_share_comes_to_every_process_once_it_is_committed() {
     stores[1].commit(Transaction { panes: vec![(Tier::Shared, next.clone())], ..numbered(2) }).unwrap();
     assert_eq!(shared(&mut source, 1), BTreeMap::from([(LaneId(1), vec![next.clone()])]), "each is handed over once");
 
-    // Another process, which owns nothing, begins behind what the owner has deleted.
+    // Another process, which has one of the lanes now, begins behind what the owner has deleted.
     stores[0].trim(Tier::Shared, first[1].end).unwrap();
-    let mut other = KafkaSource::connect(&Config { group: "shares.other".to_owned(), ..config }).unwrap();
+    let mut other = holding(&Config { group: "shares.other".to_owned(), ..config }, 2);
+    let _store = other.open(LaneId(1)).unwrap();
     let mut left = expected(&first[1..]);
     left.entry(LaneId(1)).or_default().push(next);
     assert_eq!(shared(&mut other, 4), left);

@@ -81,8 +81,8 @@ fn every_setting_that_differs_is_told_and_mended_on_the_real_broker() {
         "head: set cleanup.policy from delete to compact [fatal, mend]",
         "head: set segment.ms from 604800000 to 3600000 [warning, mend]",
         "head: set segment.bytes from 1073741824 to 67108864 [warning, mend]",
-        "shared: create with 2 partitions, max.message.bytes=17825792, cleanup.policy=compact, segment.ms=3600000, \
-         segment.bytes=67108864 [fatal, mend]",
+        "shared: create with 2 partitions, max.message.bytes=17825792, cleanup.policy=delete, retention.ms=-1, \
+         retention.bytes=-1, segment.ms=3600000, segment.bytes=67108864 [fatal, mend]",
         "journal: set cleanup.policy from compact to delete [fatal, mend]",
         "journal: set retention.ms from 604800000 to 2592000000 [warning, mend]",
     ];

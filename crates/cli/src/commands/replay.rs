@@ -12,26 +12,21 @@ use std::time::Duration;
 use anyhow::Result;
 use archive::{ArchiveFeed, Captured, Keep, RecordedFeed, RecordedSource, ReplaySource, WatchSource};
 use base::{Digest, SystemClock, Timestamp};
-use engine::ports::{LaneId, ReferenceFeed, Source};
+use engine::ports::{ReferenceFeed, Source};
 use engine::{Engine, Metrics, ModelUse, PipelineSpec, Progress, Watcher};
 use events::PseudonymKeys;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use kafka::Config;
 use sha2::{Digest as _, Sha256};
 
-use super::upgrade::stored;
-use crate::archivers::Archivers;
+use crate::archivers::fetch;
 use crate::cluster::Cluster;
-use crate::elapsed::Elapsed;
 use crate::keys;
 use crate::report::{Answer, Failure, disk, line, note};
 use crate::view::{grouped, ticks_bar};
 
 /// How often a person is shown how far it is.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long nothing may come from a cluster before that is an error.
-const FETCH_STALL_MAX: Duration = Duration::from_secs(60);
 
 /// Arguments of `replay`.
 #[derive(Debug, clap::Args)]
@@ -127,30 +122,6 @@ fn span(arguments: &Arguments, spec: &PipelineSpec) -> Result<(Timestamp, Timest
         return Err(Failure::invalid("--from must lie before --to").into());
     }
     Ok((from, to))
-}
-
-/// Archives what every lane on a cluster has committed by now.
-fn fetch(archive: &Path, spec: &PipelineSpec, keys: &Arc<PseudonymKeys>, config: &Config) -> Result<()> {
-    let stands = stored(config)?;
-    let mut archivers = Archivers::open(archive, spec, keys, config, kafka::lane_count(config)?)?;
-    let mut since = Elapsed::start();
-    loop {
-        let before = archivers.progress();
-        archivers.step(LOOK)?;
-        let now = archivers.progress();
-        let followed = |lane: &LaneId| now.lanes.get(lane).and_then(|lane| lane.followed);
-        let behind = stands.iter().find(|(lane, former)| followed(lane) < Some(former.record().sequence));
-        let Some((lane, former)) = behind else { break };
-        if now != before {
-            since = Elapsed::start();
-        } else if since.so_far() > FETCH_STALL_MAX {
-            let (topic, stands, at) = (config.topics().journal, former.record().sequence, followed(lane));
-            let at = at.map_or_else(|| "nothing of it".to_owned(), |at| format!("record {at}"));
-            let what = format!("`{topic}` partition {lane}: the lane stands at record {stands}, and {at} was read");
-            return Err(Failure::unavailable(what).hint("check that the leaders of all its topics are up").into());
-        }
-    }
-    archivers.finish()
 }
 
 /// What was computed again.

@@ -44,10 +44,10 @@ pub(crate) struct Arguments {
     /// File with the token that /metrics asks for; needed on a public address.
     #[arg(long, value_name = "FILE")]
     http_token_file: Option<PathBuf>,
-    /// How long a lane may wait for what another lane shares (peers over the whole house) before it goes by what was shared
-    /// earlier, as in `6h`. It waits for ever, if absent; no lane waits that is not two days ahead of the other.
-    #[arg(long, value_name = "TIME")]
-    shares_timeout: Option<Millis>,
+    /// How long a lane that is two days ahead of another waits for what that one shares (peers over the whole house) before
+    /// it goes by what was shared earlier.
+    #[arg(long, value_name = "TIME", default_value = "6h")]
+    shares_timeout: Millis,
     /// Create the state, findings and dead-letter topics that are missing, with as many partitions as the input has.
     #[arg(long)]
     create_topics: bool,
@@ -93,7 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         let (metrics, progress) = (&shown.metrics, &shown.progress);
         let keys = Arc::clone(&pseudonyms);
         let mut engine = Engine::new(&spec, keys, &mut source, &mut feed, &SystemClock, metrics, progress)
-            .with_shares_timeout(arguments.shares_timeout);
+            .with_shares_timeout(Some(arguments.shares_timeout));
         let ran = engine.run(&shown.stop);
         shown.stop.store(true, Ordering::Relaxed);
         let watched = joined(watcher.join());

@@ -17,7 +17,7 @@ use engine::{Former, JournalRecord, ModelUse, PipelineSpec, State};
 use kafka::{Config, KafkaSource};
 
 use super::replay::{again, stand_in};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, stored};
 use crate::elapsed::Elapsed;
 use crate::report::{Answer, Failure, line, note};
 use crate::view::grouped;
@@ -96,20 +96,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
 fn told(lanes: &[LaneId]) -> String {
     let names: Vec<_> = lanes.iter().map(ToString::to_string).collect();
     if names.len() == 1 { format!("lane {} is", names[0]) } else { format!("lanes {} are", names.join(", ")) }
-}
-
-/// What every lane has stored, seen from outside.
-pub(super) fn stored(config: &Config) -> Result<BTreeMap<LaneId, Former>> {
-    let mut heads: BTreeMap<LaneId, BTreeMap<Vec<u8>, Vec<u8>>> = BTreeMap::new();
-    for record in kafka::read_committed(config, &config.topics().head)? {
-        let (head, key) = (heads.entry(LaneId(record.partition)).or_default(), record.key.unwrap_or_default());
-        match record.value {
-            Some(value) => head.insert(key, value),
-            None => head.remove(&key),
-        };
-    }
-    let read = |(lane, head)| Ok(Former::read(lane, head)?.map(|former| (lane, former)));
-    heads.into_iter().filter_map(|entry| read(entry).transpose()).collect()
 }
 
 /// An error where the archive does not reach as far as a lane.

@@ -45,7 +45,7 @@ fn share(program: &Program, sql: u8, users: &[i64]) -> Vec<u8> {
     let columns = fields.iter().map(column).collect();
     let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
     let states = plan.states.partial(vec![rows]).unwrap();
-    sections::write(&[(format!("{SHARE}{}/peers", digests(sql).sql.short()), &states)]).unwrap()
+    sections::write(&[(format!("{}peers", prefix(&digests(sql))), &states)]).unwrap()
 }
 
 /// By role: person-days, accesses, the middle.
@@ -104,6 +104,14 @@ proptest! {
             prop_assert_eq!(shared.silent(day(asked as i64)), behind);
         }
         prop_assert_eq!(asked, 6);
+        // A day told again, otherwise: it is in what that day and the next come to.
+        shared.take(1, day(4), &share(&program, 1, &[50, 51])).unwrap();
+        for newest in [4, 5] {
+            let days = newest + 1 - PEERS_DAYS as usize..=newest;
+            let of = |lane: usize, day: usize| if (lane, day) == (1, 4) { vec![50, 51] } else { users[lane][day].clone() };
+            let within = (0..LANES as usize).flat_map(|lane| days.clone().flat_map(move |day| of(lane, day)));
+            prop_assert_eq!(shown(shared.of(day(newest as i64)).unwrap()), expected(within));
+        }
     }
 }
 

@@ -70,8 +70,8 @@ fn expected(lanes: &[Vec<Done>], number: usize) -> Told {
 
 /// One record of the watch's topic.
 fn crossings(program: &Program, lane: u32, number: usize, done: &Done) -> Crossing {
-    let sql = digests().sql.short();
-    let split = Crossing::split(lane, step(number as i64 + 1), &sql, states(program, done).as_ref(), 1).unwrap();
+    let under = digests().told_under();
+    let split = Crossing::split(lane, step(number as i64 + 1), &under, states(program, done).as_ref(), 1).unwrap();
     let (key, value) = split[0].encode().unwrap();
     Crossing::decode(&key, &value).unwrap()
 }
@@ -154,14 +154,14 @@ fn a_lane_that_has_not_spoken_holds_a_step_back() {
 fn what_other_definitions_said_is_passed_over_and_strange_records_are_named() {
     let program = program();
     let mut watches = WatchLane::new(Arc::clone(&program), digests(), 1, &[Offset(0)]).unwrap();
-    let other = Crossing { sql: "of another pipeline".to_owned(), ..crossings(&program, 0, 0, &vec![(1, 1)]) };
+    let other = Crossing { under: "of another pipeline".to_owned(), ..crossings(&program, 0, 0, &vec![(1, 1)]) };
     watches.take(TopicId(0), other, Offset(0)).unwrap();
     assert_eq!((watches.next_due(None), watches.resume()), (None, vec![Offset(1)]));
     let stranger = crossings(&program, 4, 0, &vec![(1, 1)]);
     let told = watches.take(TopicId(0), stranger, Offset(9)).unwrap_err().to_string();
     assert!(told.contains("offset 9 is of lane 4, but there are 1 lanes"), "{told}");
     let told = Crossing::decode(b"lane", b"").unwrap_err().to_string();
-    assert!(told.contains("the key `lane` is not `<lane>/<end>/<SQL>`"), "{told}");
+    assert!(told.contains("the key `lane` is not `<lane>/<end>/<definitions>`"), "{told}");
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn entities_are_spread_over_lanes_and_none_is_lost_or_told_twice() {
     let program = program();
     let done: Done = (0..40).map(|patient| (patient, 1)).collect();
     let all = states(&program, &done).unwrap();
-    let split = Crossing::split(0, step(1), "sql", Some(&all), 4).unwrap();
+    let split = Crossing::split(0, step(1), "these", Some(&all), 4).unwrap();
     let keys = |crossing: &Crossing| -> Vec<String> {
         let states = crossing.states.as_ref().unwrap();
         states.column(0).as_string::<i32>().iter().map(|key| key.unwrap().to_owned()).collect()
