@@ -117,7 +117,7 @@ pub trait Source {
     fn at_end(&self, lane: LaneId, topic: TopicId) -> Option<Offset>;
 
     /// What lanes, here and elsewhere, have told all others ([`Tier::Shared`]) and committed, as far as it has arrived and
-    /// was not handed over before; of each lane in the order it was told, since the beginning. Once a lane has been opened.
+    /// was not handed over before; of each lane in the order it was told, since the beginning. Only after [`poll`](Self::poll).
     fn shares(&mut self) -> Result<Vec<(LaneId, StoredPane)>, PortError>;
 
     /// How many lanes there are in all, here and elsewhere.

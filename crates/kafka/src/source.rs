@@ -40,7 +40,7 @@ pub struct KafkaSource {
     /// Stores given out, to be closed when their lane goes.
     open: BTreeMap<LaneId, Arc<AtomicBool>>,
     restorer: Mutex<Option<Restorer>>,
-    /// Once a lane has been opened; lanes of watches tell each other nothing.
+    /// From the first poll on; lanes of watches tell each other nothing.
     shares: Option<Shares>,
     /// The first feed the next poll looks at, so that none is always last.
     turn: usize,
@@ -186,6 +186,10 @@ pub(crate) fn lane_count(admin: &Admin, topics: &[String]) -> Result<u32> {
 impl Source for KafkaSource {
     fn poll(&mut self, wait: Duration) -> Result<Vec<Wake>> {
         let deadline = Deadline::after(wait);
+        if self.shares.is_none() && !self.config.is_of_watches {
+            // They come while the group gives lanes out and these are restored.
+            self.shares = Some(Shares::connect(&self.config, self.lane_count, self.signal.clone())?);
+        }
         self.release_restorer();
         loop {
             let mut wakes = self.moves()?;
@@ -201,10 +205,6 @@ impl Source for KafkaSource {
     fn open(&mut self, lane: LaneId) -> Result<Box<dyn LaneStore>> {
         if let Some(former) = self.open.remove(&lane) {
             former.store(false, Ordering::Release);
-        }
-        if self.shares.is_none() && !self.config.is_of_watches {
-            // They come while the lane is restored.
-            self.shares = Some(Shares::connect(&self.config, self.lane_count, self.signal.clone())?);
         }
         let restorer = self.restorer()?;
         let open = Arc::new(AtomicBool::new(true));
