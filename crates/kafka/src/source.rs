@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use engine::ports::{Flow, LaneId, LaneStore, Source, StoredPane, Wake};
+use engine::ports::{Flow, LaneId, LaneStore, PortError, Source, StoredPane, Wake};
 use events::{Offset, Records, TopicId};
 
 use crate::admin::Admin;
@@ -188,7 +188,11 @@ impl Source for KafkaSource {
         let deadline = Deadline::after(wait);
         if self.shares.is_none() && !self.config.is_of_watches {
             // They come while the group gives lanes out and these are restored.
-            self.shares = Some(Shares::connect(&self.config, self.lane_count, self.signal.clone())?);
+            match Shares::connect(&self.config, self.lane_count, self.signal.clone()) {
+                Ok(shares) => self.shares = Some(shares),
+                Err(PortError::Unavailable(problem)) => tracing::warn!(problem, "what lanes share is asked for again"),
+                Err(error) => return Err(error),
+            }
         }
         self.release_restorer();
         loop {
