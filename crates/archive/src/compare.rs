@@ -94,8 +94,12 @@ fn compare_lanes(
     now: &Digests,
     until: Timestamp,
 ) -> Result<()> {
+    let archived = lanes_of(dir)?;
+    if let Some(absent) = captured.lanes.keys().find(|lane| !archived.contains_key(lane)) {
+        return Err(Error::Replay(format!("the archive `{}` holds nothing of lane {absent}", dir.display())));
+    }
     let mut foreign: BTreeMap<LaneId, Foreign> = BTreeMap::new();
-    for (lane, runs) in lanes_of(dir)? {
+    for (lane, runs) in archived {
         let Some(replayed) = captured.lanes.get(&lane) else { continue };
         let (elsewhere, runs) = Foreign::of(dir, runs, now)?;
         report.runs += runs.len() as u64;

@@ -87,12 +87,12 @@ pub(crate) struct CapturingStore {
 impl LaneStore for CapturingStore {
     fn head(&mut self) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, PortError> {
         let mut captured = self.captured.lock().unwrap_or_else(PoisonError::into_inner);
-        captured.lanes.entry(self.lane).or_default().state.head()
+        captured.lanes.get_mut(&self.lane).map_or(Ok(BTreeMap::new()), |lane| lane.state.head())
     }
 
     fn panes(&mut self, tier: Tier, first: Timestamp) -> Result<Vec<StoredPane>, PortError> {
         let mut captured = self.captured.lock().unwrap_or_else(PoisonError::into_inner);
-        captured.lanes.entry(self.lane).or_default().state.panes(tier, first)
+        captured.lanes.get_mut(&self.lane).map_or(Ok(Vec::new()), |lane| lane.state.panes(tier, first))
     }
 
     fn commit(&mut self, transaction: Transaction) -> Result<(), PortError> {

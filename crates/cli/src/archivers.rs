@@ -13,7 +13,7 @@ use kafka::{Config, KafkaFollower};
 
 use crate::cluster::stored;
 use crate::elapsed::Elapsed;
-use crate::report::Failure;
+use crate::report::{Failure, note};
 
 /// How long a fetch waits at a time.
 const FETCH_WAIT: Duration = Duration::from_millis(100);
@@ -71,7 +71,9 @@ impl Archivers {
 /// Archives what every lane on a cluster has committed by now.
 pub(crate) fn fetch(archive: &Path, spec: &PipelineSpec, keys: &Arc<PseudonymKeys>, config: &Config) -> Result<()> {
     let stands = stored(config)?;
-    let mut archivers = Archivers::open(archive, spec, keys, config, kafka::lane_count(config)?)?;
+    let lanes = kafka::lane_count(config)?;
+    note(format!("archiving what {lanes} lanes on {} have committed into {}", config.bootstrap, archive.display()));
+    let mut archivers = Archivers::open(archive, spec, keys, config, lanes)?;
     let mut since = Elapsed::start();
     loop {
         let before = archivers.progress();

@@ -194,7 +194,7 @@ impl Metrics {
             )?,
             shares_day: gauge(
                 "shares_day_timestamp_seconds",
-                "End of the day up to which a lane goes by what all lanes share: two days ago.",
+                "End of the day up to which a lane goes by what all lanes share: the day before yesterday.",
                 &["lane"],
             )?,
             end_to_end,

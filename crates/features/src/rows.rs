@@ -213,14 +213,25 @@ impl RowKeys {
 
 /// Which row of a batch, whose first columns are texts, belongs to each row of these.
 pub(crate) fn find_by_texts(values: &[&StringArray], batch: &RecordBatch) -> UInt32Array {
-    let keys = batch.columns()[..values.len()].iter().map(|column| column.as_string::<i32>()).collect::<Vec<_>>();
-    let key = |of: &[&StringArray], row: usize| -> Option<Vec<String>> {
-        of.iter().map(|column| column.is_valid(row).then(|| column.value(row).to_owned())).collect()
-    };
-    let known = (0u32..).zip(0..batch.num_rows()).filter_map(|(place, row)| Some((key(&keys, row)?, place)));
-    let known: HashMap<Vec<String>, u32> = known.collect();
+    let keys: Vec<_> = batch.columns()[..values.len()].iter().map(|column| column.as_string::<i32>()).collect();
+    let mut known: HashMap<Vec<&str>, u32> = HashMap::new();
+    for (place, row) in (0u32..).zip(0..batch.num_rows()) {
+        let mut key = Vec::new();
+        if read_texts(&keys, row, &mut key) {
+            known.insert(key, place);
+        }
+    }
     let rows = values.first().map_or(0, |values| values.len());
-    (0..rows).map(|row| known.get(&key(values, row)?).copied()).collect()
+    let mut key = Vec::new();
+    let find = |row| read_texts(values, row, &mut key).then(|| known.get(key.as_slice()).copied()).flatten();
+    (0..rows).map(find).collect()
+}
+
+/// The texts of a row; false where one is absent.
+fn read_texts<'a>(columns: &[&'a StringArray], row: usize, texts: &mut Vec<&'a str>) -> bool {
+    texts.clear();
+    texts.extend(columns.iter().filter(|column| column.is_valid(row)).map(|column| column.value(row)));
+    texts.len() == columns.len()
 }
 
 /// A column gathered by row, null where there is none.

@@ -2,7 +2,7 @@
 //!
 //! At the end of each local day a lane tells all others its share, as aggregate states. A tick of day D goes by the facts of
 //! day D - 2, once every lane has told its share of it: a fixed day, so that two runs of the same input say the same, and
-//! one so far back that nobody waits who is not two days ahead of the slowest. A lane begins by telling that it had
+//! one so far back that nobody waits who is not more than a day ahead of the slowest. A lane begins by telling that it had
 //! nothing before, so that the others need not wait for days it never saw, and goes by shared facts from the next day on.
 //! Design: a share is told before a tick waits for anybody's, so that lanes never wait for each other in a circle.
 
@@ -73,7 +73,7 @@ pub(crate) struct Today {
     start: Timestamp,
     /// The next day starts here.
     pub(crate) end: Timestamp,
-    /// The end of the day before yesterday: what lanes shared up to there is gone by today.
+    /// The end of the day before yesterday: today goes by what lanes shared up to there.
     shared: Timestamp,
 }
 

@@ -1,7 +1,7 @@
 use std::fs;
 
 use engine::JournalRecord;
-use engine::ports::{Flow, LaneStore, PortError, Source, StoredPane, Wake};
+use engine::ports::{Flow, LaneStore, PortError, Source, StoredPane, Tier, Wake};
 use events::{Offset, TopicId};
 
 use super::*;
@@ -195,6 +195,20 @@ fn a_replay_gives_the_bytes_of_the_run() {
     assert_eq!(report.difference_count, 2, "{:?}", report.differences);
     assert!(report.differences[0].contains("only the archive has rows"), "{:?}", report.differences);
     assert!(report.differences[1].contains("only the replay has it (f1)"), "{:?}", report.differences);
+}
+
+#[test]
+fn a_lane_that_commits_nothing_is_not_captured_and_one_that_is_not_archived_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    archive(dir.path(), 1_000, 40);
+    let mut source = ReplaySource::open(dir.path(), &WORLD.spec).unwrap();
+    let mut store = source.open(LANE).unwrap();
+    assert!(store.head().unwrap().is_empty() && store.panes(Tier::Minute, Timestamp::MIN).unwrap().is_empty());
+    let mut captured = source.take_captured();
+    assert!(captured.lanes.is_empty(), "{:?}", captured.lanes.keys());
+    captured.lanes.insert(LaneId(7), crate::CapturedLane::default());
+    let told = compare(dir.path(), &captured, WORLD.spec.digests()).unwrap_err().to_string();
+    assert!(told.contains("holds nothing of lane 7"), "{told}");
 }
 
 /// A source that is stopped at a poll, as if the process had been killed there.

@@ -44,8 +44,8 @@ pub(crate) struct Arguments {
     /// File with the token that /metrics asks for; needed on a public address.
     #[arg(long, value_name = "FILE")]
     http_token_file: Option<PathBuf>,
-    /// How long a lane that is two days ahead of another waits for what that one shares (peers over the whole house) before
-    /// it goes by what was shared earlier.
+    /// How long a lane that is more than a day ahead of another waits for what that one shares (peers over the whole house)
+    /// before it goes by what was shared earlier.
     #[arg(long, value_name = "TIME", default_value = "6h")]
     shares_timeout: Millis,
     /// Create the state, findings and dead-letter topics that are missing, with as many partitions as the input has.

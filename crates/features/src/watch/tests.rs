@@ -151,6 +151,18 @@ fn a_lane_that_has_not_spoken_holds_a_step_back() {
 }
 
 #[test]
+fn every_definition_that_states_depend_on_names_what_is_told() {
+    let other = Digest([8; 32]);
+    for changed in [
+        Digests { spec: other, ..digests() },
+        Digests { sql: other, ..digests() },
+        Digests { model: other, ..digests() },
+    ] {
+        assert_ne!(changed.told_under(), digests().told_under(), "{changed:?}");
+    }
+}
+
+#[test]
 fn what_other_definitions_said_is_passed_over_and_strange_records_are_named() {
     let program = program();
     let mut watches = WatchLane::new(Arc::clone(&program), digests(), 1, &[Offset(0)]).unwrap();
