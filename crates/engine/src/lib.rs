@@ -21,6 +21,7 @@ mod spec;
 mod stopwatch;
 mod troubles;
 mod watch;
+mod when;
 mod worker;
 
 pub use error::{Error, Result};

@@ -26,6 +26,7 @@ use crate::progress::Progress;
 use crate::spec::PipelineSpec;
 use crate::stopwatch::Stopwatch;
 use crate::troubles::Troubles;
+use crate::when::{when, when_if_any};
 use crate::worker::{Known, Waits, Worker};
 
 /// The main path of one process.
@@ -125,7 +126,8 @@ impl<'a> Engine<'a> {
         }
         for (lane, waits) in self.lanes.iter().filter_map(|(lane, owned)| Some((lane, owned.waits_for_shares?))) {
             let silent = self.shared.as_ref().map(|shared| shared.silent(waits.day)).unwrap_or_default();
-            tracing::warn!(lane = lane.0, day_end = ?waits.day, ?silent, "ends while it waits for what lanes share");
+            let day_end = when(waits.day);
+            tracing::warn!(lane = lane.0, day_end, ?silent, "ends while it waits for what lanes share");
         }
         self.troubles.none_waits(|lane| self.lanes.contains_key(&lane))
     }
@@ -198,7 +200,8 @@ impl<'a> Engine<'a> {
         }
         let worker = Worker::open(lane, self.spec, &self.keys, store, lanes, &start, genesis, guide)?;
         self.source.start(lane, &worker.resume())?;
-        tracing::info!(lane = lane.0, ms = watch.millis(), tick = ?worker.lane().last_tick(), "lane taken up");
+        let tick = when_if_any(worker.lane().last_tick());
+        tracing::info!(lane = lane.0, ms = watch.millis(), tick, "lane taken up");
         let topics = self.spec.inputs().len();
         let (quiet, flows) = (Quiet::new(topics), vec![Flow::Read; topics]);
         let (blocked_until, waits_for_shares) = (None, None);
@@ -351,14 +354,14 @@ impl<'a> Engine<'a> {
             let waits = owned.waits_for_shares.filter(|waits| waits.day == day);
             let waits = owned.waits_for_shares.insert(waits.unwrap_or(WaitsForShares { day, since: now, told: false }));
             let silent = || known.shared.map(|shared| shared.silent(day)).unwrap_or_default();
-            let waited = now - waits.since;
+            let (waited, day_end) = (now - waits.since, when(day));
             if waited >= SHARES_WARN && !std::mem::replace(&mut waits.told, true) {
                 let silent = silent();
-                tracing::warn!(lane = lane.0, day_end = ?day, ?silent, "waits for what lanes share that are behind or down");
+                tracing::warn!(lane = lane.0, day_end, ?silent, "waits for what lanes share that are behind or down");
             }
             if self.shares_timeout.is_some_and(|timeout| waited >= timeout) && owned.worker.settle(known) {
                 let silent = silent();
-                tracing::warn!(lane = lane.0, day_end = ?day, ?silent, "goes by what lanes shared earlier");
+                tracing::warn!(lane = lane.0, day_end, ?silent, "goes by what lanes shared earlier");
             }
         }
     }

@@ -18,6 +18,7 @@ use crate::ports::{LaneId, Source, Wake};
 use crate::progress::{Progress, WatchProgress};
 use crate::spec::PipelineSpec;
 use crate::troubles::Troubles;
+use crate::when::when_if_any;
 use worker::WatchWorker;
 
 /// Stream of a watch's entities among results: `<this><name>`.
@@ -98,7 +99,7 @@ impl<'a> Watcher<'a> {
         let journal = self.source.journal(lane)?;
         let worker = WatchWorker::open(lane, self.spec, store, self.source.lane_count(), &start, journal)?;
         self.source.start(lane, &worker.resume())?;
-        tracing::info!(lane = lane.0, step = ?worker.last_step(), "lane of watches taken up");
+        tracing::info!(lane = lane.0, step = when_if_any(worker.last_step()), "lane of watches taken up");
         Ok(worker)
     }
 

@@ -42,13 +42,13 @@ fn genesis() -> Pins {
 /// Raw records of the two topics, in offset order.
 type Logs = [Vec<String>; 2];
 
-/// Three days of a few users: bursts and silences, disorder within the lateness and beyond it, records sent twice.
+/// Four days of a few users: bursts and silences, disorder within the lateness and beyond it, records sent twice.
 fn logs(seed: u8) -> Logs {
     let mut draw = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
     let mut below = move |limit: u32| i64::from(draw.next_u32() % limit);
     let mut logs = Logs::default();
     let (mut now, mut id) = (START, 0);
-    while now < START + Millis::hours(75).0 {
+    while now < START + Millis::hours(99).0 {
         now += if below(9) == 0 { below(5 * 3_600_000) } else { below(180_000) };
         for _ in 0..below(4) {
             id += 1;
@@ -133,7 +133,7 @@ impl Owner {
         let from = self.lane.walker(id).next().0;
         let mut records = Records::default();
         for (offset, text) in (from..).zip(logs[usize::from(topic)].iter().skip(from as usize).take(count)) {
-            let append_time = Timestamp::from_millis(START + Millis::days(4).0);
+            let append_time = Timestamp::from_millis(START + Millis::days(5).0);
             let value = Some(text.as_bytes());
             records.push(Record { offset: Offset(offset), append_time, key: None, value, headers: &[] });
         }
@@ -281,6 +281,11 @@ fn days_are_kept_for_as_long_as_baselines_reach_and_what_was_seen_for_its_own_ti
     assert_eq!(lane.panes[0].day.len(), tiers["day"].panes);
     assert_eq!(tiers["seen"].panes, 11, "of every day that has ended, one pane: {tiers:?}");
     assert_eq!(lane.state_keys(), (1, 11), "every patient of the ticks that are closed");
+    // Told up to yesterday; gone by is the day before. From there two days of the baseline and five to spare, inclusive.
+    assert_eq!(tiers["shared"].panes, 1 + 1 + 2 + 5, "{tiers:?}");
+    let in_use = lane.shared_in_use().expect("a restored lane knows the day it went by");
+    assert_eq!(in_use - tiers["shared"].first, Millis::days(7));
+    assert_eq!(*lane.stored[&Tier::Shared].last().unwrap() - in_use, Millis::days(1));
 }
 
 #[test]
@@ -331,7 +336,7 @@ fn kept(logs: &Logs, stored: &Stored) -> RecordBatch {
     let mut records = Records::default();
     for (offset, text) in (0..).zip(&logs[0]) {
         if !stored.side.contains_key(&(0, Offset(offset))) {
-            let append_time = Timestamp::from_millis(START + Millis::days(4).0);
+            let append_time = Timestamp::from_millis(START + Millis::days(5).0);
             let value = Some(text.as_bytes());
             records.push(Record { offset: Offset(offset), append_time, key: None, value, headers: &[] });
         }
