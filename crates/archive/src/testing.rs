@@ -1,8 +1,10 @@
 //! A lane that ran: the engine over logs in memory, with garbage, repeated records and a topic that falls silent; and a
 //! follower of what it committed that hands it over in pieces of any size.
 
-use std::collections::VecDeque;
-use std::path::Path;
+use std::collections::{BTreeMap, VecDeque};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
@@ -27,6 +29,9 @@ pub(crate) static WORLD: LazyLock<World> = LazyLock::new(world);
 /// With a silence at the beginning.
 pub(crate) static LATE_WORLD: LazyLock<World> = LazyLock::new(late_world);
 
+/// With upgrades on its way.
+pub(crate) static UPGRADED_WORLD: LazyLock<World> = LazyLock::new(upgraded_world);
+
 /// What a lane read and committed.
 pub(crate) struct World {
     pub(crate) spec: PipelineSpec,
@@ -48,7 +53,7 @@ impl Clock for Ticking {
 struct Store(Arc<Mutex<Vec<Transaction>>>, SharesInMemory);
 
 impl LaneStore for Store {
-    fn head(&mut self) -> Result<std::collections::BTreeMap<Vec<u8>, Vec<u8>>> {
+    fn head(&mut self) -> Result<BTreeMap<Vec<u8>, Vec<u8>>> {
         Ok(Default::default())
     }
     fn panes(&mut self, _: Tier, _: Timestamp) -> Result<Vec<StoredPane>> {
@@ -164,10 +169,42 @@ impl ReferenceFeed for Feed {
     }
 }
 
+fn pipeline(folder: &Path, models: ModelUse) -> PipelineSpec {
+    PipelineSpec::load(folder, models).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
 /// Three days of a small hospital in one lane.
 fn world() -> World {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/insider-breach");
-    let spec = PipelineSpec::load(&folder, ModelUse::PairOnly).unwrap_or_else(|problems| panic!("{problems}"));
+    world_under(pipeline(&shipped(), ModelUse::PairOnly))
+}
+
+fn shipped() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/insider-breach")
+}
+
+/// The shipped pipeline, but that it opens cases at once and for little, and closes them soon.
+fn eager() -> PipelineSpec {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(shipped()).unwrap() {
+        let entry = entry.unwrap();
+        symlink(entry.path(), folder.path().join(entry.file_name())).unwrap();
+    }
+    let file = folder.path().join("pipeline.toml");
+    let mut text = fs::read_to_string(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    for (from, to) in [
+        ("learn_days = 14 ", "learn_days = 0 "),
+        ("open_score = 0.85 ", "open_score = 0.1 "),
+        (r#"close_after = "7d""#, r#"close_after = "2h""#),
+    ] {
+        assert!(text.contains(from), "pipeline.toml no longer says `{from}`");
+        text = text.replacen(from, to, 1);
+    }
+    fs::write(file, text).unwrap();
+    pipeline(folder.path(), ModelUse::Score)
+}
+
+fn world_under(spec: PipelineSpec) -> World {
     let mut config = HospitalConfig::demo(Seed(9), Timestamp::from_millis(1_767_567_600_000));
     (config.staff, config.days, config.first_incident_day, config.site) = (60, 3, 0, Site::small());
     let mut hospital = Hospital::new(config).unwrap();
@@ -212,6 +249,40 @@ fn late_world() -> World {
     world.reference = Arc::new(known.collect());
     world.committed = ran(&world, 250);
     world
+}
+
+/// The same with cases, but that now and then an upgrade carried those over that were open, under other identifiers.
+fn upgraded_world() -> World {
+    /// Transactions from one to the next: some three hours.
+    const EVERY: usize = 10;
+    let world = world_under(eager());
+    let read = |message: &Message| serde_json::from_slice::<JournalRecord>(&message.value).unwrap();
+    let write = |record: &JournalRecord| serde_json::to_vec(record).unwrap();
+    let (mut open, mut committed, mut upgrades) = (BTreeMap::new(), Vec::new(), 0);
+    for (number, mut transaction) in world.committed.into_iter().enumerate() {
+        let cases = transaction.head.iter().filter_map(|(key, case)| Some((key.strip_prefix(b"case/")?, case)));
+        open.extend(cases.map(|(user, case)| (user.to_vec(), case.clone())));
+        open.retain(|_, case| case.is_some());
+        for message in &mut transaction.journal {
+            let record = read(message);
+            let (sequence, epoch) = (record.sequence + u64::from(upgrades), record.epoch + upgrades);
+            message.value = write(&JournalRecord { sequence, epoch, ..record });
+        }
+        let stands = read(transaction.journal.last().unwrap());
+        committed.push(transaction);
+        if open.is_empty() || !number.is_multiple_of(EVERY) {
+            continue;
+        }
+        upgrades += 1;
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let renamed = |case: &[u8]| text(case).replacen(r#""id":""#, &format!(r#""id":"carried-{upgrades}-"#), 1);
+        let carried = open.iter().map(|(user, case)| (text(user), renamed(case.as_deref().unwrap())));
+        let (sequence, epoch, carried) = (stands.sequence + 1, stands.epoch + 1, Some(carried.collect()));
+        let upgrade = JournalRecord { sequence, epoch, carried, pins: None, shared: None, ..stands };
+        let message = Message { key: Vec::new(), value: write(&upgrade), headers: Vec::new() };
+        committed.push(Transaction { journal: vec![message], ..Transaction::default() });
+    }
+    World { committed, ..world }
 }
 
 fn ran(world: &World, late: u32) -> Vec<Transaction> {

@@ -13,6 +13,13 @@ impl BrokerTime {
         self.learn(Self(newest.map(|newest| (newest, now))));
     }
 
+    /// Something happened that cannot have come before this time.
+    pub(crate) fn is_past(&mut self, time: Timestamp, now: Timestamp) {
+        if self.at(now) < Some(time) {
+            self.saw(Some(time), now);
+        }
+    }
+
     /// Takes over what another knows, if that is newer.
     pub(crate) fn learn(&mut self, other: Self) {
         if other.newest() > self.newest() {

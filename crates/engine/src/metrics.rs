@@ -82,6 +82,7 @@ pub struct Metrics {
     checkpoint_age: IntGaugeVec,
     shares_wait: IntGaugeVec,
     shares_day: IntGaugeVec,
+    shares_bytes: IntGauge,
     end_to_end: Histogram,
     lanes: IntGauge,
     rebalances: IntCounterVec,
@@ -196,6 +197,10 @@ impl Metrics {
                 "shares_day_timestamp_seconds",
                 "End of the day up to which a lane goes by what all lanes share: the day before yesterday.",
                 &["lane"],
+            )?,
+            shares_bytes: single(
+                "shares_bytes",
+                "Bytes of what all lanes share, in memory: they grow while one of them is away.",
             )?,
             end_to_end,
             lanes: single("lanes", "Lanes this process owns.")?,
@@ -325,6 +330,11 @@ impl Metrics {
         if let Some(day_end) = in_use {
             self.shares_day.with_label_values(&[&lane.to_string()]).set(day_end.millis() / 1_000);
         }
+    }
+
+    /// What is held of all lanes' shares.
+    pub(crate) fn shares_held(&self, bytes: usize) {
+        self.shares_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// How long ago a lane committed.

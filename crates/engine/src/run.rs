@@ -337,8 +337,14 @@ impl<'a> Engine<'a> {
     fn read_shares(&mut self, now: Timestamp) -> Result<()> {
         self.wait_for_shares(now);
         let Some(shared) = &mut self.shared else { return Ok(()) };
-        for (lane, share) in self.source.shares()? {
+        let told = self.source.shares()?;
+        for (lane, share) in &told {
             shared.take(lane.0, share.end, &share.bytes)?;
+            // A day that has ended somewhere has ended for the broker: where all lanes are empty, nothing else tells the time.
+            self.broker.is_past(share.end, now);
+        }
+        if !told.is_empty() {
+            self.metrics.shares_held(shared.byte_count());
         }
         Ok(())
     }

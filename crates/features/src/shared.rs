@@ -190,6 +190,12 @@ impl SharedFacts {
         Ok(())
     }
 
+    /// Bytes of what was told and what it came to, in memory. A lane that is away lets them grow: it will need them.
+    pub fn byte_count(&self) -> usize {
+        let batches = self.told.iter().flat_map(BTreeMap::values).chain(self.facts.values()).flatten();
+        batches.map(RecordBatch::get_array_memory_size).sum()
+    }
+
     fn work_out(&self, day_end: Timestamp) -> Result<Vec<RecordBatch>> {
         let facts = self.plans.iter().enumerate().map(|(place, plan)| {
             // Half a day less: days of a clock change are an hour longer or shorter.

@@ -5,7 +5,9 @@ use engine::ports::{Flow, LaneStore, PortError, Source, StoredPane, Tier, Wake};
 use events::{Offset, TopicId};
 
 use super::*;
-use crate::testing::{LANE, LATE_WORLD, WORLD, World, replay_clock, run as run_engine, try_run as try_run_engine};
+use crate::testing::{
+    LANE, LATE_WORLD, UPGRADED_WORLD, WORLD, World, replay_clock, run as run_engine, try_run as try_run_engine,
+};
 use crate::{ArchiveFeed, Error, ReplaySource, compare, read_findings, write_findings};
 
 fn archive(dir: &Path, records: usize, transactions: usize) -> Progress {
@@ -257,38 +259,58 @@ impl Source for Killed<'_> {
     }
 }
 
-#[test]
-fn a_replay_that_is_stopped_goes_on_to_the_same_bytes() {
-    let (dir, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (dir, folder) = (dir.path(), folder.path().join("kept"));
-    archive(dir, 1_000, 40);
-    let plain = replay(dir);
-    let (mut starts, mut gone_on) = (0, Vec::new());
-    let resumed = loop {
-        starts += 1;
-        assert!(starts < 100, "{gone_on:?}");
-        let source = ReplaySource::open(dir, &WORLD.spec).unwrap();
-        let (mut source, events, ticks) = source.resuming(&folder, &WORLD.spec).unwrap();
+/// A replay of a world's archive that is killed again and again, each time a little further on; what it came to, and the
+/// events and ticks that were done at each start.
+fn stop_and_go(world: &World, dir: &Path) -> (crate::Captured, Vec<(u64, u64)>) {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("kept");
+    let mut gone_on = Vec::new();
+    loop {
+        let source = ReplaySource::open(dir, &world.spec).unwrap();
+        let (mut source, events, ticks) = source.resuming(&folder, &world.spec).unwrap();
         gone_on.push((events, ticks));
+        assert!(gone_on.len() < 100, "{gone_on:?}");
         let mut feed = ArchiveFeed::open(dir).unwrap();
-        // Each time a little further; what was told since the last checkpoint is lost.
-        let mut killed = Killed(&mut source, 5 + starts);
-        if try_run_engine(&WORLD, &mut killed, &mut feed, &replay_clock()).is_ok() {
+        // What was told since the last checkpoint is lost.
+        let mut killed = Killed(&mut source, 5 + gone_on.len() as u32);
+        if try_run_engine(world, &mut killed, &mut feed, &replay_clock()).is_ok() {
             let captured = source.take_captured();
             source.forget().unwrap();
-            break captured;
+            assert!(!folder.exists(), "nothing is left of it");
+            return (captured, gone_on);
         }
         // A checkpoint that was not finished.
         fs::write(folder.join("told-9999.parquet"), b"torn").unwrap();
         fs::write(folder.join("state-9999.parquet.part"), b"torn").unwrap();
-    };
-    assert!(starts > 3 && gone_on.windows(2).all(|pair| pair[0] <= pair[1]), "{gone_on:?}");
+    }
+}
+
+#[test]
+fn a_replay_that_is_stopped_goes_on_to_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    archive(dir.path(), 1_000, 40);
+    let (plain, (resumed, gone_on)) = (replay(dir.path()), stop_and_go(&WORLD, dir.path()));
+    assert!(gone_on.len() > 3 && gone_on.windows(2).all(|pair| pair[0] <= pair[1]), "{gone_on:?}");
     assert!(gone_on.iter().filter(|(events, _)| *events > 0).count() > 2, "{gone_on:?}");
     let (plain, resumed) = (&plain.lanes[&LANE], &resumed.lanes[&LANE]);
     assert!(plain.results == resumed.results, "{} and {} results", plain.results.len(), resumed.results.len());
     assert!(plain.crossings == resumed.crossings, "watches are told otherwise");
     assert_eq!(plain.journal.len(), resumed.journal.len());
-    assert!(!folder.exists(), "nothing is left of it");
+}
+
+#[test]
+fn cases_that_an_upgrade_carried_over_go_on_in_a_replay_that_was_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    archive_of(&UPGRADED_WORLD, dir.path(), 1_000, 40);
+    let plain = replay_of(&UPGRADED_WORLD, dir.path());
+    let names =
+        |finding: &crate::findings::ArchivedFinding| String::from_utf8_lossy(&finding.value).contains("carried-");
+    let carried = plain.findings().iter().filter(|finding| names(finding)).count();
+    assert!(carried > 10, "{carried} findings about cases that were carried over");
+    let (resumed, gone_on) = stop_and_go(&UPGRADED_WORLD, dir.path());
+    assert!(gone_on.iter().filter(|(events, _)| *events > 0).count() > 2, "{gone_on:?}");
+    let (plain, resumed) = (&plain.lanes[&LANE].results, &resumed.lanes[&LANE].results);
+    assert!(plain == resumed, "{} and {} results", plain.len(), resumed.len());
 }
 
 #[test]

@@ -130,6 +130,21 @@ fn what_no_lane_looks_at_any_more_is_dropped() {
 }
 
 #[test]
+fn what_a_lane_that_is_away_will_need_is_kept_until_it_is_back_and_counted() {
+    let program = program();
+    let mut shared = SharedFacts::new(&program, &digests(1), 2).unwrap();
+    let mut take = |lane, number| {
+        shared.take(lane, day(number), &share(&program, 1, &[3])).unwrap();
+        shared.byte_count()
+    };
+    let usual = (0..40).flat_map(|number| [(0, number), (1, number)]).map(|(lane, number)| take(lane, number)).last();
+    let away = (40..80).map(|number| take(0, number)).last();
+    assert!(away > usual.map(|usual| 2 * usual), "{usual:?} bytes, then {away:?}");
+    let back = (40..80).map(|number| take(1, number)).last();
+    assert_eq!(back, usual);
+}
+
+#[test]
 fn what_cannot_be_shared_is_refused_with_a_hint() {
     let mut misfit = spec(Millis::minutes(20));
     misfit.baselines.last_mut().unwrap().keys = vec!["role".to_owned(), "local_hour".to_owned()];

@@ -1,7 +1,7 @@
 //! A house in several lanes: what they share makes them say what one lane would, and a lane that is away holds the others
 //! up, but loses and changes nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 use std::sync::atomic::AtomicI64;
 
@@ -44,6 +44,7 @@ struct Kept {
     results: Vec<Message>,
     last: BTreeMap<LaneId, Timestamp>,
     journal: BTreeMap<LaneId, Vec<JournalRecord>>,
+    shares: VecDeque<StoredPane>,
 }
 
 struct LaneOfMany {
@@ -65,6 +66,8 @@ impl LaneStore for LaneOfMany {
         self.shares.keep(self.lane, &transaction);
         let mut kept = self.kept.lock().unwrap();
         kept.results.extend(transaction.results);
+        let shares = transaction.panes.into_iter().filter(|(tier, _)| *tier == Tier::Shared);
+        kept.shares.extend(shares.map(|(_, share)| share));
         for message in &transaction.journal {
             let record: JournalRecord = serde_json::from_slice(&message.value).unwrap();
             record.tick_end.map(|end| kept.last.insert(self.lane, end));
@@ -81,8 +84,10 @@ impl LaneStore for LaneOfMany {
 /// How lanes are handed out and read.
 #[derive(Default)]
 struct Plan {
-    /// At which poll each lane comes.
+    /// At which poll each lane comes; the last of them may be another process's.
     comes: Vec<u32>,
+    /// What that process's lane shares.
+    elsewhere: VecDeque<StoredPane>,
     /// Nothing of the last lane is there while the first stands within these times, and then nothing of the others until
     /// it has caught up.
     silent: Option<Range<Timestamp>>,
@@ -116,7 +121,7 @@ impl Source for Lanes<'_> {
             return Ok(vec![Wake::Assigned(come)]);
         }
         let mut wakes = Vec::new();
-        let mut left = self.plan.comes.iter().any(|poll| *poll > self.polls);
+        let mut left = !self.plan.elsewhere.is_empty() || self.plan.comes.iter().any(|poll| *poll > self.polls);
         let last = LaneId(self.logs.len() as u32 - 1);
         let stands = |lane| self.kept.lock().unwrap().last.get(&lane).copied();
         let (silent, others) = match (&self.plan.silent, stands(LaneId(0)), stands(last)) {
@@ -176,12 +181,19 @@ impl Source for Lanes<'_> {
         Ok(())
     }
 
-    fn at_end(&self, _: LaneId, _: TopicId) -> Option<Offset> {
-        None
+    fn at_end(&self, lane: LaneId, topic: TopicId) -> Option<Offset> {
+        self.logs[lane.0 as usize][topic.index()].is_empty().then_some(Offset(0))
     }
 
     fn shares(&mut self) -> std::result::Result<Vec<(LaneId, StoredPane)>, PortError> {
-        Ok(self.shares.take())
+        /// Longer than it takes to decide that a topic is idle.
+        const EVERY: u32 = 1_000;
+        let mut told = self.shares.take();
+        if self.polls.is_multiple_of(EVERY) {
+            let last = LaneId(self.logs.len() as u32 - 1);
+            told.extend(self.plan.elsewhere.pop_front().map(|share| (last, share)));
+        }
+        Ok(told)
     }
 
     fn lane_count(&self) -> u32 {
@@ -286,6 +298,20 @@ fn a_lane_that_is_away_holds_the_others_up_for_a_day_and_changes_nothing() {
     let until = all.last.values().chain(late.last.values()).copied().min().unwrap();
     assert!(until > first_day + Millis::days(2), "{until:?}");
     assert_eq!(rows(&all, until), rows(&late, until));
+}
+
+/// A process whose only lane is empty, and without any reference: what time it is, others' shares tell.
+#[test]
+fn a_process_with_nothing_but_an_empty_lane_goes_on_with_the_others() {
+    let mut world = world(6);
+    let whole = run_lanes(&world, &split(&world, 1), plain(1), |_, _| {});
+    world.reference.clear();
+    let nothing = [[Log::new(), Log::new()], [Log::new(), Log::new()]];
+    let plan = Plan { comes: vec![1], elsewhere: whole.shares.clone(), ..Plan::default() };
+    let empty = run_lanes(&world, &nothing, plan, |_, _| {});
+    let newest = |kept: &Kept| kept.shares.back().map(|share| share.end);
+    assert!(whole.shares.len() > 4 && newest(&whole) <= newest(&empty).map(|end| end + Millis::days(1)));
+    assert!(empty.last[&LaneId(0)] <= whole.last[&LaneId(0)], "no clock but the broker's counts");
 }
 
 #[test]
