@@ -35,8 +35,10 @@ pub enum Scope {
     Simulated,
 }
 
-/// What topics need in which the times of a simulated hospital stand.
-const SIMULATED: [(&str, &str); 2] = [("message.timestamp.type", "CreateTime"), ("retention.ms", "-1")];
+/// What topics need in which the times of a simulated hospital stand. A broker that takes them for old compacts at once,
+/// and how things stood on its earlier days would be gone.
+const SIMULATED: [(&str, &str); 3] =
+    [("message.timestamp.type", "CreateTime"), ("retention.ms", "-1"), ("cleanup.policy", "delete")];
 
 impl Scope {
     fn covers(self, role: Role) -> bool {
@@ -185,7 +187,7 @@ pub fn ensure_topics(config: &Config, lanes: u32, scope: Scope) -> Result<Vec<St
 }
 
 /// Input and reference topics in which a hospital of another time could not speak, each with the setting that is in its
-/// way: the broker would put its own time in place of the simulated one, or delete what it takes for old.
+/// way: the broker would put its own time in place of the simulated one, or delete or compact what it takes for old.
 pub fn unfit_for_simulation(config: &Config) -> Result<Vec<String>> {
     let admin = Admin::new(config)?;
     let mut unfit = Vec::new();

@@ -65,10 +65,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let start = config.start;
     let hospital = Hospital::new(config)?;
     keys::fresh_folder(&arguments.out)?;
-    let truth = TruthFiles::create(&arguments.out.join("truth"))?;
     let events = match &arguments.bootstrap {
-        None => files(&arguments.out, arguments.format, hospital, truth)?,
-        Some(bootstrap) => speak(arguments, bootstrap, hospital, start, truth)?,
+        None => files(&arguments.out, arguments.format, hospital)?,
+        Some(bootstrap) => speak(arguments, bootstrap, hospital, start)?,
     };
     line(format!(
         "{} events of {} days; the truth is in {}/truth",
@@ -79,13 +78,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
-fn speak(
-    arguments: &Arguments,
-    bootstrap: &str,
-    hospital: Hospital,
-    start: base::Timestamp,
-    mut truth: TruthFiles,
-) -> Result<u64> {
+fn truth(out: &Path) -> Result<TruthFiles> {
+    TruthFiles::create(&out.join("truth"))
+}
+
+fn speak(arguments: &Arguments, bootstrap: &str, hospital: Hospital, start: base::Timestamp) -> Result<u64> {
     let pause = match arguments.speed {
         None => Duration::ZERO,
         Some(factor) if factor.is_finite() && factor > 0.0 => Duration::from_secs_f64((3_600.0 / factor).min(3_600.0)),
@@ -109,6 +106,7 @@ fn speak(
             )
             .into());
     }
+    let mut truth = truth(&arguments.out)?;
     let said = Mutex::new(Said::default());
     let mut voice = Voice::new(hospital, &spec, &config, kafka::lane_count(&config)?, &said)?;
     voice.introduce()?;
@@ -161,7 +159,8 @@ impl Records {
     }
 }
 
-fn files(out: &Path, format: Format, mut hospital: Hospital, mut truth: TruthFiles) -> Result<u64> {
+fn files(out: &Path, format: Format, mut hospital: Hospital) -> Result<u64> {
+    let mut truth = truth(out)?;
     let mut files = Vec::new();
     for name in NAMES {
         files.push(Records::create(out, name, format)?);
