@@ -87,7 +87,7 @@ fn main() {
         })
         .with("replay from Parquet", || {
             let (captured, events) = replay(&world, folder.path());
-            let findings = captured.findings();
+            let findings = captured.findings().expect("findings");
             Outcome::of(events, findings.iter().map(|finding| &finding.value).collect::<Vec<_>>())
         })
         .run();

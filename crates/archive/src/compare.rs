@@ -18,8 +18,9 @@ use crate::layout::{FEATURES, PAIR_FEATURES, RunId, WATCHES, watch_streams};
 use crate::limits::DIFFERENCES_MAX;
 use crate::read;
 use crate::replay::{lane_count, lanes_of, newest_records};
+use crate::results::Results;
 use crate::run::decode_ipc;
-use crate::store::{Captured, CapturedLane};
+use crate::store::Captured;
 
 /// What a comparison found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,24 +106,27 @@ fn compare_lanes(
         report.runs += runs.len() as u64;
         report.foreign_runs += elsewhere.0.len() as u64;
         for stream in streams {
-            let mut waiting = by_tick(replayed, stream)?;
+            let mut waiting = replayed.results.by_tick(stream);
             waiting.retain(|end, _| !elsewhere.holds(*end));
             for run in &runs {
                 let Some(table) = read::stream(dir, run, stream)? else { continue };
                 for (end, batches) in split(&table.batches).into_iter().filter(|(end, _)| *end <= until) {
                     let place = Place { lane, stream, end };
-                    compare_tick(report, place, &batches, &waiting.remove(&end).unwrap_or_default())?;
+                    let now = rows(&replayed.results, &waiting.remove(&end).unwrap_or_default())?;
+                    compare_tick(report, place, &batches, &now)?;
                 }
             }
-            for end in waiting.into_keys() {
-                report.differ(format!("{}: only the replay has rows", Place { lane, stream, end }));
+            for (end, places) in waiting {
+                if !rows(&replayed.results, &places)?.is_empty() {
+                    report.differ(format!("{}: only the replay has rows", Place { lane, stream, end }));
+                }
             }
         }
         foreign.insert(lane, elsewhere);
     }
     let ours = |finding: &ArchivedFinding| foreign.get(&finding.lane).is_some_and(|f| !f.holds(finding.tick_end));
     let archived = findings_of(dir)?.into_iter().filter(|told| told.tick_end <= until && ours(told)).collect();
-    compare_findings(report, archived, captured.findings().into_iter().filter(ours).collect());
+    compare_findings(report, archived, captured.findings()?.into_iter().filter(ours).collect());
     Ok(())
 }
 
@@ -169,14 +173,13 @@ fn at(end: Timestamp) -> String {
     jiff::Timestamp::from_millisecond(end.millis()).map_or_else(|_| end.millis().to_string(), |at| at.to_string())
 }
 
-fn by_tick(lane: &CapturedLane, stream: &str) -> Result<BTreeMap<Timestamp, Vec<RecordBatch>>> {
-    let mut ticks: BTreeMap<Timestamp, Vec<RecordBatch>> = BTreeMap::new();
-    for (end, message) in lane.of(stream) {
-        let batches = decode_ipc(&message.value)?.into_iter().filter(|batch| batch.num_rows() > 0);
-        ticks.entry(end).or_default().extend(batches);
+/// What stands at some places.
+fn rows(results: &Results, places: &[usize]) -> Result<Vec<RecordBatch>> {
+    let mut rows = Vec::new();
+    for place in places {
+        rows.extend(decode_ipc(&results.read(*place)?.value)?.into_iter().filter(|batch| batch.num_rows() > 0));
     }
-    ticks.retain(|_, batches| !batches.is_empty());
-    Ok(ticks)
+    Ok(rows)
 }
 
 /// The rows of each tick; a tick's rows stand together.

@@ -9,7 +9,7 @@ pub(crate) const RUN_PARTS_MAX: u64 = 1_000_000;
 /// Reference rows held in memory before they are written.
 pub(crate) const REFERENCE_ROWS_MAX: usize = 200_000;
 /// Bytes of results between two checkpoints of a replay; few in tests, so that they meet it.
-pub(crate) const CHECKPOINT_BYTES: usize = if cfg!(test) { 50 << 10 } else { 64 << 20 };
+pub(crate) const CHECKPOINT_BYTES: u64 = if cfg!(test) { 50 << 10 } else { 64 << 20 };
 /// Rows in one row group of a file.
 pub(crate) const ROW_GROUP_ROWS: usize = 128 << 10;
 /// zstd's level: the middle of the road.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use engine::ports::{Flow, LaneId, LaneStore, PortError, SharesInMemory, Source, StoredPane, Tier, Wake};
-use engine::{JournalRecord, PipelineSpec};
+use engine::{Former, JournalRecord, PipelineSpec};
 use events::{Decoded, Offset, TopicId};
 
 use crate::error::{Error, Result};
@@ -117,9 +117,8 @@ impl ReplaySource {
                     self.shares.push(*lane, StoredPane { end: *end, bytes: bytes.clone() });
                 }
             }
-            let Some(newest) = kept.journal.last() else { continue };
-            let problem = |error: serde_json::Error| Error::file(folder, format!("journal record: {error}"));
-            let newest: JournalRecord = serde_json::from_slice(newest).map_err(problem)?;
+            let former = Former::read(*lane, kept.state.head.clone()).map_err(|error| Error::file(folder, error))?;
+            let Some(newest) = former.as_ref().map(Former::record) else { continue };
             events += newest.counts.iter().map(|counts| counts.read - counts.rejects).sum::<u64>();
             ticks += newest.sequence;
         }

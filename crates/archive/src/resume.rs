@@ -25,7 +25,6 @@ use crate::table::{self, Footer, schema};
 
 /// What a row of these files is.
 const RESULT: &str = "result";
-const JOURNAL: &str = "journal";
 const CROSSING: &str = "crossing";
 const HEAD: &str = "head";
 const PANE: &str = "pane";
@@ -37,10 +36,10 @@ pub(crate) struct Checkpoints {
     identity: Footer,
     /// Number of the next one.
     next: u32,
-    /// What of each lane's results, journal and crossings stands in files.
-    written: BTreeMap<LaneId, [usize; 3]>,
+    /// What of each lane's results and crossings stands in files.
+    written: BTreeMap<LaneId, [usize; 2]>,
     /// Bytes told when the newest was taken.
-    bytes: usize,
+    bytes: u64,
 }
 
 impl Checkpoints {
@@ -70,22 +69,23 @@ impl Checkpoints {
         }
         opened.sweep(newest)?;
         opened.written = captured.lanes.iter().map(|(lane, told)| (*lane, counts(told))).collect();
-        opened.bytes = captured.bytes;
+        opened.bytes = captured.byte_count();
         Ok((opened, captured))
     }
 
     /// Takes a checkpoint if so much has been told since the last one.
     pub(crate) fn keep(&mut self, captured: &Captured) -> Result<()> {
-        if captured.bytes - self.bytes < CHECKPOINT_BYTES {
+        let bytes = captured.byte_count();
+        if bytes - self.bytes < CHECKPOINT_BYTES {
             return Ok(());
         }
         let number = self.next;
         let (mut told, mut state) = (Vec::new(), Vec::new());
         for (lane, captured) in &captured.lanes {
-            let [results, journal, crossings] = self.written.get(lane).copied().unwrap_or_default();
+            let [results, crossings] = self.written.get(lane).copied().unwrap_or_default();
+            let results = captured.results.after(results).collect::<Result<Vec<_>>>()?;
             let mut rows = Rows::of(*lane);
-            captured.results[results..].iter().for_each(|result| rows.message(RESULT, None, result));
-            captured.journal[journal..].iter().for_each(|record| rows.push(JOURNAL, None, None, &[], record));
+            results.iter().for_each(|result| rows.message(RESULT, None, result));
             for (watch, to, crossing) in &captured.crossings[crossings..] {
                 rows.message(CROSSING, Some((*watch, *to)), crossing);
             }
@@ -100,7 +100,7 @@ impl Checkpoints {
         table::write(&self.path("told", number), &columns(), &told, &self.identity)?;
         table::write(&self.path("state", number), &columns(), &state, &self.identity)?;
         self.written = captured.lanes.iter().map(|(lane, told)| (*lane, counts(told))).collect();
-        self.bytes = captured.bytes;
+        self.bytes = bytes;
         self.next = number + 1;
         self.sweep(Some(number))
     }
@@ -195,11 +195,7 @@ impl Checkpoints {
                 let (key, value) = (keys.value(row).to_vec(), values.value(row).to_vec());
                 let message = || Message { key: key.clone(), value: value.clone(), headers: Vec::new() };
                 match kinds.value(row) {
-                    RESULT => {
-                        captured.bytes += value.len();
-                        lane.results.push(message());
-                    }
-                    JOURNAL => lane.journal.push(value),
+                    RESULT => lane.results.push(&message())?,
                     CROSSING => {
                         let watch = u8::try_from(number(&watches)?).map_err(|_| strange("watch"))?;
                         lane.crossings.push((TopicId(watch), LaneId(number(&tos)?), message()));
@@ -218,8 +214,8 @@ impl Checkpoints {
     }
 }
 
-fn counts(told: &CapturedLane) -> [usize; 3] {
-    [told.results.len(), told.journal.len(), told.crossings.len()]
+fn counts(told: &CapturedLane) -> [usize; 2] {
+    [told.results.count(), told.crossings.len()]
 }
 
 fn columns() -> SchemaRef {

@@ -1,4 +1,4 @@
-//! What a replay commits: kept in memory, to be compared with the archive, written out, or stored as a lane's new state.
+//! What a replay commits: kept here, to be compared with the archive, written out, or stored as a lane's new state.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,13 +9,13 @@ use engine::ports::{LaneId, LaneStore, Message, PortError, SharesInMemory, Store
 use events::TopicId;
 
 use crate::findings::{ArchivedFinding, finding_id};
-use crate::follow::result_key;
 use crate::layout::FINDINGS;
+use crate::results::Results;
 
 /// What of a replay is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Keep {
-    /// What it told: results and journal.
+    /// What it told: results, and what watches were told.
     #[default]
     Results,
     /// Where it got to: the state of each lane.
@@ -25,53 +25,42 @@ pub enum Keep {
 }
 
 /// Everything a replay committed.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Captured {
     /// By lane.
     pub lanes: BTreeMap<LaneId, CapturedLane>,
-    /// Of all results.
-    pub(crate) bytes: usize,
 }
 
 /// What one lane committed.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct CapturedLane {
-    /// Results in the order they were committed: key `<stream>/<tick end>`.
-    pub results: Vec<Message>,
-    /// Journal records, oldest first, as JSON.
-    pub journal: Vec<Vec<u8>>,
+    /// Features, scores and findings.
+    pub results: Results,
     /// What it told watches.
     pub crossings: Vec<(TopicId, LaneId, Message)>,
     /// State, if that is kept.
     pub state: State,
 }
 
-impl CapturedLane {
-    /// Messages of one stream with their tick ends, in order.
-    pub(crate) fn of<'a>(&'a self, stream: &'a str) -> impl Iterator<Item = (Timestamp, &'a Message)> {
-        let of = move |message: &'a Message| {
-            let (name, end) = result_key(&message.key)?;
-            (name == stream).then_some((end, message))
-        };
-        self.results.iter().filter_map(of)
-    }
-}
-
 impl Captured {
     /// All findings, by (tick end, lane, ordinal).
-    pub fn findings(&self) -> Vec<ArchivedFinding> {
+    pub fn findings(&self) -> crate::Result<Vec<ArchivedFinding>> {
         let mut findings: Vec<ArchivedFinding> = Vec::new();
         for (lane, captured) in &self.lanes {
-            let mut last = None;
-            for (tick_end, message) in captured.of(FINDINGS) {
-                let ordinal = last.filter(|(end, _)| *end == tick_end).map_or(0, |(_, ordinal)| ordinal + 1);
-                last = Some((tick_end, ordinal));
-                let (id, value) = (finding_id(&message.value), message.value.clone());
-                findings.push(ArchivedFinding { tick_end, lane: *lane, ordinal, id, value });
+            for (tick_end, places) in captured.results.by_tick(FINDINGS) {
+                for (ordinal, place) in (0..).zip(places) {
+                    let value = captured.results.read(place)?.value;
+                    findings.push(ArchivedFinding { tick_end, lane: *lane, ordinal, id: finding_id(&value), value });
+                }
             }
         }
         findings.sort_by_key(ArchivedFinding::order);
-        findings
+        Ok(findings)
+    }
+
+    /// Bytes of all results.
+    pub(crate) fn byte_count(&self) -> u64 {
+        self.lanes.values().map(|lane| lane.results.byte_count()).sum()
     }
 }
 
@@ -98,12 +87,10 @@ impl LaneStore for CapturingStore {
     fn commit(&mut self, transaction: Transaction) -> Result<(), PortError> {
         self.shares.keep(self.lane, &transaction);
         let mut captured = self.captured.lock().unwrap_or_else(PoisonError::into_inner);
-        captured.bytes += transaction.results.iter().map(|result| result.value.len()).sum::<usize>();
         let lane = captured.lanes.entry(self.lane).or_default();
         let mut rest = transaction;
         if self.keep != Keep::State {
-            lane.results.append(&mut rest.results);
-            lane.journal.extend(std::mem::take(&mut rest.journal).into_iter().map(|message| message.value));
+            std::mem::take(&mut rest.results).iter().try_for_each(|result| lane.results.push(result))?;
             lane.crossings.append(&mut rest.crossings);
         }
         if self.keep != Keep::Results {

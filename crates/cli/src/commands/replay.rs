@@ -86,8 +86,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         _ => return Err(Failure::invalid("nothing to replay").hint("name --archive, or --events and --keys").into()),
     };
     let watched = watches_again(&spec, arguments.archive.as_deref(), &mut again.captured)?;
-    let mut told = again.captured.findings();
-    told.extend(watched.findings());
+    let mut told = again.captured.findings()?;
+    told.extend(watched.findings()?);
     // At one tick, lanes of users come before lanes of watches.
     told.sort_by_key(|finding| (finding.tick_end, finding.lane));
     told.retain(|finding| from <= finding.tick_end && finding.tick_end < to);
