@@ -80,13 +80,15 @@ impl GroupPanes {
         }
     }
 
-    /// What the rows take. Columns of a pane that was read share one buffer, so that the room behind each cannot be
-    /// added up.
     pub(crate) fn byte_count(&self) -> usize {
         let panes = Tier::ALL.into_iter().filter_map(|tier| self.tier(tier)).flat_map(BTreeMap::values);
-        let columns = panes.flat_map(RecordBatch::columns);
-        columns.map(|column| column.to_data().get_slice_memory_size().unwrap_or_default()).sum()
+        panes.map(row_bytes).sum()
     }
+}
+
+/// What the rows take. Columns of a batch that was read share one buffer, so that the room behind each cannot be added up.
+pub(crate) fn row_bytes(batch: &RecordBatch) -> usize {
+    batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or_default()).sum()
 }
 
 /// Drops what ends before `first`.

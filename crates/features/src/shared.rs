@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::journal::Digests;
 use crate::lane::Lane;
 use crate::limits::SHARED_DAYS_SPARE;
-use crate::panes::Tier;
+use crate::panes::{Tier, row_bytes};
 use crate::plan::{Program, empty};
 use crate::sections;
 use crate::spec::{BaselineSpec, WindowSpec};
@@ -193,7 +193,7 @@ impl SharedFacts {
     /// Bytes of what was told and what it came to, in memory. A lane that is away lets them grow: it will need them.
     pub fn byte_count(&self) -> usize {
         let batches = self.told.iter().flat_map(BTreeMap::values).chain(self.facts.values()).flatten();
-        batches.map(RecordBatch::get_array_memory_size).sum()
+        batches.map(row_bytes).sum()
     }
 
     fn work_out(&self, day_end: Timestamp) -> Result<Vec<RecordBatch>> {
