@@ -10,7 +10,7 @@ use arrow::compute::concat_batches;
 use arrow::util::display::array_value_to_string;
 use base::Timestamp;
 use engine::ports::LaneId;
-use engine::{Digests, PipelineSpec};
+use engine::{Digests, PipelineSpec, when};
 
 use crate::error::{Error, Result};
 use crate::findings::{ArchivedFinding, findings_of};
@@ -165,12 +165,8 @@ struct Place<'s> {
 
 impl std::fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} of lane {}, tick {}", self.stream, self.lane, at(self.end))
+        write!(f, "{} of lane {}, tick {}", self.stream, self.lane, when(self.end))
     }
-}
-
-fn at(end: Timestamp) -> String {
-    jiff::Timestamp::from_millisecond(end.millis()).map_or_else(|_| end.millis().to_string(), |at| at.to_string())
 }
 
 /// What stands at some places.
@@ -259,7 +255,7 @@ fn compare_findings(report: &mut Report, archived: Vec<ArchivedFinding>, replaye
     report.findings += archived.len() as u64;
     let mut replayed: BTreeMap<_, _> = replayed.into_iter().map(|finding| (finding.order(), finding)).collect();
     for finding in archived {
-        let place = format!("finding {} of lane {}, tick {}", finding.ordinal, finding.lane, at(finding.tick_end));
+        let place = format!("finding {} of lane {}, tick {}", finding.ordinal, finding.lane, when(finding.tick_end));
         match replayed.remove(&finding.order()) {
             None => report.differ(format!("{place}: only the archive has it ({})", finding.id)),
             Some(now) if now.value != finding.value => {
@@ -271,7 +267,7 @@ fn compare_findings(report: &mut Report, archived: Vec<ArchivedFinding>, replaye
         }
     }
     for finding in replayed.into_values() {
-        let (ordinal, lane, end) = (finding.ordinal, finding.lane, at(finding.tick_end));
+        let (ordinal, lane, end) = (finding.ordinal, finding.lane, when(finding.tick_end));
         report.differ(format!("finding {ordinal} of lane {lane}, tick {end}: only the replay has it ({})", finding.id));
     }
 }

@@ -73,3 +73,6 @@ impl Quiet {
         (now - at >= after).then(|| self.broker.at(now).or(elsewhere.at(now))).flatten()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,3 +32,4 @@ pub use rebuild::{Former, State};
 pub use run::Engine;
 pub use spec::{ENGINE, Input, ModelUse, Models, PipelineSpec, Problem, Problems, Watch};
 pub use watch::{STREAM as WATCH_STREAM, Watcher};
+pub use when::when;

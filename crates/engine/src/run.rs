@@ -360,13 +360,13 @@ impl<'a> Engine<'a> {
             let waits = owned.waits_for_shares.filter(|waits| waits.day == day);
             let waits = owned.waits_for_shares.insert(waits.unwrap_or(WaitsForShares { day, since: now, told: false }));
             let silent = || known.shared.map(|shared| shared.silent(day)).unwrap_or_default();
-            let (waited, day_end) = (now - waits.since, when(day));
+            let waited = now - waits.since;
             if waited >= SHARES_WARN && !std::mem::replace(&mut waits.told, true) {
-                let silent = silent();
+                let (day_end, silent) = (when(day), silent());
                 tracing::warn!(lane = lane.0, day_end, ?silent, "waits for what lanes share that are behind or down");
             }
             if self.shares_timeout.is_some_and(|timeout| waited >= timeout) && owned.worker.settle(known) {
-                let silent = silent();
+                let (day_end, silent) = (when(day), silent());
                 tracing::warn!(lane = lane.0, day_end, ?silent, "goes by what lanes shared earlier");
             }
         }

@@ -61,3 +61,12 @@ fn a_folder_that_holds_something_is_not_written_over() {
     assert!(ended.err.contains("the output folder is not empty"), "{}", ended.err);
     assert_eq!(names(folder.path()), ["thesis.txt"]);
 }
+
+#[test]
+fn a_simulation_that_is_refused_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().display().to_string();
+    let ended = run(&["simulate", "--out", &out, "--bootstrap", "127.0.0.1:1", "--speed", "0"]).with(2);
+    assert!(ended.err.contains("speed 0 is not above 0"), "{}", ended.err);
+    assert_eq!(names(folder.path()), Vec::<String>::new());
+}

@@ -199,7 +199,7 @@ fn renew(
     store.commit(transaction)?;
     // Waits until the transaction can be read, and deletes what stands before the first pane that counts.
     Tier::ALL.into_iter().try_for_each(|tier| store.trim(tier, Timestamp::MIN))?;
-    let tick = former.record().tick_end.and_then(|tick| jiff::Timestamp::from_millisecond(tick.millis()).ok());
+    let tick = former.record().tick_end.map(engine::when);
     let tick = tick.map_or("before its first tick".to_owned(), |tick| format!("after the tick of {tick}"));
     let cases = former.open_cases();
     let kibibytes = grouped(kibibytes as u64);
