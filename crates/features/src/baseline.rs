@@ -7,14 +7,15 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use base::{Millis, Timestamp};
 use events::schema::ColumnKind;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::panes::{ByEnd, GroupPanes};
 use crate::plan::empty;
 use crate::shared::SharedPlan;
 use crate::slot::Slot;
+use crate::sorted::sort_by_keys;
 use crate::spec::{BaselineSpec, WindowSpec};
-use crate::sql::{Runner, plan};
-use crate::window::{WindowPlans, sort_by_keys};
+use crate::sql::{Runner, check_keys, plan};
+use crate::window::WindowPlans;
 
 /// One baseline's plan.
 #[derive(Debug)]
@@ -28,7 +29,11 @@ pub(crate) enum BaselinePlan {
 impl BaselinePlan {
     pub(crate) fn compile(spec: &BaselineSpec, windows: &[WindowSpec], groups: &[WindowPlans]) -> Result<Self> {
         match spec.is_shared() {
-            true => SharedPlan::compile(spec, windows, groups).map(|plan| Self::Shared(Box::new(plan))),
+            true => {
+                let group = SharedPlan::group_of(spec, windows)?;
+                let plan = SharedPlan::compile(spec, windows, group, &groups[group].result_schema())?;
+                Ok(Self::Shared(Box::new(plan)))
+            }
             false => OwnPlan::compile(spec, windows, groups).map(Self::Own),
         }
     }
@@ -77,15 +82,8 @@ impl OwnPlan {
         }
         let named: Vec<_> = names.iter().map(String::as_str).zip(tables.iter().map(|(_, slot, _)| slot)).collect();
         let planned = plan(&spec.sql, &named)?;
-        let found: Vec<_> = planned.schema().fields().iter().map(|field| field.name().clone()).collect();
-        if !found.iter().take(spec.keys.len()).eq(spec.keys.iter()) {
-            return Err(Error::Sql {
-                file: spec.sql.file.clone(),
-                line: 1,
-                problem: format!("the first columns must be the keys {:?}, but are {found:?}", spec.keys),
-                hint: Some(format!("begin with SELECT {}", spec.keys.join(", "))),
-            });
-        }
+        let keys: Vec<_> = spec.keys.iter().map(String::as_str).collect();
+        check_keys(&spec.sql, &planned.schema(), &keys)?;
         Ok(Self { tables, runner: Runner::new(planned)?, keys: spec.keys.len(), days: spec.days })
     }
 

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use base::{FastMap, Millis, Timestamp};
 use events::schema::Stream;
@@ -24,7 +24,7 @@ use crate::open_step::OpenStep;
 use crate::pair_scores;
 use crate::panes::{ByEnd, GroupPanes, Tier};
 use crate::plan::{Plans, Program, Relation};
-use crate::seal::{sort_tick, widen};
+use crate::seal::sort_tick;
 use crate::seen::{Seen, SeenToday};
 use crate::shared::Today;
 use crate::state::StoredPanes;
@@ -305,9 +305,8 @@ impl Lane {
         let mut added = enrich.tick(&sorted, &mut self.memory)?;
         let mut streams = Vec::new();
         for stream in Stream::ALL {
-            let schema = program.relation_schema(Relation::Stream(stream));
-            let batch = sorted.streams[stream as usize].as_ref().zip(added[stream as usize].take());
-            streams.push(batch.map(|(batch, added)| widen(batch, &schema, added)).transpose()?);
+            let rows = sorted.streams[stream as usize].as_ref().zip(added[stream as usize].take());
+            streams.push(rows.map(|(rows, added)| self.widen(stream, rows, added)).transpose()?);
         }
         let due = self.take_due(end);
         let resolved = due.map(|pending| resolve(&enrich, &pending, &self.memory.facts)).transpose()?;
@@ -334,6 +333,14 @@ impl Lane {
             self.unfolded_day = Some(self.memory.local.day_end(end - Millis(1)));
         }
         self.fold_groups(end, false)
+    }
+
+    /// Rows of a stream with what the seal adds to them and what is known of the entities they are about.
+    fn widen(&self, stream: Stream, rows: &RecordBatch, added: Vec<ArrayRef>) -> Result<RecordBatch> {
+        let mut columns = rows.columns().to_vec();
+        columns.extend(added);
+        self.know_entities(stream, &mut columns)?;
+        Ok(RecordBatch::try_new(self.program.relation_schema(Relation::Stream(stream)), columns)?)
     }
 
     fn take_due(&mut self, end: Timestamp) -> Option<RecordBatch> {

@@ -27,6 +27,7 @@ mod sections;
 mod seen;
 mod shared;
 mod slot;
+mod sorted;
 mod spec;
 mod sql;
 mod state;

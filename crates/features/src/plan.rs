@@ -13,8 +13,9 @@ use crate::limits::{BASELINE_DAYS_MAX, SEEN_HORIZON_MAX};
 use crate::pair_scores;
 use crate::rows::{RowPlan, row_fields};
 use crate::seal::derived_schema;
+use crate::shared::{EntityFacts, SharedPlan};
 use crate::spec::{
-    ColumnMeaning, ProgramSpec, ScoringSpec, SeenSpec, WatchSpec, WindowSize, WindowSpec, column_meanings,
+    BaselineSpec, ColumnMeaning, ProgramSpec, ScoringSpec, SeenSpec, WatchSpec, WindowSize, WindowSpec, column_meanings,
 };
 use crate::sql::{columns_named, distance};
 use crate::watch::WatchPlan;
@@ -39,6 +40,8 @@ pub struct Program {
     pub(crate) relations: Vec<Relation>,
     /// Columns of sealed rows, by stream.
     sealed: Vec<SchemaRef>,
+    /// Which of them are known of the entities that rows are about, in the order of the columns.
+    pub(crate) entities: Vec<EntityFacts>,
     pair_schema: SchemaRef,
     user_schema: SchemaRef,
     /// Of entities, by watch.
@@ -118,11 +121,18 @@ impl Program {
             zone,
             relations,
             sealed,
+            entities: Vec::new(),
             pair_schema: Arc::clone(&empty),
             user_schema: empty,
             watch_schemas: Vec::new(),
             meanings,
         };
+        for baseline in 0..program.spec.baselines.len() {
+            program.know_entities(baseline).unwrap_or_else(|error| problems.push(error));
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
         let plans = program.try_plans(&mut problems);
         // A users' SQL that could not be planned has been complained of as a window.
         for watch in program.spec.watches.iter().filter(|_| plans.is_some()) {
@@ -139,6 +149,35 @@ impl Program {
             }
             _ => Err(problems),
         }
+    }
+
+    /// Makes what a baseline knows of entities columns of the rows that are about them.
+    fn know_entities(&mut self, baseline: usize) -> Result<()> {
+        let spec = &self.spec.baselines[baseline];
+        if !spec.is_of_entities() {
+            return Ok(());
+        }
+        // Its window cannot name such columns itself.
+        let group = SharedPlan::group_of(spec, &self.spec.windows)?;
+        let window = &self.spec.windows[group];
+        let keys: Vec<_> = window.keys.iter().map(String::as_str).collect();
+        let rows = self.relation_schema(self.relations[group]);
+        let days = WindowPlans::compile(&window.sql, &window.relation, &rows, &keys)?.result_schema();
+        let facts = SharedPlan::compile(spec, &self.spec.windows, group, &days)?.schema();
+        let mut found = Vec::new();
+        for (stream, sealed) in Stream::ALL.into_iter().zip(&self.sealed) {
+            found.extend(EntityFacts::new((baseline, spec), &facts, (stream, sealed))?);
+        }
+        if found.is_empty() {
+            let BaselineSpec { name, keys, .. } = spec;
+            return Err(Error::Misfit(format!("baseline `{name}`: no stream has the text columns {keys:?}")));
+        }
+        for facts in found {
+            let sealed = &mut self.sealed[facts.stream() as usize];
+            *sealed = facts.widen(sealed);
+            self.entities.push(facts);
+        }
+        Ok(())
     }
 
     fn watch_plan(&self, watch: &WatchSpec) -> Result<(WindowPlans, WatchPlan)> {

@@ -3,22 +3,20 @@
 //! All inputs are sorted by key, so a row is found by binary search and columns are gathered with `take`: no joins at
 //! run time. Only the columns that the SQL names are gathered.
 
-use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array, new_null_array};
+use arrow::array::{Array, ArrayRef, RecordBatch, StringArray, UInt32Array, new_null_array};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use events::schema::ColumnKind;
 
 use crate::baseline::BaselinePlan;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::pair_scores;
 use crate::plan::{renamed, size_name};
 use crate::slot::Slot;
 use crate::spec::{ProgramSpec, SqlText};
-use crate::sql::{Runner, columns_named, plan};
+use crate::sql::{Runner, check_keys, columns_named, plan};
 use crate::window::WindowPlans;
 
 /// Where a column of a row comes from.
@@ -72,7 +70,7 @@ pub(crate) fn row_fields(
         let schema = plans.result_schema();
         let columns = schema.fields().iter().enumerate().skip(window.keys.len());
         if !windows {
-            if window.keys.len() == keys && window.keys[0] == "user_key" {
+            if window.is_of_pairs() {
                 fields.extend(columns.map(|(column, field)| {
                     let name = format!("{}_{}", window.name, field.name());
                     (renamed(field, name), Origin::Merged { group, column })
@@ -94,7 +92,11 @@ pub(crate) fn row_fields(
     }
     if windows {
         let known = |key: &String| fields.iter().any(|(field, _)| field.name() == key);
-        let usable: Vec<bool> = spec.baselines.iter().map(|baseline| baseline.keys.iter().all(known)).collect();
+        let usable: Vec<bool> = spec
+            .baselines
+            .iter()
+            .map(|baseline| !baseline.is_of_entities() && baseline.keys.iter().all(known))
+            .collect();
         for (baseline, (spec, plan)) in spec.baselines.iter().zip(baselines).enumerate() {
             if usable[baseline] {
                 let schema = plan.schema();
@@ -135,7 +137,7 @@ impl RowPlan {
         let schema = schema_of(fields.iter());
         let slot = Slot::new(Arc::clone(&schema));
         let planned = plan(sql, &[(relation, &slot)])?;
-        check_output(sql, &planned.schema(), keys)?;
+        check_keys(sql, &planned.schema(), &["user_key", "patient_key"][..keys])?;
         let origins = fields.into_iter().map(|(_, origin)| origin).collect();
         Ok(Self { slot, schema, origins, runner: Runner::new(planned)? })
     }
@@ -160,78 +162,32 @@ fn schema_of<'a>(fields: impl Iterator<Item = &'a RowField>) -> SchemaRef {
     Arc::new(Schema::new(fields.map(|(field, _)| field.clone()).collect::<Vec<_>>()))
 }
 
-/// A row SQL starts with its keys and gives numbers and flags otherwise: the model and the rules read them.
-fn check_output(sql: &SqlText, schema: &SchemaRef, keys: usize) -> Result<()> {
-    let expected = &["user_key", "patient_key"][..keys];
-    let names = schema.fields().iter().map(|field| field.name().as_str());
-    if names.take(keys).ne(expected.iter().copied()) {
-        return Err(Error::Sql {
-            file: sql.file.clone(),
-            line: 1,
-            problem: format!("the first columns must be {expected:?}"),
-            hint: None,
-        });
-    }
-    Ok(())
-}
-
 /// Sorted keys of the rows to be made.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct RowKeys {
-    pub(crate) users: Vec<String>,
-    /// As long as `users`, or empty when rows are keyed by user alone.
-    pub(crate) patients: Vec<String>,
+    pub(crate) users: StringArray,
+    /// Absent when rows are keyed by user alone.
+    pub(crate) patients: Option<StringArray>,
 }
 
 impl RowKeys {
+    pub(crate) fn of_users<'u>(users: impl Iterator<Item = &'u str>) -> Self {
+        Self { users: StringArray::from_iter_values(users), patients: None }
+    }
+
+    pub(crate) fn of_pairs<'u>(pairs: impl Iterator<Item = (&'u str, &'u str)>) -> Self {
+        let (users, patients): (Vec<_>, Vec<_>) = pairs.unzip();
+        Self { users: StringArray::from(users), patients: Some(StringArray::from(patients)) }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.users.len()
     }
 
-    /// Which row of a key-sorted batch belongs to each of our rows; `by` is how many key columns the batch has.
-    pub(crate) fn find_in(&self, batch: &RecordBatch, by: usize) -> UInt32Array {
-        let users = batch.column(0).as_string::<i32>();
-        let patients = (by == 2).then(|| batch.column(1).as_string::<i32>());
-        let find = |row: usize| {
-            let (mut low, mut high) = (0, users.len());
-            while low < high {
-                let middle = low + (high - low) / 2;
-                let order = users.value(middle).cmp(&self.users[row]).then_with(|| {
-                    patients.map_or(Ordering::Equal, |patients| patients.value(middle).cmp(&self.patients[row]))
-                });
-                match order {
-                    Ordering::Less => low = middle + 1,
-                    Ordering::Greater => high = middle,
-                    Ordering::Equal => return u32::try_from(middle).ok(),
-                }
-            }
-            None
-        };
-        (0..self.len()).map(find).collect()
+    /// The first `count` columns, of one or two.
+    pub(crate) fn first(&self, count: usize) -> Vec<&StringArray> {
+        std::iter::once(&self.users).chain(&self.patients).take(count).collect()
     }
-}
-
-/// Which row of a batch, whose first columns are texts, belongs to each row of these.
-pub(crate) fn find_by_texts(values: &[&StringArray], batch: &RecordBatch) -> UInt32Array {
-    let keys: Vec<_> = batch.columns()[..values.len()].iter().map(|column| column.as_string::<i32>()).collect();
-    let mut known: HashMap<Vec<&str>, u32> = HashMap::new();
-    for (place, row) in (0u32..).zip(0..batch.num_rows()) {
-        let mut key = Vec::new();
-        if read_texts(&keys, row, &mut key) {
-            known.insert(key, place);
-        }
-    }
-    let rows = values.first().map_or(0, |values| values.len());
-    let mut key = Vec::new();
-    let find = |row| read_texts(values, row, &mut key).then(|| known.get(key.as_slice()).copied()).flatten();
-    (0..rows).map(find).collect()
-}
-
-/// The texts of a row; false where one is absent.
-fn read_texts<'a>(columns: &[&'a StringArray], row: usize, texts: &mut Vec<&'a str>) -> bool {
-    texts.clear();
-    texts.extend(columns.iter().filter(|column| column.is_valid(row)).map(|column| column.value(row)));
-    texts.len() == columns.len()
 }
 
 /// A column gathered by row, null where there is none.

@@ -13,9 +13,9 @@ use crate::error::Result;
 use crate::lane::Lane;
 use crate::pair_scores;
 use crate::panes::Tier;
-use crate::rows::{BASE, Origin, RowKeys, find_by_texts, gather};
+use crate::rows::{BASE, Origin, RowKeys, gather};
+use crate::sorted::{find, rows_of};
 use crate::spec::WindowSpec;
-use crate::window::rows_of;
 
 /// Results of windows at one scoring tick, by group and size.
 type Results = BTreeMap<(usize, usize), RecordBatch>;
@@ -32,8 +32,7 @@ impl Lane {
         if pairs.is_empty() {
             return Ok(None);
         }
-        let (users, patients) = pairs.into_iter().unzip();
-        let keys = RowKeys { users, patients };
+        let keys = RowKeys::of_pairs(pairs.iter().map(|(user, patient)| (user.as_str(), patient.as_str())));
         let origins = self.plans.pairs.origins().to_vec();
         let columns = self.columns(&origins, &keys, end, reference, pins)?;
         self.plans.pairs.run(columns).map(Some)
@@ -49,7 +48,7 @@ impl Lane {
         // Scores of pairs belong to the hour that may end with this tick.
         let group = self.pair_score_group();
         self.fold_hour(group, end)?;
-        let keys = RowKeys { users: self.active_users.iter().cloned().collect(), patients: Vec::new() };
+        let keys = RowKeys::of_users(self.active_users.iter().map(String::as_str));
         let origins = self.plans.users.origins().to_vec();
         let columns = self.columns(&origins, &keys, end, reference, pins)?;
         self.plans.users.run(columns).map(Some)
@@ -60,31 +59,29 @@ impl Lane {
         let end = self.tick_under_way();
         let hour = end.floor(Millis::hours(1));
         let mut merged: BTreeMap<usize, RecordBatch> = BTreeMap::new();
-        let mut keys: BTreeMap<String, ()> = BTreeMap::new();
-        let watched = self.program.watch_groups();
-        let pairs = |(group, window): &(usize, &WindowSpec)| window.keys.len() == 2 && !watched.contains(group);
+        let mut patients: BTreeSet<String> = BTreeSet::new();
+        let ours = StringArray::from_iter_values([user]);
+        let pairs = |(_, window): &(usize, &WindowSpec)| window.is_of_pairs();
         for (group, window) in self.program.spec.windows.iter().enumerate().filter(pairs) {
             let mut panes = self.panes[group].within(Tier::Hour, hour - Millis::hours(24), hour);
             let folded = self.panes[group].hour.contains_key(&hour);
             let minutes_after = if folded || end != hour { hour } else { hour - Millis::hours(1) };
             panes.extend(self.panes[group].within(Tier::Minute, minutes_after, end));
-            let panes = rows_of(&panes, &[user])?;
+            let panes = rows_of(&panes, &[&ours])?;
             let result = self.plans.groups[group].finish(panes)?;
             if window.name != pair_scores::RELATION {
-                let patients = result.column(1).as_string::<i32>();
-                keys.extend(patients.iter().flatten().map(|patient| (patient.to_owned(), ())));
+                patients.extend(result.column(1).as_string::<i32>().iter().flatten().map(str::to_owned));
             }
             merged.insert(group, result);
         }
-        let patients: Vec<String> = keys.into_keys().collect();
-        let keys = RowKeys { users: vec![user.to_owned(); patients.len()], patients };
+        let keys = RowKeys::of_pairs(patients.iter().map(|patient| (user, patient.as_str())));
         let base = self.base_columns(&keys, end, reference, pins);
         let mut columns = Vec::new();
         for origin in self.plans.evidence.origins() {
             columns.push(match origin {
                 Origin::Merged { group, column } => {
                     let result = merged.get(group);
-                    let rows = result.map(|result| keys.find_in(result, 2));
+                    let rows = result.map(|result| find(&keys.first(2), result));
                     let kind = self.plans.groups[*group].result_schema().field(*column).data_type().clone();
                     let rows = rows.unwrap_or_else(|| UInt32Array::new_null(keys.len()));
                     gather(result, *column, &rows, &kind)?
@@ -104,7 +101,7 @@ impl Lane {
         reference: &Reference,
         pins: &Pins,
     ) -> Result<Vec<ArrayRef>> {
-        let results = self.results(origins, end)?;
+        let results = self.results(origins, keys, end)?;
         self.refresh_baselines(end)?;
         let base = self.base_columns(keys, end, reference, pins);
         let mut places: BTreeMap<(u8, usize, usize), UInt32Array> = BTreeMap::new();
@@ -117,7 +114,7 @@ impl Lane {
                 Origin::Window { group, size, column } => {
                     let result = &results[&(group, size)];
                     let by = self.program.spec.windows[group].keys.len();
-                    let rows = places.entry((0, group, size)).or_insert_with(|| keys.find_in(result, by));
+                    let rows = places.entry((0, group, size)).or_insert_with(|| find(&keys.first(by), result));
                     gather(Some(result), column, rows, result.schema().field(column).data_type())?
                 }
                 Origin::RollUp { size, column } => {
@@ -125,7 +122,7 @@ impl Lane {
                         Entry::Occupied(known) => known.into_mut(),
                         Entry::Vacant(free) => free.insert(pair_scores::roll_up(&results[&(scores, size)])?),
                     };
-                    let rows = places.entry((1, size, 0)).or_insert_with(|| keys.find_in(result, 1));
+                    let rows = places.entry((1, size, 0)).or_insert_with(|| find(&keys.first(1), result));
                     gather(Some(result), column, rows, result.schema().field(column).data_type())?
                 }
                 Origin::Baseline { baseline, column } => {
@@ -146,20 +143,20 @@ impl Lane {
     fn baseline_rows(&self, baseline: usize, keys: &RowKeys, base: &[ArrayRef], result: &RecordBatch) -> UInt32Array {
         let names = &self.program.spec.baselines[baseline].keys;
         match names.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-            ["user_key"] => keys.find_in(result, 1),
-            ["user_key", "patient_key"] => keys.find_in(result, 2),
+            ["user_key"] => find(&keys.first(1), result),
+            ["user_key", "patient_key"] => find(&keys.first(2), result),
             names => {
                 let place = |name: &&str| BASE.iter().position(|(base, _)| base == name);
                 let values = names.iter().map(|name| base[place(name)?].as_string_opt::<i32>());
                 let values: Option<Vec<_>> = values.collect();
-                values.map_or_else(|| UInt32Array::new_null(keys.len()), |values| find_by_texts(&values, result))
+                values.map_or_else(|| UInt32Array::new_null(keys.len()), |values| find(&values, result))
             }
         }
     }
 
     /// The newest closed value of every window that the columns need. Windows that step with the scoring tick are
-    /// computed for the active users only; longer steps are computed once and kept.
-    fn results(&mut self, origins: &[Origin], end: Timestamp) -> Result<Results> {
+    /// computed for the active users only, and of pairs for those of `keys`; longer steps are computed once and kept.
+    fn results(&mut self, origins: &[Origin], keys: &RowKeys, end: Timestamp) -> Result<Results> {
         let scores = self.pair_score_group();
         let mut needed: Vec<(usize, usize)> = origins
             .iter()
@@ -172,7 +169,7 @@ impl Lane {
         needed.sort_unstable();
         needed.dedup();
         let scoring_hop = self.program.spec.scoring.hop;
-        let users: Vec<&str> = self.active_users.iter().map(String::as_str).collect();
+        let active = RowKeys::of_users(self.active_users.iter().map(String::as_str));
         let mut results = Results::new();
         for (group, place) in needed {
             let size = self.program.spec.windows[group].sizes[place];
@@ -184,7 +181,10 @@ impl Lane {
             let tier = if size.in_hours() { Tier::Hour } else { Tier::Minute };
             let mut panes = self.panes[group].within(tier, to - size.size, to);
             if size.hop == scoring_hop {
-                panes = rows_of(&panes, &users)?;
+                // All of a user's pairs count for what they come to.
+                let pairs = self.program.spec.windows[group].is_of_pairs() && group != scores;
+                let wanted = if pairs { keys } else { &active };
+                panes = rows_of(&panes, &wanted.first(2))?;
             }
             let result = self.plans.groups[group].finish(panes)?;
             self.windows.insert((group, place), (to, result.clone()));
@@ -196,9 +196,8 @@ impl Lane {
     /// Pairs touched in the scoring step that ends at `end`, sorted.
     fn active_pairs(&self, end: Timestamp) -> BTreeSet<(String, String)> {
         let mut pairs = BTreeSet::new();
-        let ours = self.program.watch_groups().start;
-        for (window, panes) in self.program.spec.windows.iter().zip(&self.panes).take(ours) {
-            let Some(pane) = panes.minute.get(&end).filter(|_| window.keys.len() == 2) else { continue };
+        for (window, panes) in self.program.spec.windows.iter().zip(&self.panes) {
+            let Some(pane) = panes.minute.get(&end).filter(|_| window.is_of_pairs()) else { continue };
             let (users, patients) = (pane.column(0).as_string::<i32>(), pane.column(1).as_string::<i32>());
             let known = users.iter().zip(patients).filter_map(|(user, patient)| user.zip(patient));
             pairs.extend(known.map(|(user, patient)| (user.to_owned(), patient.to_owned())));
@@ -224,7 +223,7 @@ impl Lane {
         let known = Known { pins, genesis: &genesis, tick_end: end };
         let at = end - Millis(1);
         let local = self.memory.local.at(at);
-        let staff: Vec<_> = keys.users.iter().map(|user| reference.staff(user, at, &known)).collect();
+        let staff: Vec<_> = keys.users.iter().flatten().map(|user| reference.staff(user, at, &known)).collect();
         let text = |of: &dyn Fn(&reference::StaffView<'_>) -> Option<String>| -> ArrayRef {
             Arc::new(staff.iter().map(|staff| staff.as_ref().and_then(of)).collect::<StringArray>())
         };
@@ -235,14 +234,9 @@ impl Lane {
         };
         let ended = staff.iter().map(|staff| Some(staff.as_ref().and_then(|s| s.ends).is_some_and(|end| end <= at)));
         let rows = keys.len();
-        let patients: ArrayRef = if keys.patients.is_empty() {
-            Arc::new(StringArray::new_null(rows))
-        } else {
-            Arc::new(StringArray::from_iter_values(&keys.patients))
-        };
         vec![
-            Arc::new(StringArray::from_iter_values(&keys.users)),
-            patients,
+            Arc::new(keys.users.clone()),
+            Arc::new(keys.patients.clone().unwrap_or_else(|| StringArray::new_null(rows))),
             Arc::new(Int32Array::from(vec![local.hour; rows])),
             Arc::new(Int32Array::from(vec![local.weekday; rows])),
             text(&|staff| staff.role.map(str::to_owned)),

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::interleave_record_batch;
 use arrow::datatypes::{Field, Schema, SchemaRef, TimestampMillisecondType};
 use base::Timestamp;
@@ -163,11 +163,4 @@ pub(crate) fn sort_tick(rows: &[(TopicId, Stream, Vec<OpenRow>)]) -> Result<Sort
         some.then(|| interleave_record_batch(batches, indices)).transpose()
     });
     Ok(SortedTick { streams: streams.collect::<std::result::Result<_, _>>()?, sequence })
-}
-
-/// Puts added columns behind a stream's own.
-pub(crate) fn widen(batch: &RecordBatch, schema: &SchemaRef, added: Vec<ArrayRef>) -> Result<RecordBatch> {
-    let mut columns = batch.columns().to_vec();
-    columns.extend(added);
-    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
 }

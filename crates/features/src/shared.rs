@@ -4,13 +4,17 @@
 //! day D - 2, once every lane has told its share of it: a fixed day, so that two runs of the same input say the same, and
 //! one so far back that nobody waits who is not more than a day ahead of the slowest. A lane begins by telling that it had
 //! nothing before, so that the others need not wait for days it never saw, and goes by shared facts from the next day on.
+//! Facts of users' groups (a role, a unit) are columns of feature rows; facts of what rows are about (a patient, an address)
+//! are columns of the rows themselves, for windows to aggregate.
 //! Design: a share is told before a tick waits for anybody's, so that lanes never wait for each other in a circle.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use base::{Millis, Timestamp};
+use events::schema::Stream;
 
 use crate::baseline::BaselinePlan;
 use crate::error::{Error, Result};
@@ -18,8 +22,10 @@ use crate::journal::Digests;
 use crate::lane::Lane;
 use crate::limits::SHARED_DAYS_SPARE;
 use crate::panes::{Tier, row_bytes};
-use crate::plan::{Program, empty};
+use crate::plan::{Program, empty, renamed};
+use crate::rows::gather;
 use crate::sections;
+use crate::sorted::find;
 use crate::spec::{BaselineSpec, WindowSpec};
 use crate::sql::tables_named;
 use crate::window::WindowPlans;
@@ -40,13 +46,13 @@ pub(crate) struct SharedPlan {
 }
 
 impl SharedPlan {
-    pub(crate) fn compile(spec: &BaselineSpec, windows: &[WindowSpec], groups: &[WindowPlans]) -> Result<Self> {
+    /// The window group whose days it is over.
+    pub(crate) fn group_of(spec: &BaselineSpec, windows: &[WindowSpec]) -> Result<usize> {
         let named = tables_named(&spec.sql)?;
-        let relation = |window: &WindowSpec| format!("{}_days", window.name);
-        let over = windows.iter().position(|window| window.days && named == [relation(window)]);
-        let Some(group) = over else {
-            let days = windows.iter().filter(|window| window.days).map(|window| format!("`{}`", relation(window)));
-            return Err(Error::Sql {
+        let over = windows.iter().position(|window| window.days && named == [days_of(window)]);
+        over.ok_or_else(|| {
+            let days = windows.iter().filter(|window| window.days).map(|window| format!("`{}`", days_of(window)));
+            Error::Sql {
                 file: spec.sql.file.clone(),
                 line: 1,
                 problem: format!(
@@ -54,16 +60,71 @@ impl SharedPlan {
                     days.collect::<Vec<_>>().join(", ")
                 ),
                 hint: Some("write one SELECT ... FROM <window>_days; only baselines by `user_key` may join".to_owned()),
-            });
-        };
+            }
+        })
+    }
+
+    /// Over the days of a window group, whose columns `days` are.
+    pub(crate) fn compile(spec: &BaselineSpec, windows: &[WindowSpec], group: usize, days: &SchemaRef) -> Result<Self> {
         let keys: Vec<_> = spec.keys.iter().map(String::as_str).collect();
-        let schema = groups[group].result_schema();
-        let states = WindowPlans::compile(&spec.sql, &relation(&windows[group]), &schema, &keys)?;
+        let states = WindowPlans::compile(&spec.sql, &days_of(&windows[group]), days, &keys)?;
         Ok(Self { group, states, days: spec.days, name: spec.name.clone() })
     }
 
     pub(crate) fn schema(&self) -> SchemaRef {
         self.states.result_schema()
+    }
+}
+
+/// The relation of a window's days.
+fn days_of(window: &WindowSpec) -> String {
+    format!("{}_days", window.name)
+}
+
+/// What is known of the entities that rows of a stream are about, as columns behind the stream's own.
+#[derive(Debug)]
+pub(crate) struct EntityFacts {
+    baseline: usize,
+    stream: Stream,
+    /// Columns of the stream.
+    keys: Vec<usize>,
+    /// Columns of the baseline, behind its keys.
+    fields: Vec<Field>,
+}
+
+impl EntityFacts {
+    /// Those of one baseline in one stream, whose columns so far are `sealed`; none where it has not all the keys.
+    pub(crate) fn new(
+        (baseline, spec): (usize, &BaselineSpec),
+        facts: &SchemaRef,
+        (stream, sealed): (Stream, &SchemaRef),
+    ) -> Result<Option<Self>> {
+        let texts =
+            |key: &String| Some(sealed.column_with_name(key)?).filter(|(_, key)| *key.data_type() == DataType::Utf8);
+        let keys: Option<Vec<_>> = spec.keys.iter().map(|key| texts(key).map(|(place, _)| place)).collect();
+        let Some(keys) = keys else { return Ok(None) };
+        let fields = facts.fields().iter().skip(keys.len());
+        let fields: Vec<_> = fields.map(|field| renamed(field, format!("{}_{}", spec.name, field.name()))).collect();
+        match fields.iter().find(|field| sealed.column_with_name(field.name()).is_some()) {
+            Some(twice) => Err(Error::Misfit(format!(
+                "baseline `{}`: `{}` has a column `{}` already; rename the baseline or its column",
+                spec.name,
+                stream.name(),
+                twice.name()
+            ))),
+            None => Ok(Some(Self { baseline, stream, keys, fields })),
+        }
+    }
+
+    /// The stream's columns with these behind them.
+    pub(crate) fn widen(&self, sealed: &SchemaRef) -> SchemaRef {
+        let fields = sealed.fields().iter().map(|field| field.as_ref().clone());
+        Arc::new(Schema::new(fields.chain(self.fields.iter().cloned()).collect::<Vec<_>>()))
+    }
+
+    /// The stream they are columns of.
+    pub(crate) fn stream(&self) -> Stream {
+        self.stream
     }
 }
 
@@ -114,6 +175,19 @@ impl Lane {
     /// The end of the day whose shared facts it goes by, or went by when it was stored.
     pub fn shared_in_use(&self) -> Option<Timestamp> {
         self.shared_in_use
+    }
+
+    /// What is known of the entities that sealed rows of a stream are about, behind their columns.
+    pub(crate) fn know_entities(&self, stream: Stream, columns: &mut Vec<ArrayRef>) -> Result<()> {
+        for facts in self.program.entities.iter().filter(|facts| facts.stream == stream) {
+            let known = self.baselines[facts.baseline].as_ref().map(|(_, known)| known);
+            let keys: Vec<_> = facts.keys.iter().map(|key| columns[*key].as_string::<i32>()).collect();
+            let rows = known.map_or_else(|| UInt32Array::new_null(keys[0].len()), |known| find(&keys, known));
+            for (column, field) in (keys.len()..).zip(&facts.fields) {
+                columns.push(gather(known, column, &rows, field.data_type())?);
+            }
+        }
+        Ok(())
     }
 
     /// Tells all lanes what there is of the day that ends with this tick; at its first tick, that there was nothing before.

@@ -38,11 +38,12 @@ pub struct WindowSpec {
     pub name: String,
     /// `access`, `auth` or `resolved`.
     pub relation: String,
-    /// `user_key`, or `user_key` and `patient_key`.
+    /// `user_key`, or `user_key` and `patient_key`; or `user_key` and another key of the relation, such as `address_key`,
+    /// where there are no sizes.
     pub keys: Vec<String>,
     /// The SQL.
     pub sql: SqlText,
-    /// The sizes.
+    /// The sizes; none where only days are kept.
     pub sizes: Vec<WindowSize>,
     /// Whether a result row per key is kept for each closed day (relation `<name>_days`).
     pub days: bool,
@@ -93,7 +94,8 @@ pub struct BaselineSpec {
     /// Name; a result column `c` is called `<name>_<c>`.
     pub name: String,
     /// Columns of the feature row it is looked up by: `user_key`, or both keys of a pair; or what users of all lanes have
-    /// in common, such as `role` and `unit`.
+    /// in common, such as `role` and `unit`. With a key of something else among them (`patient_key`, `address_key`), columns
+    /// of the streams that have them all: it is known of each row there, under `<name>_<column>`.
     pub keys: Vec<String>,
     /// The SQL, over relations `<window>_days`; over one of them where it is of all lanes.
     pub sql: SqlText,
@@ -161,23 +163,30 @@ impl ProgramSpec {
                     ));
                 }
             }
-            let keys: Vec<_> = window.keys.iter().map(String::as_str).collect();
-            if keys != ["user_key"] && keys != ["user_key", "patient_key"] {
-                misfit(format!(
-                    "window `{}`: keys are `user_key` or `user_key, patient_key`, not {keys:?}",
-                    window.name
-                ));
+            let WindowSpec { name, keys, .. } = window;
+            match keys.as_slice() {
+                [user] if user == "user_key" => {}
+                [user, _] if user == "user_key" && window.is_of_pairs() => {}
+                [user, other] if user == "user_key" && other.ends_with("_key") && window.sizes.is_empty() => {}
+                keys => misfit(format!(
+                    "window `{name}`: keys are `user_key`, or `user_key, patient_key`, or without sizes `user_key` and another \
+                     key, not {keys:?}"
+                )),
+            }
+            if window.sizes.is_empty() && !window.days {
+                misfit(format!("window `{name}` has no sizes and keeps no days: give it `sizes`, or `days = true`"));
             }
         }
         let texts = BASE.iter().filter(|(name, kind)| *kind == ColumnKind::Text && !name.ends_with("_key"));
         let texts: Vec<_> = texts.map(|(name, _)| *name).collect();
         for baseline in &self.baselines {
             let keys: Vec<_> = baseline.keys.iter().map(String::as_str).collect();
-            let shared = !keys.is_empty() && keys.iter().all(|key| texts.contains(key));
-            if !shared && keys != ["user_key"] && keys != ["user_key", "patient_key"] {
+            let of_users = !keys.is_empty() && keys.iter().all(|key| texts.contains(key));
+            if !of_users && !baseline.is_of_entities() && keys != ["user_key"] && keys != ["user_key", "patient_key"] {
                 misfit(format!(
-                    "baseline `{}`: keys are `user_key`, or `user_key, patient_key`, or some of {texts:?} for what all lanes \
-                     share, not {keys:?}",
+                    "baseline `{}`: keys are `user_key`, or `user_key, patient_key`, or of what all lanes share some of \
+                     {texts:?}, or columns of a stream with a key of something else among them, such as `patient_key`, not \
+                     {keys:?}",
                     baseline.name
                 ));
             }
@@ -228,6 +237,18 @@ impl BaselineSpec {
     /// Whether it is of no user, and therefore of all lanes.
     pub(crate) fn is_shared(&self) -> bool {
         !self.keys.iter().any(|key| key == "user_key")
+    }
+
+    /// Whether it is of what rows are about: a patient, an address.
+    pub(crate) fn is_of_entities(&self) -> bool {
+        self.is_shared() && self.keys.iter().any(|key| key.ends_with("_key"))
+    }
+}
+
+impl WindowSpec {
+    /// Whether it is keyed by user and patient.
+    pub(crate) fn is_of_pairs(&self) -> bool {
+        self.keys == ["user_key", "patient_key"]
     }
 }
 

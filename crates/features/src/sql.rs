@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::compute::concat_batches;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::error::DataFusionError;
@@ -74,6 +74,25 @@ pub(crate) fn columns_named(sql: &SqlText, relation: &str, schema: &SchemaRef) -
         Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(names)
+}
+
+/// Refuses an output whose first columns are not these keys: rows are sorted and found by them, as texts.
+pub(crate) fn check_keys(sql: &SqlText, output: &SchemaRef, keys: &[&str]) -> Result<()> {
+    let names: Vec<_> = output.fields().iter().map(|field| field.name().as_str()).collect();
+    let wrong = |problem, hint| Err(Error::Sql { file: sql.file.clone(), line: 1, problem, hint: Some(hint) });
+    if !names.starts_with(keys) {
+        return wrong(
+            format!("the first columns must be the keys {keys:?}, but are {names:?}"),
+            format!("begin with SELECT {}; where there is a GROUP BY, it is by the same", keys.join(", ")),
+        );
+    }
+    match output.fields().iter().take(keys.len()).find(|field| *field.data_type() != DataType::Utf8) {
+        None => Ok(()),
+        Some(key) => wrong(
+            format!("the key `{}` must be a Utf8 text, but is {}", key.name(), key.data_type()),
+            format!("select the column itself, or arrow_cast({}, 'Utf8')", key.name()),
+        ),
+    }
 }
 
 /// A plan with its place to run.

@@ -5,10 +5,10 @@
 //! spoken of it, and no clock decides anything: what a step holds follows from what lanes said, in whatever order it
 //! came. It is a pure state machine like [`Lane`](crate::Lane), and runs the same kind of SQL.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::array::{AsArray, BooleanArray, RecordBatch, StringArray};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use base::{Millis, Timestamp};
@@ -26,10 +26,11 @@ use crate::panes::{ByEnd, Tier, drop_before};
 use crate::plan::Program;
 use crate::sections;
 use crate::slot::Slot;
+use crate::sorted::{rows_of, sort_by_keys};
 use crate::spec::WatchSpec;
-use crate::sql::{Runner, plan};
+use crate::sql::{Runner, check_keys, plan};
 use crate::state::STATES;
-use crate::window::{WindowPlans, coalesced, sort_by_keys};
+use crate::window::WindowPlans;
 
 /// What one lane has to say of one scoring step to one lane of a watch.
 #[derive(Clone, Debug)]
@@ -117,6 +118,7 @@ impl WatchPlan {
                 hint: Some(format!("begin with SELECT {0} and end with GROUP BY {0}", spec.key)),
             });
         }
+        check_keys(&spec.entities, &planned.schema(), &[&spec.key])?;
         Ok(Self { users: slot, runner: Runner::new(planned)? })
     }
 
@@ -170,17 +172,10 @@ impl Watched {
         self.marks.iter().copied().min().unwrap_or(Timestamp::MIN)
     }
 
-    /// What users did with some entities within the window.
-    fn users_of(&self, entities: &HashSet<&str>) -> Result<RecordBatch> {
-        let mut panes = Vec::new();
-        for pane in self.panes.values() {
-            let keys = pane.column(0).as_string::<i32>();
-            let mask: BooleanArray = keys.iter().map(|key| key.map(|key| entities.contains(key))).collect();
-            if mask.true_count() > 0 {
-                panes.push(filter_record_batch(pane, &mask)?);
-            }
-        }
-        self.users.finish(coalesced(panes)?)
+    /// What users did with some entities, whose keys are sorted, within the window.
+    fn users_of(&self, entities: &StringArray) -> Result<RecordBatch> {
+        let panes: Vec<_> = self.panes.values().cloned().collect();
+        self.users.finish(rows_of(&panes, &[entities])?)
     }
 
     fn close(&mut self, end: Timestamp) -> Result<Option<RecordBatch>> {
@@ -194,8 +189,7 @@ impl Watched {
         }
         let pane = self.users.reduce(states.into_iter().map(|(_, states)| states).collect())?;
         self.panes.insert(end, pane.clone());
-        let keys = pane.column(0).as_string::<i32>();
-        let users = self.users_of(&keys.iter().flatten().collect())?;
+        let users = self.users_of(pane.column(0).as_string::<i32>())?;
         self.touched = Some(users.clone());
         Ok(Some(self.entities.run(users)?).filter(|rows| rows.num_rows() > 0))
     }

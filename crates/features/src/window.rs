@@ -6,10 +6,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray};
-use arrow::compute::{
-    SortColumn, SortOptions, concat_batches, interleave_record_batch, lexsort_to_indices, take_record_batch,
-};
+use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -18,7 +15,8 @@ use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 
 use crate::error::{Error, Result};
 use crate::slot::Slot;
-use crate::sql::{Runner, SqlText, plan};
+use crate::sorted::sort_by_keys;
+use crate::sql::{Runner, SqlText, check_keys, plan};
 
 /// The three plans of one window group.
 #[derive(Debug)]
@@ -62,12 +60,7 @@ impl WindowPlans {
                 Ok(if is_aggregate { Transformed::yes(Arc::clone(&merged)) } else { Transformed::no(at) })
             })?
             .data;
-        let names: Vec<_> = finish.schema().fields().iter().map(|field| field.name().clone()).collect();
-        if names.len() < keys.len() || names.iter().zip(keys).any(|(name, key)| name != key) {
-            let problem = format!("the first columns must be the keys {keys:?}, but are {names:?}");
-            let hint = Some(format!("begin with SELECT {} and end with GROUP BY the same", keys.join(", ")));
-            return Err(Error::Sql { file: sql.file.clone(), line: 1, problem, hint });
-        }
+        check_keys(sql, &finish.schema(), keys)?;
         Ok(Self {
             rows,
             partial: Runner::new(partial)?,
@@ -168,38 +161,4 @@ pub(crate) fn coalesced(batches: Vec<RecordBatch>) -> Result<Vec<RecordBatch>> {
         }
         _ => Ok(batches),
     }
-}
-
-/// The rows of some users, sorted as panes are, in one batch.
-pub(crate) fn rows_of(panes: &[RecordBatch], users: &[&str]) -> Result<Vec<RecordBatch>> {
-    let mut places = Vec::new();
-    for (number, pane) in panes.iter().enumerate() {
-        let keys = pane.column(0).as_string::<i32>();
-        let mut users = users.iter().peekable();
-        for row in 0..keys.len() {
-            let key = keys.value(row);
-            while users.next_if(|user| **user < key).is_some() {}
-            match users.peek() {
-                Some(user) if **user == key => places.push((number, row)),
-                Some(_) => {}
-                None => break,
-            }
-        }
-    }
-    if places.is_empty() {
-        return Ok(Vec::new());
-    }
-    Ok(vec![interleave_record_batch(&panes.iter().collect::<Vec<_>>(), &places)?])
-}
-
-/// Sorts by the first `keys` columns, ascending: grouped output comes in hash order.
-pub(crate) fn sort_by_keys(batch: &RecordBatch, keys: usize) -> Result<RecordBatch> {
-    if batch.num_rows() < 2 {
-        return Ok(batch.clone());
-    }
-    let options = Some(SortOptions { descending: false, nulls_first: true });
-    let columns: Vec<_> =
-        batch.columns()[..keys].iter().map(|column| SortColumn { values: Arc::clone(column), options }).collect();
-    let indices = lexsort_to_indices(&columns, None)?;
-    Ok(take_record_batch(batch, &indices)?)
 }

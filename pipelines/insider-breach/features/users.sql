@@ -78,6 +78,8 @@ SELECT
   coalesce(auth_24h_proxy_events, 0) AS proxy_24h, -- {value|sign-ins} through a proxy
   coalesce(auth_24h_speed_kmh, 0) AS speed_kmh_24h, -- signed in at two places as if travelling at {value} km/h
   coalesce(auth_24h_odd_sign_ins, 0) AS odd_sign_ins_24h, -- {value|odd sign-ins}
+  coalesce(auth_24h_address_shut_out, 0) AS address_shut_out_24h, -- signed in from an address that shut out {value|account|accounts} in two weeks
+  coalesce(auth_24h_addresses_unknown, 0) AS addresses_unknown_24h, -- {value|sign-in|sign-ins} from an address that nobody used for two weeks
   -- place and account
   coalesce(access_1h_remote_events, 0) AS remote_1h, -- {value|events} from outside the house in the last hour
   coalesce(access_24h_patients_after_odd_sign_in, 0) AS after_odd_sign_in_24h, -- opened {value|charts} without a reason after an odd sign-in
@@ -102,6 +104,7 @@ SELECT
   coalesce(access_24h_after_end_events, 0) > 0 AS rule_after_end,
   coalesce(access_24h_own_record_writes, 0) > 0 AS rule_own_record_changed,
   coalesce(auth_24h_speed_kmh, 0) > 900 AS rule_impossible_travel,
+  coalesce(auth_24h_address_shut_out, 0) >= 6 AS rule_sprayed_address,
   coalesce(auth_24h_sign_ins_after_denials, 0) > 0 AND coalesce(auth_24h_odd_sign_ins, 0) > 0 AS rule_mfa_fatigue,
   coalesce(access_24h_patients_after_odd_sign_in, 0) >= 3 AS rule_odd_sign_in_then_charts,
   coalesce(unexplained_24h_overrides_uncharted, 0) >= 5 AS rule_override_without_care,

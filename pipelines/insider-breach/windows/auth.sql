@@ -18,6 +18,13 @@ SELECT
   coalesce(max(CASE WHEN distance_km > 150 AND NOT coalesce(network = 'vpn', false) THEN speed_kmh END), 0) AS speed_kmh,
   count(*) FILTER (WHERE odd) AS odd_sign_ins,
   count(*) FILTER (WHERE off_shift) AS off_shift_events,
-  count(*) FILTER (WHERE after_end AND outcome = 'success') AS after_end_sign_ins
+  count(*) FILTER (WHERE after_end AND outcome = 'success') AS after_end_sign_ins,
+  -- From an address that most users of the last two weeks never got in from.
+  coalesce(max(addresses_shut_out) FILTER (
+    WHERE activity = 'logon' AND outcome = 'success' AND 2 * addresses_shut_out > addresses_users
+  ), 0) AS address_shut_out,
+  count(*) FILTER (
+    WHERE activity = 'logon' AND outcome = 'success' AND addresses_users IS NULL AND known_days >= 14
+  ) AS addresses_unknown
 FROM auth
 GROUP BY user_key

@@ -130,6 +130,7 @@ pub(super) struct RawWindow {
     pub(super) relation: String,
     pub(super) keys: Vec<String>,
     pub(super) sql: String,
+    #[serde(default)]
     pub(super) sizes: Vec<String>,
     #[serde(default)]
     pub(super) days: bool,

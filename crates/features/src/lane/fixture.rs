@@ -124,6 +124,28 @@ pub(crate) fn spec(grace: Millis) -> ProgramSpec {
     }
 }
 
+/// The same, and of every pair how often its chart was opened in the house, up to the day before yesterday.
+pub(crate) fn with_visitors(mut spec: ProgramSpec) -> ProgramSpec {
+    let visits = "SELECT user_key, patient_key, count(*) AS events FROM access WHERE patient_key IS NOT NULL \
+         GROUP BY user_key, patient_key";
+    let sizes = Vec::new();
+    spec.windows.push(WindowSpec { sizes, ..window("visits", "access", &["user_key", "patient_key"], visits, true) });
+    let visitors = "SELECT patient_key, sum(events) AS events FROM visits_days GROUP BY patient_key";
+    spec.baselines.push(BaselineSpec {
+        name: "visitors".to_owned(),
+        keys: vec!["patient_key".to_owned()],
+        sql: sql(visitors),
+        days: PEERS_DAYS,
+    });
+    let pair = spec.windows.iter_mut().find(|window| window.name == "pair");
+    pair.expect("the fixture has pairs").sql =
+        sql("SELECT user_key, patient_key, count(*) AS events, max(visitors_events) AS visits FROM access \
+         WHERE patient_key IS NOT NULL GROUP BY user_key, patient_key");
+    spec.scoring.pairs =
+        sql("SELECT user_key, patient_key, pair_24h_events AS events, pair_1h_visits AS visits FROM pair_row");
+    spec
+}
+
 pub(crate) fn compiled(spec: ProgramSpec) -> Arc<Program> {
     Arc::new(Program::compile(spec).unwrap_or_else(|problems| panic!("{problems:?}")))
 }

@@ -235,7 +235,7 @@ fn ticks(stored: &Stored) -> Vec<Tick> {
 
 #[test]
 fn pieces_and_kills_leave_the_same_bytes() {
-    let programs = [20, 150].map(|minutes| compiled(spec(Millis::minutes(minutes))));
+    let programs = [spec(Millis::minutes(20)), with_visitors(spec(Millis::minutes(150)))].map(compiled);
     let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(12) });
     let strategy = (any::<u8>(), prop::collection::vec(any::<u8>(), 2..9), 1usize..400);
     let outcome = runner.run(&strategy, |(seed, pieces, life)| {
@@ -348,6 +348,7 @@ fn kept(logs: &Logs, stored: &Stored) -> RecordBatch {
     let patient_h: Int64Array = patients.iter().map(|patient| patient.map(crate::facts::hash64)).collect();
     let schema = Schema::new(vec![
         Field::new("user_key", DataType::Utf8, false),
+        Field::new("patient_key", DataType::Utf8, true),
         Field::new("event_ms", DataType::Int64, true),
         Field::new("patient_h", DataType::Int64, true),
         Field::new("action", DataType::Utf8, false),
@@ -356,6 +357,7 @@ fn kept(logs: &Logs, stored: &Stored) -> RecordBatch {
     let column = |name: &str| Arc::clone(decoded.column_by_name(name).unwrap());
     let columns = vec![
         column("user_key"),
+        column("patient_key"),
         Arc::new(event_ms) as _,
         Arc::new(patient_h) as _,
         column("action"),
@@ -432,4 +434,41 @@ fn windows_equal_one_plain_query_over_everything_kept() {
             assert!(row > 100 && row == expected.num_rows(), "{row} rows compared");
         }
     }
+}
+
+#[test]
+fn what_is_known_of_a_chart_is_what_all_did_with_it_up_to_the_day_before_yesterday() {
+    let program = compiled(with_visitors(spec(Millis::minutes(20))));
+    let logs = logs(5);
+    let stored = run(&program, &logs, &[31], 177);
+    let kept = kept(&logs, &stored);
+    let text = |name: &str| kept.column_by_name(name).unwrap().as_string::<i32>();
+    let times = kept.column_by_name("event_ms").unwrap().as_primitive::<Int64Type>();
+    let mut local = LocalTime::new(program.zone.clone());
+    let mut day = |time: i64| local.at(Timestamp::from_millis(time)).day;
+    // (user, patient, time, day) of every access that was kept.
+    let visits: Vec<_> = (0..kept.num_rows())
+        .map(|row| {
+            (text("user_key").value(row), text("patient_key").value(row), times.value(row), day(times.value(row)))
+        })
+        .collect();
+    let known = |patient: &str, today: i32| {
+        let days = today - 1 - PEERS_DAYS as i32..today - 1;
+        let visits = visits.iter().filter(|visit| visit.1 == patient && days.contains(&visit.3)).count() as i64;
+        Some(visits).filter(|visits| *visits > 0)
+    };
+    let (mut rows, mut some) = (0, 0);
+    for (end, pairs) in &stored.pairs {
+        let column = |place: usize| pairs.column(place).as_string::<i32>();
+        let found = pairs.column_by_name("visits").unwrap().as_primitive::<Int64Type>();
+        for row in 0..pairs.num_rows() {
+            let (user, patient) = (column(0).value(row), column(1).value(row));
+            let hour = (*end - Millis::hours(1)).millis()..end.millis();
+            let ours = visits.iter().filter(|visit| (visit.0, visit.1) == (user, patient) && hour.contains(&visit.2));
+            let wanted = ours.filter_map(|visit| known(patient, visit.3)).max();
+            assert_eq!(found.iter().nth(row).flatten(), wanted, "{user} with {patient} at {end:?}");
+            (rows, some) = (rows + 1, some + usize::from(wanted.is_some()));
+        }
+    }
+    assert!(rows > 200 && some > 50, "{some} of {rows} rows know anything");
 }

@@ -8,7 +8,7 @@ use base::Digest;
 use proptest::prelude::*;
 
 use super::*;
-use crate::lane::fixture::{PEERS_DAYS, compiled, spec, sql};
+use crate::lane::fixture::{PEERS_DAYS, compiled, spec, sql, with_visitors};
 
 const LANES: u32 = 3;
 /// 2026-03-27T23:00:00Z, midnight in the house; the clocks go forward in the night to the 29th.
@@ -144,6 +144,56 @@ fn what_a_lane_that_is_away_will_need_is_kept_until_it_is_back_and_counted() {
     assert_eq!(back, usual);
 }
 
+/// The one thing that is wrong with a pipeline, and the hint.
+fn problem(spec: crate::spec::ProgramSpec) -> String {
+    let problems = Program::compile(spec).unwrap_err();
+    match problems.as_slice() {
+        [Error::Sql { problem, hint, .. }] => format!("{problem}; {}", hint.clone().unwrap_or_default()),
+        [other] => other.to_string(),
+        problems => panic!("{problems:?}"),
+    }
+}
+
+#[test]
+fn what_cannot_be_known_of_entities_is_refused_with_a_hint() {
+    let refused = |change: &dyn Fn(&mut BaselineSpec, &mut WindowSpec)| {
+        let mut spec = with_visitors(spec(Millis::minutes(20)));
+        change(spec.baselines.last_mut().unwrap(), spec.windows.last_mut().unwrap());
+        problem(spec)
+    };
+    let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+    let strange = refused(&|baseline, _| {
+        baseline.keys = keys(&["patient_key", "ward"]);
+        baseline.sql = sql("SELECT patient_key, 'w' AS ward, count(*) AS n FROM visits_days GROUP BY patient_key");
+    });
+    assert!(
+        strange.contains("baseline `visitors`: no stream has the text columns [\"patient_key\", \"ward\"]"),
+        "{strange}"
+    );
+    let number = refused(&|baseline, _| {
+        baseline.sql = sql("SELECT events AS patient_key, count(*) AS n FROM visits_days GROUP BY events");
+    });
+    assert!(number.contains("the key `patient_key` must be a Utf8 text, but is Int64; select the column"), "{number}");
+    let taken = refused(&|baseline, _| {
+        baseline.name = "patient".to_owned();
+        baseline.sql = sql("SELECT patient_key, count(*) AS new FROM visits_days GROUP BY patient_key");
+    });
+    assert!(taken.contains("baseline `patient`: `access` has a column `patient_new` already"), "{taken}");
+    let itself = refused(&|_, visits| {
+        visits.sql = sql(
+            "SELECT user_key, patient_key, max(visitors_events) AS events FROM access GROUP BY user_key, patient_key",
+        );
+    });
+    assert!(itself.contains("unknown column `visitors_events`"), "{itself}");
+    let unread = refused(&|_, visits| visits.days = false);
+    assert!(unread.contains("window `visits` has no sizes and keeps no days"), "{unread}");
+    let sized = refused(&|_, visits| {
+        visits.keys = keys(&["user_key", "session_key"]);
+        visits.sizes = vec![crate::spec::WindowSize { size: Millis::hours(1), hop: Millis::minutes(5) }];
+    });
+    assert!(sized.contains("without sizes `user_key` and another key, not [\"user_key\", \"session_key\"]"), "{sized}");
+}
+
 #[test]
 fn what_cannot_be_shared_is_refused_with_a_hint() {
     let mut misfit = spec(Millis::minutes(20));
@@ -153,9 +203,7 @@ fn what_cannot_be_shared_is_refused_with_a_hint() {
     let refused = |text: &str| {
         let mut spec = spec(Millis::minutes(20));
         spec.baselines.last_mut().unwrap().sql = sql(text);
-        let problems = Program::compile(spec).unwrap_err();
-        let [Error::Sql { problem, hint, .. }] = problems.as_slice() else { panic!("{problems:?}") };
-        format!("{problem}; {}", hint.clone().unwrap_or_default())
+        problem(spec)
     };
     let joined =
         refused("SELECT 'a' AS role, count(*) AS n FROM access_days a JOIN new_days b ON a.user_key = b.user_key");

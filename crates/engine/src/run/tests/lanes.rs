@@ -238,30 +238,47 @@ fn run_lanes(world: &World, logs: &[[Log; 2]], plan: Plan, mut look: impl FnMut(
 
 /// Rows of users as text, by tick and user, up to a tick; and how many of them have something of their peers.
 fn rows(kept: &Kept, until: Timestamp) -> (BTreeMap<(i64, String), String>, usize) {
-    let (mut rows, mut with_peers) = (BTreeMap::new(), 0);
+    rows_of(kept, "features/", until, |batch, row| {
+        let cell = |name: &str| array_value_to_string(batch.column_by_name(name).unwrap(), row).unwrap();
+        cell("unexplained_vs_peers") != cell("unexplained_share_24h")
+    })
+}
+
+/// Rows of a stream of results as text, by tick and keys, up to a tick; and of how many something holds.
+fn rows_of(
+    kept: &Kept,
+    stream: &str,
+    until: Timestamp,
+    holds: impl Fn(&RecordBatch, usize) -> bool,
+) -> (BTreeMap<(i64, String), String>, usize) {
+    let (mut rows, mut held) = (BTreeMap::new(), 0);
     for message in &kept.results {
         let key = String::from_utf8(message.key.clone()).unwrap();
-        let Some(end) = key.strip_prefix("features/").map(|end| end.parse::<i64>().unwrap()) else { continue };
+        let Some(end) = key.strip_prefix(stream).map(|end| end.parse::<i64>().unwrap()) else { continue };
         if end > until.millis() {
             continue;
         }
         for batch in StreamReader::try_new(message.value.as_slice(), None).unwrap() {
             let batch = batch.unwrap();
-            let users = batch.schema().index_of("user_key").unwrap();
-            let peers = batch.column_by_name("unexplained_vs_peers").unwrap();
-            let own = batch.column_by_name("unexplained_share_24h").unwrap();
+            let keys = ["user_key", "patient_key"].into_iter().filter_map(|key| batch.schema().index_of(key).ok());
+            let keys: Vec<_> = keys.collect();
             for row in 0..batch.num_rows() {
                 let cell = |column: usize| array_value_to_string(batch.column(column), row).unwrap();
                 let text: Vec<String> = (0..batch.num_columns()).map(cell).collect();
-                let differs = |a: &arrow::array::ArrayRef, b: &arrow::array::ArrayRef| {
-                    array_value_to_string(a, row).unwrap() != array_value_to_string(b, row).unwrap()
-                };
-                with_peers += usize::from(differs(peers, own));
-                assert!(rows.insert((end, cell(users)), text.join(" ")).is_none(), "a row is there twice");
+                let key = keys.iter().map(|key| cell(*key)).collect::<Vec<_>>().join(" ");
+                held += usize::from(holds(&batch, row));
+                assert!(rows.insert((end, key), text.join(" ")).is_none(), "a row is there twice");
             }
         }
     }
-    (rows, with_peers)
+    (rows, held)
+}
+
+/// Rows of pairs as text, by tick and keys, up to a tick; and how many of them know that anybody opened the chart before.
+fn pairs(kept: &Kept, until: Timestamp) -> (BTreeMap<(i64, String), String>, usize) {
+    rows_of(kept, "pair_features/", until, |batch, row| {
+        array_value_to_string(batch.column_by_name("viewers_unexplained_14d").unwrap(), row).unwrap() != "0"
+    })
 }
 
 #[test]
@@ -270,10 +287,13 @@ fn a_house_in_three_lanes_says_what_it_says_in_one() {
     let one = run_lanes(&world, &split(&world, 1), plain(1), |_, _| {});
     let three = run_lanes(&world, &split(&world, 3), plain(3), |_, _| {});
     let until = three.last.values().chain(one.last.values()).copied().min().unwrap();
-    let ((one, with_peers), (three, _)) = (rows(&one, until), rows(&three, until));
-    assert!(one.len() > 2_000 && with_peers > 500, "{} rows, {with_peers} with peers", one.len());
-    let differs = one.iter().zip(&three).find(|(a, b)| a != b);
-    assert!(differs.is_none() && one.len() == three.len(), "{} and {} rows, {differs:#?}", one.len(), three.len());
+    let (users, of_pairs) = (rows(&one, until), pairs(&one, until));
+    assert!(users.0.len() > 2_000 && users.1 > 500, "{} rows, {} with peers", users.0.len(), users.1);
+    assert!(of_pairs.0.len() > 2_000 && of_pairs.1 > 50, "{} pairs, {} known", of_pairs.0.len(), of_pairs.1);
+    for (one, three) in [(users.0, rows(&three, until).0), (of_pairs.0, pairs(&three, until).0)] {
+        let differs = one.iter().zip(&three).find(|(a, b)| a != b);
+        assert!(differs.is_none() && one.len() == three.len(), "{} and {} rows, {differs:#?}", one.len(), three.len());
+    }
 }
 
 #[test]
