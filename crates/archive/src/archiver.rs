@@ -4,6 +4,7 @@
 //! newest run. Read next: `follow.rs` (when a run ends), `run.rs` (what is written).
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +50,8 @@ pub struct Progress {
 /// that the record pins.
 pub struct Archiver {
     dir: PathBuf,
+    /// Nobody else writes into the folder meanwhile.
+    _lock: File,
     setup: Setup,
     follower: Box<dyn Follower>,
     lanes: BTreeMap<LaneId, LaneFollow>,
@@ -58,7 +61,8 @@ pub struct Archiver {
 }
 
 impl Archiver {
-    /// An archiver of the given lanes that goes on where `dir` ends. What a crash left unfinished there is removed.
+    /// An archiver of the given lanes that goes on where `dir` ends, and is the only one there. What a crash left unfinished
+    /// is removed.
     pub fn new(
         dir: &Path,
         spec: &PipelineSpec,
@@ -87,6 +91,7 @@ impl Archiver {
         mut follower: Box<dyn Follower>,
         lanes: &[LaneId],
     ) -> Result<Self> {
+        let lock = layout::claim(dir)?;
         let runs = layout::runs(dir)?;
         layout::sweep(dir, &runs, &run::streams(&setup))?;
         let reference = ReferenceRows::new(dir, Arc::clone(&keys))?;
@@ -99,7 +104,7 @@ impl Archiver {
             followed.insert(*lane, follow);
         }
         let dir = dir.to_path_buf();
-        Ok(Self { dir, setup, follower, lanes: followed, reference, runs: 0, reference_files: 0 })
+        Ok(Self { dir, _lock: lock, setup, follower, lanes: followed, reference, runs: 0, reference_files: 0 })
     }
 
     /// Takes what was committed since, waiting at most `wait`, and writes the runs whose ends are settled. Says

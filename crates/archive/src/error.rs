@@ -19,6 +19,16 @@ pub enum Error {
         /// What the system answered.
         source: std::io::Error,
     },
+    /// An archive has one writer.
+    #[error(
+        "archive folder `{}`: another process writes into it, a `run --data` or a replay from a cluster: stop that one, or \
+         give another folder",
+        .folder.display()
+    )]
+    Taken {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// A file that is not what was written.
     #[error("archive file `{}`: {problem}", .path.display())]
     File {
@@ -93,7 +103,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Disk { source, .. } if needs_a_person(source) => Kind::Invalid,
-            Self::Disk { .. } => Kind::Unavailable,
+            Self::Disk { .. } | Self::Taken { .. } => Kind::Unavailable,
             Self::File { .. }
             | Self::Gap { .. }
             | Self::ReferenceGap { .. }

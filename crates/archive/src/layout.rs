@@ -4,9 +4,10 @@
 //! records, `first` and `last` being their sequences. The file of stream `journal` is written last: a run without one
 //! does not count, and what there is of it is written again or removed. Lanes of watches have the same in the folder
 //! `watches`. Reference rows belong to no lane:
-//! `stream=reference/dt=YYYY-MM-DD/<kind>=NN-<from>-<last>.parquet` with the offsets of a partition.
+//! `stream=reference/dt=YYYY-MM-DD/<kind>=NN-<from>-<last>.parquet` with the offsets of a partition. Whoever writes holds
+//! the file `lock`.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use base::{Millis, Timestamp};
@@ -122,6 +123,22 @@ pub(crate) fn sweep(dir: &Path, runs: &[RunId], streams: &[&str]) -> Result<()> 
     }
     Ok(())
 }
+
+/// Makes an archive's folder this process's to write into, as long as the file is open.
+pub(crate) fn claim(dir: &Path) -> Result<File> {
+    fs::create_dir_all(dir).map_err(Error::disk(dir, "making the folder"))?;
+    let path = dir.join(LOCK);
+    let lock = File::options().create(true).truncate(false).write(true).open(&path);
+    let lock = lock.map_err(Error::disk(&path, "opening it"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(Error::Taken { folder: dir.to_path_buf() }),
+        Err(TryLockError::Error(source)) => Err(Error::disk(&path, "locking it")(source)),
+    }
+}
+
+/// Whoever writes into an archive holds this file locked.
+pub(crate) const LOCK: &str = "lock";
 
 /// How the name of a file ends that is still being written.
 pub(crate) const TEMPORARY: &str = ".part";

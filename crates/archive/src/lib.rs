@@ -7,6 +7,7 @@
 
 mod archiver;
 mod compare;
+mod crossings;
 mod error;
 mod feed;
 mod findings;
@@ -21,6 +22,7 @@ mod replay;
 mod results;
 mod resume;
 mod run;
+mod spool;
 mod store;
 mod table;
 #[cfg(test)]
@@ -29,6 +31,7 @@ mod watches;
 
 pub use archiver::{Archiver, LaneArchived, Progress};
 pub use compare::{Report, compare, compare_watches};
+pub use crossings::Crossings;
 pub use error::{Error, Result};
 pub use feed::ArchiveFeed;
 pub use findings::{ArchivedFinding, read_findings, write_findings};

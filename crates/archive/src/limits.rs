@@ -16,6 +16,8 @@ pub(crate) const ROW_GROUP_ROWS: usize = 128 << 10;
 pub(crate) const ZSTD_LEVEL: i32 = 3;
 /// Rows a replay hands over at once, per lane and topic (a record of many parts is not cut).
 pub(crate) const CHUNK_ROWS: usize = 8_192;
+/// Steps of what lanes told watches that a replay hands over at once; few in tests, so that they meet it.
+pub(crate) const CHUNK_STEPS: usize = if cfg!(test) { 3 } else { 256 };
 /// Bytes of recorded lines above which no more are handed over at once.
 pub(crate) const CHUNK_BYTES: usize = 64 << 20;
 /// Sentences a comparison keeps.

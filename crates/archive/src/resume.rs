@@ -84,9 +84,10 @@ impl Checkpoints {
         for (lane, captured) in &captured.lanes {
             let [results, crossings] = self.written.get(lane).copied().unwrap_or_default();
             let results = captured.results.after(results).collect::<Result<Vec<_>>>()?;
+            let crossings = captured.crossings.after(crossings).collect::<Result<Vec<_>>>()?;
             let mut rows = Rows::of(*lane);
             results.iter().for_each(|result| rows.message(RESULT, None, result));
-            for (watch, to, crossing) in &captured.crossings[crossings..] {
+            for (watch, to, crossing) in &crossings {
                 rows.message(CROSSING, Some((*watch, *to)), crossing);
             }
             told.push(rows.batch()?);
@@ -198,7 +199,7 @@ impl Checkpoints {
                     RESULT => lane.results.push(&message())?,
                     CROSSING => {
                         let watch = u8::try_from(number(&watches)?).map_err(|_| strange("watch"))?;
-                        lane.crossings.push((TopicId(watch), LaneId(number(&tos)?), message()));
+                        lane.crossings.push(TopicId(watch), LaneId(number(&tos)?), &message())?;
                     }
                     HEAD => drop(lane.state.head.insert(key, value)),
                     PANE => {
@@ -215,7 +216,7 @@ impl Checkpoints {
 }
 
 fn counts(told: &CapturedLane) -> [usize; 2] {
-    [told.results.count(), told.crossings.len()]
+    [told.results.count(), told.crossings.count()]
 }
 
 fn columns() -> SchemaRef {

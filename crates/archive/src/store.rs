@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base::Timestamp;
 use engine::State;
-use engine::ports::{LaneId, LaneStore, Message, PortError, SharesInMemory, StoredPane, Tier, Transaction};
-use events::TopicId;
+use engine::ports::{LaneId, LaneStore, PortError, SharesInMemory, StoredPane, Tier, Transaction};
 
+use crate::crossings::Crossings;
 use crate::findings::{ArchivedFinding, finding_id};
 use crate::layout::FINDINGS;
 use crate::results::Results;
@@ -37,7 +37,7 @@ pub struct CapturedLane {
     /// Features, scores and findings.
     pub results: Results,
     /// What it told watches.
-    pub crossings: Vec<(TopicId, LaneId, Message)>,
+    pub crossings: Crossings,
     /// State, if that is kept.
     pub state: State,
 }
@@ -91,7 +91,9 @@ impl LaneStore for CapturingStore {
         let mut rest = transaction;
         if self.keep != Keep::State {
             std::mem::take(&mut rest.results).iter().try_for_each(|result| lane.results.push(result))?;
-            lane.crossings.append(&mut rest.crossings);
+            for (watch, to, crossing) in std::mem::take(&mut rest.crossings) {
+                lane.crossings.push(watch, to, &crossing)?;
+            }
         }
         if self.keep != Keep::Results {
             lane.state.absorb(rest);

@@ -1,6 +1,7 @@
 //! What lanes told their watches in a replay, as the source of a replay of the watches.
 //!
-//! Nothing of it is archived: it follows from the input like everything else that lanes commit.
+//! Nothing of it is archived: it follows from the input like everything else that lanes commit. It is handed over step by
+//! step of all lanes, so that little of it waits in a watch for lanes that have not spoken.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,11 +10,13 @@ use std::time::Duration;
 
 use base::Timestamp;
 use engine::JournalRecord;
-use engine::ports::{Flow, LaneId, LaneStore, PortError, SharesInMemory, Source, StoredPane, Wake};
+use engine::ports::{Flow, LaneId, LaneStore, Message, PortError, SharesInMemory, Source, StoredPane, Wake};
 use events::{Offset, Record, Records, TopicId};
 
+use crate::crossings::Crossings;
 use crate::error::Result;
 use crate::layout;
+use crate::limits::CHUNK_STEPS;
 use crate::read;
 use crate::replay::lane_count;
 use crate::store::{Captured, CapturingStore, Keep};
@@ -23,7 +26,10 @@ pub struct WatchSource {
     archive: Option<PathBuf>,
     watches: usize,
     lanes: u32,
-    waiting: Vec<Wake>,
+    /// What each lane told, and how much of it has been handed over.
+    told: Vec<(Crossings, usize)>,
+    /// The next offset in what each lane of each watch reads.
+    next: BTreeMap<(LaneId, TopicId), i64>,
     captured: Arc<Mutex<Captured>>,
     assigned: bool,
 }
@@ -34,19 +40,44 @@ impl WatchSource {
     pub fn new(archive: Option<&Path>, told: &mut Captured, watches: usize) -> Result<Self> {
         let files = told.lanes.len().try_into().unwrap_or(u32::MAX);
         let lanes = archive.map_or(Ok(files), lane_count)?;
+        let told = told.lanes.values_mut().map(|lane| (std::mem::take(&mut lane.crossings), 0)).collect();
+        let archive = archive.map(|archive| archive.join(layout::WATCHES));
+        let (next, captured) = (BTreeMap::new(), Arc::default());
+        Ok(Self { archive, watches, lanes, told, next, captured, assigned: false })
+    }
+
+    /// The next steps, of every lane: so many of them, or what is left.
+    fn next_steps(&mut self) -> Result<Vec<Wake>> {
         let mut logs: BTreeMap<(LaneId, TopicId), Records> = BTreeMap::new();
-        let mut waiting = Vec::new();
-        for lane in told.lanes.values_mut() {
-            for (watch, to, message) in std::mem::take(&mut lane.crossings) {
-                let log = logs.entry((to, watch)).or_default();
-                let (offset, append_time) = (Offset(log.len() as i64), Timestamp::from_millis(0));
-                let (key, value) = (Some(message.key.as_slice()), Some(message.value.as_slice()));
-                log.push(Record { offset, append_time, key, value, headers: &[] });
+        for _ in 0..CHUNK_STEPS {
+            let Some(end) = self.next_end() else { break };
+            for (told, next) in &mut self.told {
+                let from = *next;
+                while told.end(*next).is_some_and(|at| at <= end) {
+                    *next += 1;
+                }
+                for crossing in told.after(from).take(*next - from) {
+                    let (watch, to, Message { key, value, .. }) = crossing?;
+                    let offset = self.next.entry((to, watch)).or_default();
+                    let append_time = Timestamp::from_millis(0);
+                    let record = Record {
+                        offset: Offset(*offset),
+                        append_time,
+                        key: Some(&key),
+                        value: Some(&value),
+                        headers: &[],
+                    };
+                    logs.entry((to, watch)).or_default().push(record);
+                    *offset += 1;
+                }
             }
         }
-        waiting.extend(logs.into_iter().map(|((lane, topic), records)| Wake::Records { lane, topic, records }));
-        let archive = archive.map(|archive| archive.join(layout::WATCHES));
-        Ok(Self { archive, watches, lanes, waiting, captured: Arc::default(), assigned: false })
+        Ok(logs.into_iter().map(|((lane, topic), records)| Wake::Records { lane, topic, records }).collect())
+    }
+
+    /// The end of the earliest step that has not been handed over.
+    fn next_end(&self) -> Option<Timestamp> {
+        self.told.iter().filter_map(|(told, next)| told.end(*next)).min()
     }
 
     /// Takes what the replay has committed so far.
@@ -60,8 +91,8 @@ impl Source for WatchSource {
         if !std::mem::replace(&mut self.assigned, true) {
             return Ok(vec![Wake::Assigned((0..self.lanes).map(LaneId).collect())]);
         }
-        let mut wakes = std::mem::take(&mut self.waiting);
-        wakes.push(Wake::Exhausted);
+        let mut wakes = self.next_steps()?;
+        wakes.extend(self.next_end().is_none().then_some(Wake::Exhausted));
         Ok(wakes)
     }
 
@@ -107,3 +138,6 @@ impl Source for WatchSource {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,7 @@ mod when;
 mod worker;
 
 pub use error::{Error, Result};
-pub use features::{Counts, Decision, Digests, Disposition, JournalRecord, Walked, Walker};
+pub use features::{Counts, Crossing, Decision, Digests, Disposition, JournalRecord, Walked, Walker};
 pub use metrics::{Metrics, Sink};
 pub use progress::{LaneProgress, Progress, Snapshot, WatchProgress};
 pub use rebuild::{Former, State};

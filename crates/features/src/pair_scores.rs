@@ -42,6 +42,16 @@ pub(crate) fn schema() -> SchemaRef {
     ]))
 }
 
+/// What a column of the relation means.
+pub(crate) fn meaning(column: &str) -> Option<&'static str> {
+    match column {
+        "user_key" => Some("pseudonym of the user"),
+        "patient_key" => Some("pseudonym of the patient"),
+        "score" => Some("score of the pair at this step, in millionths"),
+        _ => None,
+    }
+}
+
 /// Rows of the relation: the keys of feature rows and their scores in millionths.
 pub(crate) fn rows(pairs: &RecordBatch, scores: &[i64]) -> Result<RecordBatch> {
     let scores: ArrayRef = Arc::new(Int64Array::from(scores.to_vec()));

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::limits::{BASELINE_DAYS_MAX, SEEN_HORIZON_MAX};
 use crate::pair_scores;
 use crate::rows::{RowPlan, row_fields};
-use crate::seal::derived_schema;
+use crate::seal::{self, derived_schema};
 use crate::shared::{EntityFacts, SharedPlan};
 use crate::spec::{
     BaselineSpec, ColumnMeaning, ProgramSpec, ScoringSpec, SeenSpec, WatchSpec, WindowSize, WindowSpec, column_meanings,
@@ -305,8 +305,24 @@ impl Program {
 
     /// Columns of a relation that window SQL can use, with their types.
     pub fn relation_columns(&self, name: &str) -> Option<SchemaRef> {
-        let place = self.spec.windows.iter().position(|window| window.relation == name)?;
-        Some(self.relation_schema(self.relations[place]))
+        Some(self.relation_schema(relation_named(name)?))
+    }
+
+    /// What a column of such a relation means.
+    pub fn relation_meaning(&self, name: &str, column: &str) -> Option<String> {
+        let stream = match relation_named(name)? {
+            Relation::Stream(stream) => stream,
+            Relation::Resolved => Stream::Access,
+            Relation::PairScores => return pair_scores::meaning(column).map(str::to_owned),
+        };
+        let entities = || self.entities.iter().filter(|facts| facts.stream() == stream);
+        seal::meaning(stream, &self.spec.seen, column)
+            .or_else(|| entities().find_map(|facts| facts.meaning(&self.spec, column)))
+    }
+
+    /// The relations that window SQL can use.
+    pub fn relation_names() -> impl Iterator<Item = &'static str> {
+        RELATIONS.into_iter().map(|(name, _)| name)
     }
 }
 
@@ -350,11 +366,13 @@ const RELATIONS: [(&str, Relation); 4] = [
     (pair_scores::RELATION, Relation::PairScores),
 ];
 
+fn relation_named(name: &str) -> Option<Relation> {
+    RELATIONS.into_iter().find(|(known, _)| *known == name).map(|(_, relation)| relation)
+}
+
 fn relation(window: &WindowSpec) -> Result<Relation> {
-    let found = RELATIONS.iter().find(|(name, _)| *name == window.relation);
-    found.map(|(_, relation)| *relation).ok_or_else(|| {
-        let names = RELATIONS.into_iter().map(|(name, _)| name);
-        let nearest = names.min_by_key(|name| distance(name, &window.relation)).unwrap_or("access");
+    relation_named(&window.relation).ok_or_else(|| {
+        let nearest = Program::relation_names().min_by_key(|name| distance(name, &window.relation)).unwrap_or("access");
         Error::Misfit(format!(
             "window `{}`: unknown relation `{}`; did you mean `{nearest}`?",
             window.name, window.relation
@@ -382,3 +400,6 @@ pub(crate) fn field(name: &str, kind: ColumnKind, nullable: bool) -> Field {
 pub(crate) fn empty(schema: &SchemaRef) -> RecordBatch {
     RecordBatch::new_empty(Arc::clone(schema))
 }
+
+#[cfg(test)]
+mod tests;

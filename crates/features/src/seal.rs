@@ -9,7 +9,7 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::interleave_record_batch;
 use arrow::datatypes::{Field, Schema, SchemaRef, TimestampMillisecondType};
 use base::Timestamp;
-use events::schema::{Column, ColumnKind, Stream};
+use events::schema::{Column, ColumnKind, ENVELOPE, Stream};
 use events::{Offset, TopicId};
 
 use crate::error::Result;
@@ -102,6 +102,21 @@ pub(crate) fn derived_schema(stream: Stream, seen: &[SeenSpec]) -> SchemaRef {
         fields.push(field(&format!("{}_age_days", seen.name), Int, true));
     }
     Arc::new(Schema::new(fields))
+}
+
+/// What a column that window SQL sees of a stream means; none where something else than the seal gives it.
+pub(crate) fn meaning(stream: Stream, seen: &[SeenSpec], column: &str) -> Option<String> {
+    let mut known = ENVELOPE.iter().chain(stream.columns()).chain(COMMON).chain(added(stream));
+    if let Some(known) = known.find(|known| known.name == column) {
+        return Some(known.meaning.to_owned());
+    }
+    seen.iter().filter(|seen| seen.relation == stream.name()).find_map(
+        |SeenSpec { name, column: of, horizon, .. }| match column.strip_prefix(name.as_str())? {
+            "_new" => Some(format!("the user's first event with this {of} within {horizon}")),
+            "_age_days" => Some(format!("days since the user's event before with this {of}")),
+            _ => None,
+        },
+    )
 }
 
 /// A tick's rows in their one order: (user, event time, event id, topic, offset, part).

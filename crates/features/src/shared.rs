@@ -26,7 +26,7 @@ use crate::plan::{Program, empty, renamed};
 use crate::rows::gather;
 use crate::sections;
 use crate::sorted::find;
-use crate::spec::{BaselineSpec, WindowSpec};
+use crate::spec::{BaselineSpec, ProgramSpec, WindowSpec};
 use crate::sql::tables_named;
 use crate::window::WindowPlans;
 
@@ -125,6 +125,15 @@ impl EntityFacts {
     /// The stream they are columns of.
     pub(crate) fn stream(&self) -> Stream {
         self.stream
+    }
+
+    /// What one of its columns means.
+    pub(crate) fn meaning(&self, spec: &ProgramSpec, column: &str) -> Option<String> {
+        let BaselineSpec { name, keys, days, .. } = &spec.baselines[self.baseline];
+        let field = self.fields.iter().find(|field| field.name() == column)?;
+        let column = field.name().trim_start_matches(name.as_str()).trim_start_matches('_');
+        let keys = keys.join(", ");
+        Some(format!("{column} of baseline `{name}` for this {keys}, over {days} days up to the day before yesterday"))
     }
 }
 

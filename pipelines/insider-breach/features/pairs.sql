@@ -45,8 +45,6 @@ SELECT
   coalesce(unexplained_pair_24h_events, 0) AS unexplained_24h, -- {value|events} that stayed without a reason
   coalesce(unexplained_pair_24h_override_uncharted, 0) AS override_uncharted_24h, -- overrode access rules and charted nothing
   coalesce(stalked_days, 0) AS stalked_days, -- opened without a reason on {value} of the last 30 days
-  coalesce(pair_1h_viewers_unexplained_days, pair_24h_viewers_unexplained_days, 0) AS viewers_unexplained_14d, -- opened without a reason {value|time|times} in two weeks, by anybody in the house
-  coalesce(pair_1h_viewers_explained_days, pair_24h_viewers_explained_days, 0) AS viewers_explained_14d, -- {value|reason|reasons} for opening this chart came late in two weeks
   coalesce(access_1h_patients, 0) AS patients_1h, -- while opening {value|charts} in the hour
   coalesce(access_1h_patients_unexplained, 0) AS patients_unexplained_1h, -- {value|charts} without a reason in that hour
   tenure_days AS tenure_days, -- {value|days} in employment

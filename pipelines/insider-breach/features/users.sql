@@ -1,5 +1,6 @@
 -- One row per user active since the last scoring tick: the user model's features, then the rules.
 -- Each comment is what the column means to a person; {value} stands for its value, {other} for another column's.
+-- Windows of a day step by the hour, so what rules look at takes the newest hour with it.
 SELECT
   user_key,
   -- how many charts and how fast
@@ -37,7 +38,7 @@ SELECT
   coalesce(access_24h_vips_unexplained, 0) AS vips_24h, -- opened {value|charts} of persons of public interest
   coalesce(access_24h_deceased_unexplained, 0) AS deceased_24h, -- opened {value|charts} of the deceased
   coalesce(access_24h_own_record_events, 0) AS own_record_24h, -- {value|events} on the user's own record
-  coalesce(access_24h_own_record_writes, 0) AS own_record_writes_24h, -- {value|changes} to the user's own record
+  greatest(access_1h_own_record_writes, access_24h_own_record_writes, 0) AS own_record_writes_24h, -- {value|changes} to the user's own record
   -- new charts
   coalesce(access_1h_patients_new, 0) AS new_patients_1h, -- {value|charts} the user never opened before, in the last hour
   coalesce(access_24h_patients_new_unexplained, 0) AS new_unexplained_24h, -- {value|charts} opened for the first time and without a reason
@@ -71,20 +72,19 @@ SELECT
   coalesce(auth_1h_failures, 0) AS sign_in_failures_1h, -- {value|failed sign-ins} in the last hour
   coalesce(auth_24h_failures, 0) AS sign_in_failures_24h, -- {value|failed sign-ins} in 24 hours
   coalesce(auth_1h_challenges_denied, 0) AS challenges_denied_1h, -- {value|sign-in request|sign-in requests} denied or ignored in the last hour
-  coalesce(auth_24h_sign_ins_after_denials, 0) AS sign_ins_after_denials_24h, -- signed in {value|time|times} right after denied requests
+  greatest(auth_1h_sign_ins_after_denials, auth_24h_sign_ins_after_denials, 0) AS sign_ins_after_denials_24h, -- signed in {value|time|times} right after denied requests
   coalesce(auth_24h_devices_new, 0) AS devices_new_24h, -- {value|devices} never used before
   coalesce(auth_24h_countries_new, 0) AS countries_new_24h, -- {value|countries} never signed in from before
   coalesce(auth_24h_external_events, 0) AS external_24h, -- {value|sign-ins} from outside
   coalesce(auth_24h_proxy_events, 0) AS proxy_24h, -- {value|sign-ins} through a proxy
-  coalesce(auth_24h_speed_kmh, 0) AS speed_kmh_24h, -- signed in at two places as if travelling at {value} km/h
-  coalesce(auth_24h_odd_sign_ins, 0) AS odd_sign_ins_24h, -- {value|odd sign-ins}
-  coalesce(auth_24h_address_shut_out, 0) AS address_shut_out_24h, -- signed in from an address that shut out {value|account|accounts} in two weeks
-  coalesce(auth_24h_addresses_unknown, 0) AS addresses_unknown_24h, -- {value|sign-in|sign-ins} from an address that nobody used for two weeks
+  greatest(auth_1h_speed_kmh, auth_24h_speed_kmh, 0) AS speed_kmh_24h, -- signed in at two places as if travelling at {value} km/h
+  greatest(auth_1h_odd_sign_ins, auth_24h_odd_sign_ins, 0) AS odd_sign_ins_24h, -- {value|odd sign-ins}
+  greatest(auth_1h_address_shut_out, auth_24h_address_shut_out, 0) AS address_shut_out_24h, -- signed in from an address that shut out {value|account|accounts} in two weeks
   -- place and account
   coalesce(access_1h_remote_events, 0) AS remote_1h, -- {value|events} from outside the house in the last hour
-  coalesce(access_24h_patients_after_odd_sign_in, 0) AS after_odd_sign_in_24h, -- opened {value|charts} without a reason after an odd sign-in
+  greatest(access_1h_patients_after_odd_sign_in, access_24h_patients_after_odd_sign_in, 0) AS after_odd_sign_in_24h, -- opened {value|charts} without a reason after an odd sign-in
   coalesce(access_24h_two_places_events, 0) AS two_places_24h, -- active at two workstations at once {value|time|times}
-  coalesce(access_24h_after_end_events, 0) AS after_end_24h, -- {value|events} after the user's employment ended
+  greatest(access_1h_after_end_events, access_24h_after_end_events, 0) AS after_end_24h, -- {value|events} after the user's employment ended
   -- charts that stand out: each is told with its own evidence, so these have no sentence
   CAST(coalesce(pair_score_1h_top, 0) AS DOUBLE) / 1000000 AS pair_top_1h,
   CAST(greatest(coalesce(pair_score_24h_top, 0), coalesce(pair_score_1h_top, 0)) AS DOUBLE) / 1000000 AS pair_top_24h,
@@ -101,12 +101,12 @@ SELECT
   tenure_days AS tenure_days, -- {value|days} in employment
   CASE WHEN days_to_end > 0 THEN days_to_end WHEN days_to_end <= 0 THEN 0 END AS days_to_end, -- {value|days} before leaving
   -- rules
-  coalesce(access_24h_after_end_events, 0) > 0 AS rule_after_end,
-  coalesce(access_24h_own_record_writes, 0) > 0 AS rule_own_record_changed,
-  coalesce(auth_24h_speed_kmh, 0) > 900 AS rule_impossible_travel,
-  coalesce(auth_24h_address_shut_out, 0) >= 6 AS rule_sprayed_address,
-  coalesce(auth_24h_sign_ins_after_denials, 0) > 0 AND coalesce(auth_24h_odd_sign_ins, 0) > 0 AS rule_mfa_fatigue,
-  coalesce(access_24h_patients_after_odd_sign_in, 0) >= 3 AS rule_odd_sign_in_then_charts,
+  greatest(access_1h_after_end_events, access_24h_after_end_events, 0) > 0 AS rule_after_end,
+  greatest(access_1h_own_record_writes, access_24h_own_record_writes, 0) > 0 AS rule_own_record_changed,
+  greatest(auth_1h_speed_kmh, auth_24h_speed_kmh, 0) > 900 AS rule_impossible_travel,
+  greatest(auth_1h_address_shut_out, auth_24h_address_shut_out, 0) >= 6 AS rule_sprayed_address,
+  greatest(auth_1h_sign_ins_after_denials, auth_24h_sign_ins_after_denials, 0) > 0 AND greatest(auth_1h_odd_sign_ins, auth_24h_odd_sign_ins, 0) > 0 AS rule_mfa_fatigue,
+  greatest(access_1h_patients_after_odd_sign_in, access_24h_patients_after_odd_sign_in, 0) >= 3 AS rule_odd_sign_in_then_charts,
   coalesce(unexplained_24h_overrides_uncharted, 0) >= 5 AS rule_override_without_care,
   coalesce(access_1h_patients_unexplained, 0) >= 25 AND coalesce(access_1h_patients_unexplained, 0) > 5 * coalesce(peers_unexplained_p95, 1) AS rule_mass_unexplained
 FROM user_row

@@ -22,9 +22,6 @@ SELECT
   -- From an address that most users of the last two weeks never got in from.
   coalesce(max(addresses_shut_out) FILTER (
     WHERE activity = 'logon' AND outcome = 'success' AND 2 * addresses_shut_out > addresses_users
-  ), 0) AS address_shut_out,
-  count(*) FILTER (
-    WHERE activity = 'logon' AND outcome = 'success' AND addresses_users IS NULL AND known_days >= 14
-  ) AS addresses_unknown
+  ), 0) AS address_shut_out
 FROM auth
 GROUP BY user_key

@@ -32,8 +32,6 @@ SELECT
   max(CASE WHEN purpose IN ('TREAT', 'ETREAT') THEN 1 ELSE 0 END) AS treatment_purpose,
   max(session_place) AS session_place,
   max(known_days) AS known_days,
-  max(viewers_unexplained_days) AS viewers_unexplained_days,
-  max(viewers_explained_days) AS viewers_explained_days,
   min(event_ms) AS first_ms,
   max(event_ms) AS last_ms
 FROM access

@@ -1,7 +1,7 @@
 use std::fs;
 
 use engine::JournalRecord;
-use engine::ports::{Flow, LaneStore, PortError, Source, StoredPane, Tier, Wake};
+use engine::ports::{Flow, LaneStore, Message, PortError, Source, StoredPane, Tier, Wake};
 use events::{Offset, TopicId};
 
 use super::*;
@@ -30,7 +30,7 @@ fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else {
+            } else if !path.ends_with(layout::LOCK) {
                 found.insert(path.strip_prefix(dir).unwrap().to_path_buf(), fs::read(path).unwrap());
             }
         }
@@ -110,6 +110,21 @@ fn a_kill_at_any_file_leaves_the_same_bytes_after_the_next_start() {
 }
 
 #[test]
+fn an_archive_has_one_writer_at_a_time() {
+    let world = &*WORLD;
+    let dir = tempfile::tempdir().unwrap();
+    let open = || {
+        let follower = world.follower(150, 4);
+        Archiver::new(dir.path(), &world.spec, Arc::clone(&world.keys), follower, &[LANE])
+    };
+    let first = open().unwrap();
+    let error = open().err().expect("the folder is taken");
+    assert!(matches!(error, Error::Taken { .. }) && error.kind() == base::Kind::Unavailable, "{error}");
+    drop(first);
+    open().unwrap();
+}
+
+#[test]
 fn an_archiver_that_stops_and_starts_anywhere_replays_like_one_that_did_not() {
     let world = &*WORLD;
     let dir = tempfile::tempdir().unwrap();
@@ -151,8 +166,13 @@ fn a_lane_that_begins_in_silence_speaks_to_watches_and_is_replayed() {
     let report = compare(dir.path(), &replayed, world.spec.digests()).unwrap();
     assert_eq!(report.differences, Vec::<String>::new());
     assert!(report.user_rows > 100, "{report:?}");
-    let live = world.committed.iter().flat_map(|transaction| &transaction.crossings);
-    assert!(live.eq(&replayed.lanes[&LANE].crossings), "watches are told the same");
+    let live: Vec<_> = world.committed.iter().flat_map(|transaction| transaction.crossings.clone()).collect();
+    assert!(live == crossings(&replayed), "watches are told the same");
+}
+
+/// What watches were told.
+fn crossings(captured: &crate::Captured) -> Vec<(TopicId, LaneId, Message)> {
+    captured.lanes[&LANE].crossings.after(0).collect::<crate::Result<_>>().unwrap()
 }
 
 fn replay_of(world: &World, dir: &Path) -> crate::Captured {
@@ -306,7 +326,6 @@ fn a_replay_that_is_stopped_goes_on_to_the_same_bytes() {
     assert!(gone_on.len() > 3 && gone_on.windows(2).all(|pair| pair[0] <= pair[1]), "{gone_on:?}");
     assert!(gone_on.iter().filter(|(events, _)| *events > 0).count() > 2, "{gone_on:?}");
     same_results(&plain, &resumed);
-    let crossings = |captured: &crate::Captured| captured.lanes[&LANE].crossings.clone();
     assert!(crossings(&plain) == crossings(&resumed), "watches are told otherwise");
 }
 

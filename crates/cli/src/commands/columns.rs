@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use comfy_table::{Table, presets};
 use engine::{ModelUse, PipelineSpec};
+use features::Program;
 use serde_json::json;
 
 use crate::report::{Answer, Failure, fit, line};
@@ -14,7 +15,7 @@ use crate::report::{Answer, Failure, fit, line};
 /// Arguments of `columns`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// `access`, `auth`, `resolved`, `pair_scores`, or `features` and `pair_features` for what comes out.
+    /// `access`, `auth`, `resolved`, `pair_score`, or `features` and `pair_features` for what comes out.
     #[arg(default_value = "access")]
     relation: String,
     /// Folder of the pipeline; the shipped one if absent.
@@ -38,12 +39,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         name => program.relation_columns(name),
     };
     let Some(schema) = schema else {
-        let failure = Failure::invalid(format!("no window of the pipeline reads `{}`", arguments.relation));
-        return Err(failure.hint("one of access, auth, resolved, pair_scores, features, pair_features").into());
+        let failure = Failure::invalid(format!("there is no relation `{}`", arguments.relation));
+        let names: Vec<_> = Program::relation_names().chain(["features", "pair_features"]).collect();
+        return Err(failure.hint(format!("one of {}", names.join(", "))).into());
     };
     let meaning = |name: &str| {
-        let found = program.meanings().iter().find(|meaning| meaning.name == name);
-        found.map_or("", |meaning| meaning.sentence.as_str())
+        let told = || {
+            let mut of_name = program.meanings().iter().filter(|meaning| meaning.name == name);
+            // Users' stand first.
+            if arguments.relation == "pair_features" { of_name.next_back() } else { of_name.next() }
+        };
+        let relation = program.relation_meaning(&arguments.relation, name);
+        relation.or_else(|| told().map(|meaning| meaning.sentence.clone())).unwrap_or_default()
     };
     if arguments.json {
         let columns = schema.fields().iter().map(|field| {
@@ -58,7 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     fit(&mut table);
     table.set_header(["column", "type", "meaning"]);
     for field in schema.fields() {
-        table.add_row([field.name().clone(), field.data_type().to_string(), meaning(field.name()).to_owned()]);
+        table.add_row([field.name().clone(), field.data_type().to_string(), meaning(field.name())]);
     }
     line(table);
     Ok(Answer::Yes)

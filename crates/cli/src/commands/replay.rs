@@ -44,8 +44,7 @@ pub(crate) struct Arguments {
     /// Pseudonym key file, for --events and --bootstrap. An archive holds pseudonyms already.
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
-    /// Brokers: first adds to the archive what lanes there have committed, so that nothing but Kafka is needed. Not into an
-    /// archive that a `run --data` is writing.
+    /// Brokers: first adds to the archive what lanes there have committed, so that nothing but Kafka is needed.
     #[arg(long, value_name = "HOST:PORT", requires_all = ["archive", "keys"])]
     bootstrap: Option<String>,
     /// A property of librdkafka, for --bootstrap; as for `run`.

@@ -238,47 +238,34 @@ fn run_lanes(world: &World, logs: &[[Log; 2]], plan: Plan, mut look: impl FnMut(
 
 /// Rows of users as text, by tick and user, up to a tick; and how many of them have something of their peers.
 fn rows(kept: &Kept, until: Timestamp) -> (BTreeMap<(i64, String), String>, usize) {
-    rows_of(kept, "features/", until, |batch, row| {
-        let cell = |name: &str| array_value_to_string(batch.column_by_name(name).unwrap(), row).unwrap();
-        cell("unexplained_vs_peers") != cell("unexplained_share_24h")
-    })
+    rows_with(kept, until, |cell| cell("unexplained_vs_peers") != cell("unexplained_share_24h"))
 }
 
-/// Rows of a stream of results as text, by tick and keys, up to a tick; and of how many something holds.
-fn rows_of(
+/// The same, and of how many something holds of their cells.
+fn rows_with(
     kept: &Kept,
-    stream: &str,
     until: Timestamp,
-    holds: impl Fn(&RecordBatch, usize) -> bool,
+    mut holds: impl FnMut(&dyn Fn(&str) -> String) -> bool,
 ) -> (BTreeMap<(i64, String), String>, usize) {
     let (mut rows, mut held) = (BTreeMap::new(), 0);
     for message in &kept.results {
         let key = String::from_utf8(message.key.clone()).unwrap();
-        let Some(end) = key.strip_prefix(stream).map(|end| end.parse::<i64>().unwrap()) else { continue };
+        let Some(end) = key.strip_prefix("features/").map(|end| end.parse::<i64>().unwrap()) else { continue };
         if end > until.millis() {
             continue;
         }
         for batch in StreamReader::try_new(message.value.as_slice(), None).unwrap() {
             let batch = batch.unwrap();
-            let keys = ["user_key", "patient_key"].into_iter().filter_map(|key| batch.schema().index_of(key).ok());
-            let keys: Vec<_> = keys.collect();
             for row in 0..batch.num_rows() {
-                let cell = |column: usize| array_value_to_string(batch.column(column), row).unwrap();
-                let text: Vec<String> = (0..batch.num_columns()).map(cell).collect();
-                let key = keys.iter().map(|key| cell(*key)).collect::<Vec<_>>().join(" ");
-                held += usize::from(holds(&batch, row));
-                assert!(rows.insert((end, key), text.join(" ")).is_none(), "a row is there twice");
+                let shown = |column: usize| array_value_to_string(batch.column(column), row).unwrap();
+                let cell = |name: &str| shown(batch.schema().index_of(name).unwrap());
+                let text: Vec<String> = (0..batch.num_columns()).map(shown).collect();
+                held += usize::from(holds(&cell));
+                assert!(rows.insert((end, cell("user_key")), text.join(" ")).is_none(), "a row is there twice");
             }
         }
     }
     (rows, held)
-}
-
-/// Rows of pairs as text, by tick and keys, up to a tick; and how many of them know that anybody opened the chart before.
-fn pairs(kept: &Kept, until: Timestamp) -> (BTreeMap<(i64, String), String>, usize) {
-    rows_of(kept, "pair_features/", until, |batch, row| {
-        array_value_to_string(batch.column_by_name("viewers_unexplained_14d").unwrap(), row).unwrap() != "0"
-    })
 }
 
 #[test]
@@ -287,12 +274,45 @@ fn a_house_in_three_lanes_says_what_it_says_in_one() {
     let one = run_lanes(&world, &split(&world, 1), plain(1), |_, _| {});
     let three = run_lanes(&world, &split(&world, 3), plain(3), |_, _| {});
     let until = three.last.values().chain(one.last.values()).copied().min().unwrap();
-    let (users, of_pairs) = (rows(&one, until), pairs(&one, until));
-    assert!(users.0.len() > 2_000 && users.1 > 500, "{} rows, {} with peers", users.0.len(), users.1);
-    assert!(of_pairs.0.len() > 2_000 && of_pairs.1 > 50, "{} pairs, {} known", of_pairs.0.len(), of_pairs.1);
-    for (one, three) in [(users.0, rows(&three, until).0), (of_pairs.0, pairs(&three, until).0)] {
-        let differs = one.iter().zip(&three).find(|(a, b)| a != b);
-        assert!(differs.is_none() && one.len() == three.len(), "{} and {} rows, {differs:#?}", one.len(), three.len());
+    let ((one, with_peers), (three, _)) = (rows(&one, until), rows(&three, until));
+    assert!(one.len() > 2_000 && with_peers > 500, "{} rows, {with_peers} with peers", one.len());
+    let differs = one.iter().zip(&three).find(|(a, b)| a != b);
+    assert!(differs.is_none() && one.len() == three.len(), "{} and {} rows, {differs:#?}", one.len(), three.len());
+}
+
+#[test]
+fn who_gets_in_from_an_address_that_shut_out_many_is_told_from_the_day_after_next_on() {
+    let mut world = world(6);
+    let name = |(_, event): &(Timestamp, Vec<u8>)| {
+        let event: serde_json::Value = serde_json::from_slice(event).unwrap();
+        event["user"].as_str().unwrap().to_owned()
+    };
+    let names: Vec<String> = world.topics[1].iter().map(name).collect::<BTreeSet<_>>().into_iter().collect();
+    // One account every two hours on the second day; then somebody's password fits, and a day later another's.
+    let tries = (0..9).map(|n| (&names[n], 25 + 2 * n as i64, "failure"));
+    let tries = tries.chain([(&names[10], 2 * 24 + 12, "success"), (&names[11], 3 * 24 + 12, "success")]);
+    for (user, hours, outcome) in tries {
+        let time = Timestamp::from_millis(START) + Millis::hours(hours);
+        let event = format!(
+            r#"{{"id":"{user}-{hours}","time":{},"user":"{user}","activity":"logon","outcome":"{outcome}","address":"203.0.113.9"}}"#,
+            time.millis()
+        );
+        let place = world.topics[1].partition_point(|(at, _)| *at <= time);
+        world.topics[1].insert(place, (time, event.into_bytes()));
+    }
+    for lanes in [1, 3] {
+        let kept = run_lanes(&world, &split(&world, lanes), plain(lanes), |_, _| {});
+        let told = |hours: i64| {
+            let mut accounts = BTreeMap::new();
+            rows_with(&kept, Timestamp::from_millis(START) + Millis::hours(hours), |cell| {
+                let told = cell("rule_sprayed_address") == "true";
+                accounts.extend(told.then(|| (cell("user_key"), cell("address_shut_out_24h"))));
+                told
+            });
+            accounts.into_values().collect::<Vec<_>>()
+        };
+        assert!(told(3 * 24 + 12).is_empty(), "on the third day nobody goes by the second yet");
+        assert_eq!(told(4 * 24), ["9"], "{lanes} lanes: the one who got in on the fourth day, and nobody else");
     }
 }
 
