@@ -128,7 +128,7 @@ impl Program {
             meanings,
         };
         for baseline in 0..program.spec.baselines.len() {
-            program.know_entities(baseline).unwrap_or_else(|error| problems.push(error));
+            program.add_entity_facts(baseline).unwrap_or_else(|error| problems.push(error));
         }
         if !problems.is_empty() {
             return Err(problems);
@@ -152,7 +152,7 @@ impl Program {
     }
 
     /// Makes what a baseline knows of entities columns of the rows that are about them.
-    fn know_entities(&mut self, baseline: usize) -> Result<()> {
+    fn add_entity_facts(&mut self, baseline: usize) -> Result<()> {
         let spec = &self.spec.baselines[baseline];
         if !spec.is_of_entities() {
             return Ok(());

@@ -64,7 +64,7 @@ pub(crate) fn rows_of(batches: &[RecordBatch], keys: &[&StringArray]) -> Result<
     Ok(vec![interleave_record_batch(&batches.iter().collect::<Vec<_>>(), &places)?])
 }
 
-/// `sql::check_keys` has seen that they are texts.
+/// Keys are texts: `sql::check_keys` has seen it of results, `window.rs` of panes.
 fn key_columns(batch: &RecordBatch, keys: usize) -> Vec<&StringArray> {
     batch.columns()[..keys].iter().map(|column| column.as_string::<i32>()).collect()
 }

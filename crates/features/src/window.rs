@@ -61,6 +61,7 @@ impl WindowPlans {
             })?
             .data;
         check_keys(sql, &finish.schema(), keys)?;
+        check_groups(sql, &partial.schema(), keys)?;
         Ok(Self {
             rows,
             partial: Runner::new(partial)?,
@@ -116,6 +117,23 @@ fn find_aggregate(sql: &SqlText, plan: &Arc<dyn ExecutionPlan>) -> Result<Arc<dy
             line: 1,
             problem: "a window needs exactly one GROUP BY".to_owned(),
             hint: Some("write one SELECT with plain aggregates; DISTINCT belongs inside count()".to_owned()),
+        }),
+    }
+}
+
+/// Refuses a pane that does not begin with the keys as texts: its SQL groups by something else and makes the keys of that.
+fn check_groups(sql: &SqlText, pane: &SchemaRef, keys: &[&str]) -> Result<()> {
+    match pane.fields().iter().take(keys.len()).find(|field| *field.data_type() != DataType::Utf8) {
+        None => Ok(()),
+        Some(other) => Err(Error::Sql {
+            file: sql.file.clone(),
+            line: 1,
+            problem: format!(
+                "it is not grouped by the keys {keys:?} as texts: `{}` is {}",
+                other.name(),
+                other.data_type()
+            ),
+            hint: Some(format!("end with GROUP BY {}", keys.join(", "))),
         }),
     }
 }

@@ -1,6 +1,6 @@
 -- One row per user active since the last scoring tick: the user model's features, then the rules.
 -- Each comment is what the column means to a person; {value} stands for its value, {other} for another column's.
--- Windows of a day step by the hour, so what rules look at takes the newest hour with it.
+-- Windows of a day step by the hour, so rules take the newest hour with it where there is a window of that.
 SELECT
   user_key,
   -- how many charts and how fast

@@ -164,7 +164,8 @@ fn what_cannot_be_known_of_entities_is_refused_with_a_hint() {
     let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
     let strange = refused(&|baseline, _| {
         baseline.keys = keys(&["patient_key", "ward"]);
-        baseline.sql = sql("SELECT patient_key, 'w' AS ward, count(*) AS n FROM visits_days GROUP BY patient_key");
+        baseline.sql = sql("SELECT patient_key, CASE WHEN events > 3 THEN 'w' ELSE 'v' END AS ward, count(*) AS n \
+             FROM visits_days GROUP BY patient_key, ward");
     });
     assert!(
         strange.contains("baseline `visitors`: no stream has the text columns [\"patient_key\", \"ward\"]"),
@@ -174,6 +175,11 @@ fn what_cannot_be_known_of_entities_is_refused_with_a_hint() {
         baseline.sql = sql("SELECT events AS patient_key, count(*) AS n FROM visits_days GROUP BY events");
     });
     assert!(number.contains("the key `patient_key` must be a Utf8 text, but is Int64; select the column"), "{number}");
+    let cast = refused(&|baseline, _| {
+        baseline.sql =
+            sql("SELECT arrow_cast(events, 'Utf8') AS patient_key, count(*) AS n FROM visits_days GROUP BY events");
+    });
+    assert!(cast.contains("it is not grouped by the keys [\"patient_key\"] as texts: `events` is Int64"), "{cast}");
     let taken = refused(&|baseline, _| {
         baseline.name = "patient".to_owned();
         baseline.sql = sql("SELECT patient_key, count(*) AS new FROM visits_days GROUP BY patient_key");
