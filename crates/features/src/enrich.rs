@@ -263,9 +263,12 @@ impl Enrich<'_> {
         let same_session = gap.is_some_and(|gap| gap <= SESSION_GAP);
         let place = last.as_ref().filter(|_| same_session).map_or(1, |last| last.place.saturating_add(1));
         let repeat = patient_h.is_some() && last.as_ref().map(|last| last.patient) == patient_h;
-        let elsewhere = last
-            .as_ref()
-            .is_some_and(|last| last.workstation != 0 && workstation_h.is_some_and(|here| here != last.workstation));
+        let moved = last.as_ref().filter(|last| last.workstation != 0);
+        let moved = moved.filter(|last| workstation_h.is_some_and(|here| here != last.workstation));
+        let elsewhere = moved.is_some_and(|last| time - last.time <= TWO_PLACES_SPAN);
+        let left_here = moved.and_then(|last| last.left).filter(|(left, _)| Some(*left) == workstation_h);
+        let returned = left_here.is_some_and(|(_, at)| time - at <= TWO_PLACES_SPAN);
+        let left = moved.map_or(last.as_ref().and_then(|last| last.left), |last| Some((last.workstation, last.time)));
         let since_sign_in = facts.sign_in.as_ref().map(|sign_in| (time - sign_in.time).0);
         let odd = facts.odd_sign_in.is_some_and(|odd| time - odd <= ODD_SIGN_IN_REACH);
 
@@ -282,15 +285,16 @@ impl Enrich<'_> {
             Value::Flag(repeat),
             Value::Long(since_sign_in),
             Value::Flag(odd),
-            Value::Flag(elsewhere && gap.is_some_and(|gap| gap <= TWO_PLACES_SPAN)),
+            Value::Flag(elsewhere),
+            Value::Flag(returned),
             Value::Flag(false),
         ]);
         let seen = columns.seen.iter().map(|(kind, column)| (*kind, optional(column, row)));
         values.extend(self.seen(user, actor.local.day, seen, memory));
         filler.row(values);
 
-        facts.access =
-            Some(LastAccess { time, patient: patient_h.unwrap_or(0), workstation: workstation_h.unwrap_or(0), place });
+        let workstation = workstation_h.unwrap_or(0);
+        facts.access = Some(LastAccess { time, patient: patient_h.unwrap_or(0), workstation, left, place });
         let writes = matches!(columns.action.value(row), "create" | "update");
         if let Some(patient) = patient_h.filter(|_| writes) {
             note_charted(&mut facts.charted, patient, time, self.spec.explain_grace);
@@ -582,3 +586,6 @@ pub(crate) fn resolve(
     }
     Ok(RecordBatch::try_new(schema, columns)?)
 }
+
+#[cfg(test)]
+mod tests;

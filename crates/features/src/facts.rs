@@ -35,6 +35,9 @@ pub(crate) struct LastAccess {
     pub(crate) time: Timestamp,
     pub(crate) patient: i64,
     pub(crate) workstation: i64,
+    /// The workstation used before this one, and when it was last used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) left: Option<(i64, Timestamp)>,
     /// Accesses since the session began.
     pub(crate) place: i32,
 }

@@ -65,6 +65,7 @@ pub(crate) const ACCESS: &[Column] = &[
     derived("since_sign_in_ms", Long, true, "time since the user's last successful sign-in"),
     derived("odd_sign_in", Flag, false, "an odd sign-in happened within the last 12 hours"),
     derived("two_places", Flag, false, "another workstation was in use within the last 5 minutes"),
+    derived("place_returned", Flag, false, "back at a workstation that was left for another within the last 5 minutes"),
     derived(
         "charted_after",
         Flag,

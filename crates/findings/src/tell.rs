@@ -1,7 +1,8 @@
 //! What a finding says: title, sentences and evidence of one case at one tick, still independent of any format.
 //!
 //! Rules come first, strongest first; then what moved the model, one sentence per group of correlated features, by
-//! contribution; then the patients; then the score. A sentence is only told where its values are there.
+//! contribution; then the patients; then the score. Where few charts stand out, they come before what moved the model.
+//! A sentence is only told where its values are there.
 //! Read next: `ocsf.rs`, which turns a [`Report`] into bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -140,9 +141,14 @@ impl Definitions {
         for index in scene.firing.iter().take(RULES_TOLD_MAX) {
             sentences.push(self.rules[*index].sentence.render(scene.cell));
         }
-        sentences.extend(features.iter().map(|told| told.sentence.clone()));
+        let moved = features.iter().map(|told| told.sentence.clone());
         let shown = scene.evidence.pairs.len().min(self.policy.evidence_top);
-        sentences.extend(patients(&scene.evidence.pairs, shown, activity, news));
+        let patients = patients(&scene.evidence.pairs, shown, activity, news);
+        let striking = scene.evidence.pairs.iter().filter(|pair| pair.micros >= STRIKING_SCORE).count();
+        match (1..=EVIDENCE_SENTENCES_MAX).contains(&striking) {
+            true => sentences.extend(patients.into_iter().chain(moved)),
+            false => sentences.extend(moved.chain(patients)),
+        }
         let contributions = listed(&scene.contributions, scene.cell);
         // Of entities no model speaks.
         if self.subject.entity.is_none() {
@@ -306,6 +312,8 @@ pub(crate) struct At<'a> {
     pub(crate) open_score: Micros,
 }
 
+/// A chart that scores this much by itself is told with its reasons before anything the model counted.
+const STRIKING_SCORE: Micros = Micros(500_000);
 /// Scores from here on are grave without any rule.
 const HIGH_SCORE: Micros = Micros(800_000);
 

@@ -58,8 +58,12 @@ fn write_training(out: &mut String, model: &Model) -> fmt::Result {
     writeln!(out, "| trainer | {} |", header.trainer)?;
     let (trees, nodes) = (model.tree_count(), model.node_count());
     writeln!(out, "| forest | {trees} trees, {nodes} nodes, up to {} levels |", model.forest().levels())?;
-    let (leaf_min, seed) = (config.leaf_min, config.seed);
-    writeln!(out, "| settings | leaves of {leaf_min} rows or more, levels up to {}, seed {seed} |", config.depth_max)?;
+    let (leaf_min, depth_max, seed) = (config.leaf_min, config.depth_max, config.seed);
+    let tried = config.split_features(model.features().len());
+    writeln!(
+        out,
+        "| settings | leaves of {leaf_min} rows or more, levels up to {depth_max}, {tried} features tried at a split, seed {seed} |"
+    )?;
     writeln!(
         out,
         "| weight of positives | {:.2}, taken back by the calibration; an incident counts as the square root of its rows |",

@@ -18,7 +18,8 @@ pub struct TrainingConfig {
     pub depth_max: usize,
     /// Fewest drawn rows a leaf may hold.
     pub leaf_min: usize,
-    /// Features tried at each split; the square root of their number when absent.
+    /// Features tried at each split; a third of them when absent, as is usual for regression (Hastie, Tibshirani and
+    /// Friedman, The Elements of Statistical Learning, section 15.3).
     pub split_features: Option<usize>,
     /// How far positives are weighted up: 0 not at all, 1 until both classes weigh the same. Never weighted down.
     pub positive_balance: f64,
@@ -33,11 +34,11 @@ pub struct TrainingConfig {
 impl Default for TrainingConfig {
     fn default() -> Self {
         Self {
-            trees: 200,
-            depth_max: 12,
-            leaf_min: 5,
+            trees: 100,
+            depth_max: 16,
+            leaf_min: 3,
             split_features: None,
-            positive_balance: 0.2,
+            positive_balance: 0.05,
             calibration_share: 0.25,
             budget_per_day: 20,
             seed: 1,
@@ -46,6 +47,11 @@ impl Default for TrainingConfig {
 }
 
 impl TrainingConfig {
+    /// How many of `features` are tried at each split.
+    pub(crate) fn split_features(&self, features: usize) -> usize {
+        self.split_features.unwrap_or((features / 3).max(1))
+    }
+
     /// Refuses settings out of range.
     pub(crate) fn check(&self, features: usize) -> Result<()> {
         let whole = |setting, value: usize, bounds: Range<usize>| match bounds.contains(&value) {

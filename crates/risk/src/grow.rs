@@ -56,6 +56,7 @@ struct MirrorTrees {
 /// What every fit reads.
 pub(crate) struct Problem {
     matrix: DenseMatrix<f32>,
+    features: usize,
     labels: Vec<f64>,
     weights: Vec<f64>,
 }
@@ -71,6 +72,7 @@ impl Problem {
         };
         Ok(Self {
             matrix: DenseMatrix::new(rows, features, slice.columns.concat(), true).map_err(trainer)?,
+            features,
             labels: slice.labels.iter().map(|label| f64::from(*label)).collect(),
             weights: slice.labels.iter().zip(&slice.weights).enumerate().map(weigh).collect(),
         })
@@ -132,7 +134,7 @@ pub(crate) fn fit(problem: &Problem, config: &TrainingConfig, index: usize) -> R
         .with_min_samples_leaf(config.leaf_min)
         .with_min_samples_split(2 * config.leaf_min)
         .with_seed(Seed(config.seed).child("forest").index(index as u64).0);
-    parameters.m = config.split_features;
+    parameters.m = Some(config.split_features(problem.features));
     Library::fit_with_weights(&problem.matrix, &problem.labels, &problem.weights, parameters).map_err(trainer)
 }
 

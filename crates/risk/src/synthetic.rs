@@ -54,7 +54,14 @@ pub(crate) fn specs(table: &Table) -> Vec<FeatureSpec> {
 
 /// Settings that train in a moment.
 pub(crate) fn config() -> TrainingConfig {
-    TrainingConfig { trees: 30, depth_max: 6, split_features: Some(3), budget_per_day: 10, ..TrainingConfig::default() }
+    TrainingConfig {
+        trees: 30,
+        depth_max: 6,
+        split_features: Some(3),
+        positive_balance: 0.2,
+        budget_per_day: 10,
+        ..TrainingConfig::default()
+    }
 }
 
 /// Where synthetic rows come from.

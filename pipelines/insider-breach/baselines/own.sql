@@ -7,6 +7,8 @@ SELECT
   max(events) AS events_max,
   max(takeouts) AS takeouts_max,
   max(searches) AS searches_max,
+  sum(patients) AS patients_sum,
+  sum(patients_other_unit_reason) AS other_unit_reason_sum,
   max(patients_unexplained) AS unexplained_max,
   sum(patients_unexplained) AS unexplained_sum,
   sum(patients_new_unexplained) AS new_unexplained_sum,

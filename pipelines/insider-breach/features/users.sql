@@ -26,8 +26,8 @@ SELECT
   coalesce(access_24h_patients_self_authored, 0) AS self_authored_24h, -- {value|charts} whose only reason the user wrote
   CAST(coalesce(access_24h_patients_unexplained, 0) AS DOUBLE) / greatest(access_24h_patients, 1) AS unexplained_share_24h, -- {value:percent} of the charts had no documented reason
   CAST(coalesce(access_24h_patients_unexplained, 0) AS DOUBLE) / greatest(access_24h_patients, 1) - coalesce(peers_unexplained_share, 0) AS unexplained_vs_peers, -- the share without a reason is {value:percent} points above that of the role
-  coalesce(unexplained_24h_patients, 0) AS still_unexplained_24h, -- {value|charts} still without a reason two hours later
-  coalesce(unexplained_24h_patients_explained_later, 0) AS explained_later_24h, -- {value|charts} were explained afterwards
+  greatest(unexplained_1h_patients, unexplained_24h_patients, 0) AS still_unexplained_24h, -- {value|charts} still without a reason two hours later
+  greatest(unexplained_1h_patients_explained_later, unexplained_24h_patients_explained_later, 0) AS explained_later_24h, -- {value|charts} were explained afterwards
   coalesce(access_24h_patients_other_unit, 0) AS other_unit_24h, -- {value|patients} of other units
   coalesce(access_1h_colleagues_unexplained, 0) AS colleagues_1h, -- opened {value|colleague's chart|colleagues' charts} without a reason in the last hour
   coalesce(access_24h_colleagues_unexplained, 0) AS colleagues_24h, -- opened {value|colleague's chart|colleagues' charts} without a reason
@@ -36,6 +36,7 @@ SELECT
   coalesce(access_24h_namesakes_unexplained, 0) AS namesakes_24h, -- opened {value|charts} of people with the user's rare surname
   coalesce(access_1h_vips_unexplained, 0) AS vips_1h, -- opened {value|charts} of persons of public interest in the last hour
   coalesce(access_24h_vips_unexplained, 0) AS vips_24h, -- opened {value|charts} of persons of public interest
+  greatest(access_1h_vips_elsewhere, access_24h_vips_elsewhere, 0) AS vips_elsewhere_24h, -- opened {value|charts} of persons of public interest whom neither the user nor the user's unit cares for
   coalesce(access_24h_deceased_unexplained, 0) AS deceased_24h, -- opened {value|charts} of the deceased
   coalesce(access_24h_own_record_events, 0) AS own_record_24h, -- {value|events} on the user's own record
   greatest(access_1h_own_record_writes, access_24h_own_record_writes, 0) AS own_record_writes_24h, -- {value|changes} to the user's own record
@@ -58,7 +59,7 @@ SELECT
   CAST(coalesce(access_24h_bytes_out, 0) AS DOUBLE) / 1048576 AS megabytes_out_24h, -- took {value} MB out
   coalesce(access_1h_overrides, 0) AS overrides_1h, -- overrode access rules {value|time|times} in the last hour
   coalesce(access_24h_overrides, 0) AS overrides_24h, -- overrode access rules {value|time|times} in 24 hours
-  coalesce(unexplained_24h_overrides_uncharted, 0) AS overrides_uncharted_24h, -- overrode access rules {value|time|times} and charted nothing afterwards
+  greatest(unexplained_1h_overrides_uncharted, unexplained_24h_overrides_uncharted, 0) AS overrides_uncharted_24h, -- overrode access rules {value|time|times} and charted nothing afterwards
   coalesce(access_24h_failures, 0) AS refused_24h, -- {value|refused accesses}
   coalesce(access_24h_sensitive_events, 0) AS sensitive_24h, -- {value|events} on restricted records
   -- hours
@@ -83,21 +84,24 @@ SELECT
   -- place and account
   coalesce(access_1h_remote_events, 0) AS remote_1h, -- {value|events} from outside the house in the last hour
   greatest(access_1h_patients_after_odd_sign_in, access_24h_patients_after_odd_sign_in, 0) AS after_odd_sign_in_24h, -- opened {value|charts} without a reason after an odd sign-in
+  coalesce(access_1h_two_places_events, 0) AS two_places_1h, -- active at two workstations at once {value|time|times} in the last hour
+  greatest(access_1h_returns, 0) AS returns_1h, -- went back and forth between two workstations {value|time|times} in the last hour
+  greatest(access_1h_returns, access_24h_returns, 0) AS returns_24h, -- went back and forth between two workstations {value|time|times}
   coalesce(access_24h_two_places_events, 0) AS two_places_24h, -- active at two workstations at once {value|time|times}
   greatest(access_1h_after_end_events, access_24h_after_end_events, 0) AS after_end_24h, -- {value|events} after the user's employment ended
-  -- charts that stand out: each is told with its own evidence, so these have no sentence
-  CAST(coalesce(pair_score_1h_top, 0) AS DOUBLE) / 1000000 AS pair_top_1h,
-  CAST(greatest(coalesce(pair_score_24h_top, 0), coalesce(pair_score_1h_top, 0)) AS DOUBLE) / 1000000 AS pair_top_24h,
-  CAST(coalesce(pair_score_24h_second, 0) AS DOUBLE) / 1000000 AS pair_second_24h,
-  CAST(coalesce(pair_score_24h_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_24h,
-  CAST(coalesce(pair_score_1h_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_1h,
-  CAST(coalesce(suspect_score_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_30d,
+  -- charts that stand out
+  CAST(coalesce(pair_score_1h_top, 0) AS DOUBLE) / 1000000 AS pair_top_1h, -- the chart that stands out most in the last hour scores {value} by itself
+  CAST(greatest(coalesce(pair_score_24h_top, 0), coalesce(pair_score_1h_top, 0)) AS DOUBLE) / 1000000 AS pair_top_24h, -- the chart that stands out most scores {value} by itself
+  CAST(coalesce(pair_score_24h_second, 0) AS DOUBLE) / 1000000 AS pair_second_24h, -- the second chart that stands out scores {value} by itself
+  CAST(coalesce(pair_score_24h_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_24h, -- the charts of 24 hours score {value} together
+  CAST(coalesce(pair_score_1h_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_1h, -- the charts of the last hour score {value} together
+  CAST(coalesce(suspect_score_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_30d, -- the charts of 30 days score {value} together
   -- habits
   coalesce(slow_patients_sum, 0) AS slow_unexplained_30d, -- {value|charts} of the last 30 days never got a reason
   coalesce(slow_patients_new_sum, 0) AS slow_new_unexplained_30d, -- {value|charts} without a reason in 30 days, opened for the first time
   coalesce(slow_days_with_any, 0) AS slow_days_30d, -- charts without a reason on {value} of the last 30 days
   coalesce(slow_overrides_uncharted, 0) AS overrides_uncharted_30d, -- overrode access rules {value|time|times} in 30 days and charted nothing
-  CAST(coalesce(own_unexplained_sum, 0) AS DOUBLE) / greatest(own_active_days, 1) AS own_unexplained_per_day, -- usually {value|charts} a day without a reason
+  CAST(coalesce(own_unexplained_sum, 0) AS DOUBLE) / greatest(own_active_days, 1) AS own_unexplained_per_day, -- on other days opens {value|charts} a day without a reason
   tenure_days AS tenure_days, -- {value|days} in employment
   CASE WHEN days_to_end > 0 THEN days_to_end WHEN days_to_end <= 0 THEN 0 END AS days_to_end, -- {value|days} before leaving
   -- rules
@@ -107,6 +111,6 @@ SELECT
   greatest(auth_1h_address_shut_out, auth_24h_address_shut_out, 0) >= 6 AS rule_sprayed_address,
   greatest(auth_1h_sign_ins_after_denials, auth_24h_sign_ins_after_denials, 0) > 0 AND greatest(auth_1h_odd_sign_ins, auth_24h_odd_sign_ins, 0) > 0 AS rule_mfa_fatigue,
   greatest(access_1h_patients_after_odd_sign_in, access_24h_patients_after_odd_sign_in, 0) >= 3 AS rule_odd_sign_in_then_charts,
-  coalesce(unexplained_24h_overrides_uncharted, 0) >= 5 AS rule_override_without_care,
+  greatest(unexplained_1h_overrides_uncharted, unexplained_24h_overrides_uncharted, 0) >= 5 AS rule_override_without_care,
   coalesce(access_1h_patients_unexplained, 0) >= 25 AND coalesce(access_1h_patients_unexplained, 0) > 5 * coalesce(peers_unexplained_p95, 1) AS rule_mass_unexplained
 FROM user_row

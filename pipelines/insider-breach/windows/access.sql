@@ -35,6 +35,7 @@ SELECT
   count(DISTINCT CASE WHEN same_surname AND coalesce(surname_ppm, 0) < 1000 AND NOT explained THEN patient_h END)
     AS namesakes_unexplained,
   count(DISTINCT CASE WHEN vip AND NOT explained THEN patient_h END) AS vips_unexplained,
+  count(DISTINCT CASE WHEN vip AND rung > 1 THEN patient_h END) AS vips_elsewhere,
   count(DISTINCT CASE WHEN deceased AND NOT explained THEN patient_h END) AS deceased_unexplained,
   count(*) FILTER (WHERE own_record) AS own_record_events,
   count(*) FILTER (WHERE own_record AND action IN ('create', 'update', 'delete')) AS own_record_writes,
@@ -45,6 +46,7 @@ SELECT
   count(*) FILTER (WHERE odd_sign_in) AS odd_sign_in_events,
   count(DISTINCT CASE WHEN odd_sign_in AND NOT explained THEN patient_h END) AS patients_after_odd_sign_in,
   count(*) FILTER (WHERE two_places) AS two_places_events,
+  count(*) FILTER (WHERE place_returned) AS returns,
   count(*) FILTER (WHERE network IN ('vpn', 'external')) AS remote_events,
   count(*) FILTER (WHERE gap_ms < 3000) AS rapid_events,
   max(session_place) AS session_length,

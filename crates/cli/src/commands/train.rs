@@ -37,6 +37,9 @@ pub(crate) struct Arguments {
     /// Fewest rows in a leaf.
     #[arg(long, default_value_t = TrainingConfig::default().leaf_min)]
     leaf_min: usize,
+    /// Features tried at each split; a third of them when absent.
+    #[arg(long, value_name = "N")]
+    split_features: Option<usize>,
     /// Share of users held out to calibrate and to measure.
     #[arg(long, default_value_t = TrainingConfig::default().calibration_share)]
     held_out: f64,
@@ -90,11 +93,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         trees: arguments.trees,
         depth_max: arguments.depth,
         leaf_min: arguments.leaf_min,
+        split_features: arguments.split_features,
         calibration_share: arguments.held_out,
         positive_balance: arguments.positive_balance,
         budget_per_day: arguments.budget,
         seed: arguments.seed,
-        ..TrainingConfig::default()
     };
     let model = risk::train(&name(&gathered), table, &specs, &config, provenance(arguments, &gathered))?;
     std::fs::write(&arguments.out, model.to_bytes()).map_err(|error| disk(&arguments.out, &error))?;

@@ -172,15 +172,15 @@ fn a_case_opened_by_rule_and_model() {
     check_told(
         0,
         expect![[r#"
-        u1:3kq7 opened Critical
-        Access after leaving
-        Opened 14 charts after leaving on 2026-01-02.
-        A patient bears the user's surname.
-        Opened 14 charts with no documented reason in the last hour; usual for this user: up to 2.5.
-        Exported nothing, only looked.
-        Chart of p1: 3 accesses on 2026-01-05 between 01:30 and 02:00 UTC (2 read, 1 print); no reason on record; VIP and same household.
-        Chart of p2: 4 accesses on 2026-01-05 between 01:30 and 02:00 UTC (3 read, 1 print); reason on record: own unit, 14 days ago; VIP and same household.
-        The model's score is 0.62, the threshold 0.50."#]],
+            u1:3kq7 opened Critical
+            Access after leaving
+            Opened 14 charts after leaving on 2026-01-02.
+            A patient bears the user's surname.
+            Chart of p1: 3 accesses on 2026-01-05 between 01:30 and 02:00 UTC (2 read, 1 print); no reason on record; VIP and same household.
+            Chart of p2: 4 accesses on 2026-01-05 between 01:30 and 02:00 UTC (3 read, 1 print); reason on record: own unit, 14 days ago; VIP and same household.
+            Opened 14 charts with no documented reason in the last hour; usual for this user: up to 2.5.
+            Exported nothing, only looked.
+            The model's score is 0.62, the threshold 0.50."#]],
     );
 }
 
@@ -214,16 +214,16 @@ fn an_update_by_a_new_rule() {
     check_told(
         3,
         expect![[r#"
-        u1:3kq7 updated Critical
-        Access after leaving
-        New since the last report: rule "Audit log switched off" fired and the score rose from 0.62 to 0.90.
-        Opened 14 charts after leaving on 2026-01-02.
-        Switched the audit log off.
-        Opened 14 charts with no documented reason in the last hour; usual for this user: up to 2.5.
-        Exported nothing, only looked.
-        Chart of p1: 3 accesses on 2026-01-05 between 01:30 and 02:00 UTC (2 read, 1 print); no reason on record; VIP and same household.
-        Chart of p2: 4 accesses on 2026-01-05 between 01:30 and 02:00 UTC (3 read, 1 print); reason on record: own unit, 14 days ago; VIP and same household.
-        The model's score is 0.90, the threshold 0.50."#]],
+            u1:3kq7 updated Critical
+            Access after leaving
+            New since the last report: rule "Audit log switched off" fired and the score rose from 0.62 to 0.90.
+            Opened 14 charts after leaving on 2026-01-02.
+            Switched the audit log off.
+            Chart of p1: 3 accesses on 2026-01-05 between 01:30 and 02:00 UTC (2 read, 1 print); no reason on record; VIP and same household.
+            Chart of p2: 4 accesses on 2026-01-05 between 01:30 and 02:00 UTC (3 read, 1 print); reason on record: own unit, 14 days ago; VIP and same household.
+            Opened 14 charts with no documented reason in the last hour; usual for this user: up to 2.5.
+            Exported nothing, only looked.
+            The model's score is 0.90, the threshold 0.50."#]],
     );
 }
 

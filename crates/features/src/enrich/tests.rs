@@ -1,0 +1,121 @@
+//! The columns that depend on what a user did just before, told by hand.
+
+use arrow::array::BooleanArray;
+use events::{DecodeOptions, Decoder, Format, Offset, PseudonymKeys, Record, Records, TopicId};
+use reference::Pins;
+
+use super::*;
+use crate::lane::fixture::spec;
+use crate::seal::sort_tick;
+use crate::seen::Seen;
+use crate::walker::Walker;
+
+/// 2026-03-23T09:00:00Z.
+const START: i64 = 1_774_256_400_000;
+
+/// A lane's memory and the ticks sealed with it.
+struct House {
+    spec: ProgramSpec,
+    memory: Memory,
+}
+
+impl House {
+    fn new() -> Self {
+        let spec = spec(Millis::minutes(20));
+        let memory = Memory {
+            facts: FastMap::default(),
+            touched: BTreeSet::new(),
+            seen: Seen::new(&spec.seen),
+            seen_today: SeenToday::new(),
+            local: LocalTime::new(jiff::tz::TimeZone::UTC),
+        };
+        Self { spec, memory }
+    }
+
+    /// Seals records of one stream that happen so many seconds after the start, and gives the columns it adds by name.
+    fn seal(&mut self, stream: Stream, records: &[(i64, &str)]) -> RecordBatch {
+        let keys = Arc::new(PseudonymKeys::generate("1", std::array::from_fn(|byte| byte as u8)).unwrap());
+        let mut decoder = Decoder::new(stream, Format::Native, keys, DecodeOptions::default()).unwrap();
+        let mut raw = Records::default();
+        for (offset, (seconds, rest)) in (0..).zip(records) {
+            let time = START + seconds * 1_000;
+            let append_time = Timestamp::from_millis(time);
+            let json = format!(r#"{{"id":"{seconds}","time":{time},"user":"u",{rest}}}"#);
+            let record =
+                Record { offset: Offset(offset), append_time, key: None, value: Some(json.as_bytes()), headers: &[] };
+            raw.push(record);
+        }
+        let decoded = decoder.decode(&raw);
+        assert!(decoded.rejects.is_empty(), "{:?}", decoded.rejects);
+        let mut walker = Walker::new(Millis::days(1), Millis(0), Offset(0));
+        walker.walk(&Arc::new(decoded.events), None);
+        let end = Timestamp::from_millis(START).floor(Millis::days(1)) + Millis::days(1);
+        let sorted = sort_tick(&[(TopicId(0), stream, walker.close(end))]).unwrap();
+        let (reference, pins) = (Reference::new(), Pins::default());
+        let known = Known { pins: &pins, genesis: &pins, tick_end: end };
+        let enrich = Enrich { spec: &self.spec, reference: &reference, known };
+        let added = enrich.tick(&sorted, &mut self.memory).unwrap().swap_remove(stream as usize).unwrap();
+        let names = COMMON.iter().chain(crate::seal::added(stream)).map(|column| column.name);
+        RecordBatch::try_from_iter(names.zip(added)).unwrap()
+    }
+}
+
+fn flags(batch: &RecordBatch, column: &str) -> Vec<bool> {
+    let column: &BooleanArray = batch.column_by_name(column).unwrap().as_boolean();
+    column.values().iter().collect()
+}
+
+fn numbers(batch: &RecordBatch, column: &str) -> Vec<i32> {
+    let column = batch.column_by_name(column).unwrap().as_primitive::<arrow::datatypes::Int32Type>();
+    column.values().to_vec()
+}
+
+const AT_ONE: &str = r#""patient":"p","action":"read","outcome":"success","workstation":"one""#;
+const AT_TWO: &str = r#""patient":"p","action":"read","outcome":"success","workstation":"two""#;
+const AT_THREE: &str = r#""patient":"p","action":"read","outcome":"success","workstation":"three""#;
+const NOWHERE: &str = r#""patient":"p","action":"read","outcome":"success""#;
+
+#[test]
+fn who_goes_back_and_forth_between_two_workstations_is_told_from_who_walks_on() {
+    let walks = [(0, AT_ONE), (60, AT_TWO), (120, AT_TWO), (180, AT_THREE), (900, AT_ONE)];
+    let sealed = House::new().seal(Stream::Access, &walks);
+    assert_eq!(flags(&sealed, "two_places"), [false, true, false, true, false]);
+    assert_eq!(flags(&sealed, "place_returned"), [false; 5]);
+
+    // The last return comes more than five minutes after the workstation was left.
+    let returns = [(0, AT_ONE), (60, AT_TWO), (120, AT_ONE), (180, AT_ONE), (200, AT_TWO), (501, AT_ONE)];
+    let sealed = House::new().seal(Stream::Access, &returns);
+    assert_eq!(flags(&sealed, "two_places"), [false, true, true, false, true, false]);
+    assert_eq!(flags(&sealed, "place_returned"), [false, false, true, false, true, false]);
+}
+
+#[test]
+fn what_a_user_did_before_the_tick_counts() {
+    let mut house = House::new();
+    house.seal(Stream::Access, &[(0, AT_ONE), (60, AT_TWO)]);
+    // An access without a workstation is at no other one.
+    let sealed = house.seal(Stream::Access, &[(90, NOWHERE), (120, AT_ONE)]);
+    assert_eq!(flags(&sealed, "two_places"), [false, false]);
+    assert_eq!(flags(&sealed, "repeat_patient"), [true, true]);
+    assert_eq!(numbers(&sealed, "session_place"), [3, 4]);
+    let later = 121 + SESSION_GAP.0 / 1_000;
+    assert_eq!(numbers(&house.seal(Stream::Access, &[(later, AT_ONE)]), "session_place"), [1]);
+}
+
+#[test]
+fn failures_and_denied_challenges_stand_before_the_sign_in_that_follows() {
+    let sealed = House::new().seal(
+        Stream::Auth,
+        &[
+            (0, r#""activity":"logon","outcome":"failure""#),
+            (5, r#""activity":"logon","outcome":"failure""#),
+            (10, r#""activity":"challenge","outcome":"failure""#),
+            (700, r#""activity":"challenge","outcome":"failure""#),
+            (710, r#""activity":"logon","outcome":"success""#),
+            (720, r#""activity":"logon","outcome":"success""#),
+        ],
+    );
+    assert_eq!(numbers(&sealed, "failures_before"), [0, 1, 2, 2, 2, 0]);
+    // The first denial is more than ten minutes old by then; a sign-in ends the row of them.
+    assert_eq!(numbers(&sealed, "denials_before"), [0, 0, 0, 0, 1, 0]);
+}
