@@ -141,14 +141,12 @@ impl Definitions {
         for index in scene.firing.iter().take(RULES_TOLD_MAX) {
             sentences.push(self.rules[*index].sentence.render(scene.cell));
         }
-        let moved = features.iter().map(|told| told.sentence.clone());
         let shown = scene.evidence.pairs.len().min(self.policy.evidence_top);
-        let patients = patients(&scene.evidence.pairs, shown, activity, news);
-        let striking = scene.evidence.pairs.iter().filter(|pair| pair.micros >= STRIKING_SCORE).count();
-        match (1..=EVIDENCE_SENTENCES_MAX).contains(&striking) {
-            true => sentences.extend(patients.into_iter().chain(moved)),
-            false => sentences.extend(moved.chain(patients)),
-        }
+        let mut striking = patients(&scene.evidence.pairs, shown, activity, news);
+        let others = striking.split_off(striking_charts(&scene.evidence.pairs).min(shown));
+        sentences.extend(striking);
+        sentences.extend(features.iter().map(|told| told.sentence.clone()));
+        sentences.extend(others);
         let contributions = listed(&scene.contributions, scene.cell);
         // Of entities no model speaks.
         if self.subject.entity.is_none() {
@@ -312,8 +310,15 @@ pub(crate) struct At<'a> {
     pub(crate) open_score: Micros,
 }
 
-/// A chart that scores this much by itself is told with its reasons before anything the model counted.
+/// Charts that score this much by themselves are told before what moved the model, if all of them can be told.
 const STRIKING_SCORE: Micros = Micros(500_000);
+
+/// How many charts are told first: none where many stand out, for then it is their number that counts.
+fn striking_charts(pairs: &[Pair]) -> usize {
+    let striking = pairs.iter().filter(|pair| pair.micros >= STRIKING_SCORE).count();
+    if striking <= EVIDENCE_SENTENCES_MAX { striking } else { 0 }
+}
+
 /// Scores from here on are grave without any rule.
 const HIGH_SCORE: Micros = Micros(800_000);
 

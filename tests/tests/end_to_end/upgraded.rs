@@ -19,9 +19,7 @@ fn change(stage: &Stage) {
     for to in ["changed", "mistaken"] {
         copy(Path::new(&stage.path("pipeline")), Path::new(&stage.path(to)));
     }
-    let mistaken = stage.path("mistaken/pipeline.toml");
-    let text = std::fs::read_to_string(&mistaken).unwrap();
-    std::fs::write(&mistaken, text.replacen("open_score = 0.1 ", "open_score = 0.9 ", 1)).unwrap();
+    edit(&stage.path("mistaken/pipeline.toml"), "open_score = 0.1 ", "open_score = 0.9 ");
     for (file, from, to) in [
         ("pipeline.toml", "open_score = 0.1 ", "open_score = 0.2 "),
         ("pipeline.toml", "explain_grace = \"2h\"", "explain_grace = \"1h\""),
@@ -36,27 +34,22 @@ fn change(stage: &Stage) {
             "  coalesce(access_24h_late_reads, 0) AS late_reads_24h, -- read {value|charts} outside the shift\n  -- how widely\n",
         ),
     ] {
-        let file = format!("{}/{file}", stage.path("changed"));
-        let text = std::fs::read_to_string(&file).unwrap();
-        assert!(text.contains(from), "{file} no longer says `{from}`");
-        std::fs::write(&file, text.replacen(from, to, 1)).unwrap();
+        edit(&format!("{}/{file}", stage.path("changed")), from, to);
     }
 }
 
-/// The former pipeline has open cases by the time it is stopped.
-fn open_cases_early(stage: &Stage) {
-    let file = stage.path("pipeline/pipeline.toml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let (from, to) = ("open_score = 0.1 ", "open_score = 0.01 ");
+fn edit(file: &str, from: &str, to: &str) {
+    let text = std::fs::read_to_string(file).unwrap();
     assert!(text.contains(from), "{file} no longer says `{from}`");
-    std::fs::write(&file, text.replacen(from, to, 1)).unwrap();
+    std::fs::write(file, text.replacen(from, to, 1)).unwrap();
 }
 
 #[test]
 fn a_changed_pipeline_goes_on_as_if_it_had_always_been_there() {
     let stage = stage();
     change(&stage);
-    open_cases_early(&stage);
+    // The former pipeline has open cases by the time it is stopped.
+    edit(&stage.path("pipeline/pipeline.toml"), "open_score = 0.1 ", "open_score = 0.01 ");
     stage.ledger("data");
     let mut member = stage.start("former", Some("data"));
     wait_until("the former pipeline has got somewhere", || results(&stage) > STOP_AT);

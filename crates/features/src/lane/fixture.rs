@@ -49,7 +49,7 @@ pub(crate) fn spec(grace: Millis) -> ProgramSpec {
     });
     let columns = columns.collect::<Vec<_>>().join(", ");
     let users = format!(
-        "SELECT user_key, {columns}, new_24h_patients_new AS patients_new, auth_1h_failures AS failures, \
+        "SELECT user_key, {columns}, new_24h_patients_new AS patients_new, new_1h_returns AS returns, auth_1h_failures AS failures, \
          resolved_24h_still AS still, pair_score_24h_top AS top, own_events AS own FROM user_row"
     );
     ProgramSpec {
@@ -64,7 +64,7 @@ pub(crate) fn spec(grace: Millis) -> ProgramSpec {
                 "access",
                 &["user_key"],
                 "SELECT user_key, count(DISTINCT CASE WHEN patient_new THEN patient_h END) AS patients_new, \
-                 max(gap_ms) AS gap FROM access GROUP BY user_key",
+                 max(gap_ms) AS gap, count(*) FILTER (WHERE place_returned) AS returns FROM access GROUP BY user_key",
                 false,
             ),
             window(

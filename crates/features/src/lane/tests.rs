@@ -61,7 +61,8 @@ fn logs(seed: u8) -> Logs {
                 let action = ["read", "print", "update"][below(3) as usize];
                 let (patient, bytes) = (below(7), below(1_000));
                 format!(
-                    r#"{{"id":"a{id}","time":{time},"user":"u{user}","patient":"p{patient}","action":"{action}","outcome":"success","bytes":{bytes}}}"#
+                    r#"{{"id":"a{id}","time":{time},"user":"u{user}","patient":"p{patient}","action":"{action}","outcome":"success","workstation":"w{}","bytes":{bytes}}}"#,
+                    id % 2
                 )
             } else {
                 let outcome = ["success", "failure"][below(2) as usize];

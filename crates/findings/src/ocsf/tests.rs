@@ -68,6 +68,19 @@ fn the_golden_findings() {
     expect_file!["../../golden/findings.ndjson"].assert_eq(&lines);
 }
 
+#[test]
+fn few_striking_charts_are_told_before_what_moved_the_model_and_many_after_it() {
+    let first = |striking: usize| {
+        let score = |index| if index < striking { 0.5 } else { 0.499_999 };
+        let evidence = (0..5).map(|index| pair(&format!("p{index}"), 2, 3, score(index))).collect();
+        let step = tick(&mut cases(), at(3), &[Line { evidence, ..line("u1:3kq7", 0.62) }]).unwrap();
+        let told: serde_json::Value = serde_json::from_slice(&step.findings[0].bytes).unwrap();
+        let sentences = told["finding_info"]["desc"].as_str().unwrap().lines();
+        sentences.take_while(|sentence| sentence.starts_with("Chart of ")).count()
+    };
+    assert_eq!([0, 1, 3, 4, 5].map(first), [0, 1, 3, 0, 0]);
+}
+
 /// An address that fails on many accounts, then gets in, then falls silent.
 fn findings_about_an_address() -> Vec<Finding> {
     let rule = |id: &str, column: &str, title: &str, severity, sentence: &str| Rule {
