@@ -1,7 +1,7 @@
 -- One row per user and patient touched since the last scoring tick: the pair model's features.
 -- Each comment is what the column means to a person; {value} stands for its value.
--- A pair is touched by an access, and once more when the grace is over and no reason has appeared. What the user did is
--- that of the last hour, and where nothing happened in it, that of the last 24.
+-- An access touches a pair, and once more when its grace is over if it had no reason or overrode a rule. What the user
+-- did is that of the last hour, and where nothing happened in it, that of the last 24.
 SELECT
   user_key,
   patient_key,
