@@ -53,6 +53,10 @@ impl LocalTime {
         }
     }
 
+    pub(crate) fn is_midnight(&mut self, time: Timestamp) -> bool {
+        self.shifted(time).rem_euclid(DAY) == 0
+    }
+
     /// The local day that the end of a time's UTC hour falls in.
     fn day_of_hour(&mut self, time: Timestamp) -> i32 {
         self.at(time.floor(Millis::hours(1)) + Millis(HOUR - 1)).day

@@ -18,7 +18,9 @@ use reference::{Known, Reference, StaffView};
 use crate::day::{Local, LocalTime};
 use crate::error::Result;
 use crate::facts::{LastAccess, LastFacts, LastSignIn, distance_km, hash64};
-use crate::limits::{CHARTED_MAX, DENIAL_SPAN, KNOWN_DAYS_MIN, ODD_SIGN_IN_REACH, SESSION_GAP, TWO_PLACES_SPAN};
+use crate::limits::{
+    CHARTED_MAX, DENIAL_SPAN, KNOWN_DAYS_MIN, LAST_SHIFT_MAX, ODD_SIGN_IN_REACH, SESSION_GAP, TWO_PLACES_SPAN,
+};
 use crate::seal::{COMMON, SortedTick, added};
 use crate::seen::{Seen, SeenToday};
 use crate::spec::ProgramSpec;
@@ -190,8 +192,10 @@ impl Enrich<'_> {
     fn actor(&self, user: &str, time: Timestamp, facts: &mut LastFacts, local: &mut LocalTime) -> Actor<'_> {
         let staff = self.reference.staff(user, time, &self.known);
         let since = *facts.known_since.get_or_insert(time);
+        let working_since = facts.working_since(time);
+        let end = staff.as_ref().and_then(|staff| staff.ends).filter(|end| *end <= time);
+        let after_end = end.is_some_and(|end| !is_last_shift(working_since, end, time, local));
         let local = local.at(time);
-        let after_end = staff.as_ref().is_some_and(|staff| staff.ends.is_some_and(|end| end <= time));
         let off_shift = staff.as_ref().is_some_and(|staff| off_shift(staff.shift, local.hour));
         Actor { staff, local, after_end, off_shift, known_days: whole_days(time - since) }
     }
@@ -293,6 +297,7 @@ impl Enrich<'_> {
         values.extend(self.seen(user, actor.local.day, seen, memory));
         filler.row(values);
 
+        facts.works(time);
         let workstation = workstation_h.unwrap_or(0);
         facts.access = Some(LastAccess { time, patient: patient_h.unwrap_or(0), workstation, left, place });
         let writes = matches!(columns.action.value(row), "create" | "update");
@@ -354,6 +359,9 @@ impl Enrich<'_> {
         values.extend(seen);
         filler.row(values);
 
+        if success {
+            facts.works(time);
+        }
         match (activity, failure) {
             ("challenge", true) => facts.denials.push(time),
             (_, true) => facts.failures = facts.failures.saturating_add(1),
@@ -527,6 +535,13 @@ fn off_shift(shift: Option<&str>, hour: i32) -> bool {
         Some("night") => (9..17).contains(&hour),
         _ => false,
     }
+}
+
+/// Whether work goes on that began before employment ended. An end at midnight, local or (a bare date) UTC, is the end of
+/// a day, and a shift of that day may run over it; an end at any other time is meant to the minute.
+fn is_last_shift(since: Timestamp, end: Timestamp, time: Timestamp, local: &mut LocalTime) -> bool {
+    let ends_a_day = end == end.floor(Millis::days(1)) || local.is_midnight(end);
+    ends_a_day && since < end && time - end <= LAST_SHIFT_MAX
 }
 
 fn whole_days(length: Millis) -> i32 {

@@ -5,12 +5,17 @@
 use base::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::limits::WORK_PAUSE;
+
 /// A user's last facts, as of the last sealed tick.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LastFacts {
     /// First event ever seen of the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) known_since: Option<Timestamp>,
+    /// The present stretch of work: its first event and its last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) at_work: Option<(Timestamp, Timestamp)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) access: Option<LastAccess>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,6 +32,19 @@ pub(crate) struct LastFacts {
     /// Patients charted for lately (hash of the patient, time of the newest entry).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) charted: Vec<(i64, Timestamp)>,
+}
+
+impl LastFacts {
+    /// When the stretch of work began that an event of the user belongs to.
+    pub(crate) fn working_since(&self, time: Timestamp) -> Timestamp {
+        let going_on = self.at_work.filter(|(_, last)| time - *last <= WORK_PAUSE);
+        going_on.map_or(time, |(since, _)| since)
+    }
+
+    /// Notes that the user worked.
+    pub(crate) fn works(&mut self, time: Timestamp) {
+        self.at_work = Some((self.working_since(time), time));
+    }
 }
 
 /// The last access of a user.

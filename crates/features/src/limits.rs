@@ -19,6 +19,10 @@ pub const WATCH_SPREAD_MAX: Millis = Millis::days(7);
 pub const SEEN_HORIZON_MAX: Millis = Millis::days(365);
 /// A pause after which a user's next access begins a new session.
 pub const SESSION_GAP: Millis = Millis::minutes(30);
+/// A pause after which a user's next event begins a new stretch of work.
+pub const WORK_PAUSE: Millis = Millis::hours(4);
+/// How far the shift of the last day of employment may run over midnight.
+pub const LAST_SHIFT_MAX: Millis = Millis::hours(10);
 /// How long after an odd sign-in accesses count as following it.
 pub const ODD_SIGN_IN_REACH: Millis = Millis::hours(12);
 /// Two workstations within this span are two places at once.

@@ -30,7 +30,12 @@ pub(crate) const COMMON: &[Column] = &[
     derived("home_unit", Text, true, "the user's own unit"),
     derived("shift", Text, true, "the user's shift pattern"),
     derived("account_kind", Text, true, "person, service or shared"),
-    derived("after_end", Flag, false, "the user's employment had ended, as far as known"),
+    derived(
+        "after_end",
+        Flag,
+        false,
+        "the user's employment had ended, as far as known, and it is not the last shift running over midnight",
+    ),
     derived("tenure_days", Long, true, "days since the user was hired"),
     derived("known_days", Int, false, "days since the user's first event"),
     derived("local_hour", Int, false, "hour of day, local, 0 to 23"),

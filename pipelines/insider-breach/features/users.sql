@@ -39,7 +39,7 @@ SELECT
   greatest(access_1h_vips_elsewhere, access_24h_vips_elsewhere, 0) AS vips_elsewhere_24h, -- opened {value|charts} of persons of public interest whom neither the user nor the user's unit cares for
   coalesce(access_24h_deceased_unexplained, 0) AS deceased_24h, -- opened {value|charts} of the deceased
   coalesce(access_24h_own_record_events, 0) AS own_record_24h, -- {value|events} on the user's own record
-  greatest(access_1h_own_record_writes, access_24h_own_record_writes, 0) AS own_record_writes_24h, -- {value|changes} to the user's own record
+  greatest(access_1h_own_record_writes_unexplained, access_24h_own_record_writes_unexplained, 0) AS own_record_unexplained_24h, -- {value|changes} to the user's own record without a reason
   -- new charts
   coalesce(access_1h_patients_new, 0) AS new_patients_1h, -- {value|charts} the user never opened before, in the last hour
   coalesce(access_24h_patients_new_unexplained, 0) AS new_unexplained_24h, -- {value|charts} opened for the first time and without a reason
@@ -106,7 +106,7 @@ SELECT
   CASE WHEN days_to_end > 0 THEN days_to_end WHEN days_to_end <= 0 THEN 0 END AS days_to_end, -- {value|days} before leaving
   -- rules
   greatest(access_1h_after_end_events, access_24h_after_end_events, 0) > 0 AS rule_after_end,
-  greatest(access_1h_own_record_writes, access_24h_own_record_writes, 0) > 0 AS rule_own_record_changed,
+  greatest(access_1h_own_record_writes_unexplained, access_24h_own_record_writes_unexplained, 0) > 0 AS rule_own_record_changed,
   greatest(auth_1h_speed_kmh, auth_24h_speed_kmh, 0) > 900 AS rule_impossible_travel,
   greatest(auth_1h_address_shut_out, auth_24h_address_shut_out, 0) >= 6 AS rule_sprayed_address,
   greatest(auth_1h_sign_ins_after_denials, auth_24h_sign_ins_after_denials, 0) > 0 AND greatest(auth_1h_odd_sign_ins, auth_24h_odd_sign_ins, 0) > 0 AS rule_mfa_fatigue,

@@ -38,7 +38,8 @@ SELECT
   count(DISTINCT CASE WHEN vip AND rung > 1 THEN patient_h END) AS vips_elsewhere,
   count(DISTINCT CASE WHEN deceased AND NOT explained THEN patient_h END) AS deceased_unexplained,
   count(*) FILTER (WHERE own_record) AS own_record_events,
-  count(*) FILTER (WHERE own_record AND action IN ('create', 'update', 'delete')) AS own_record_writes,
+  count(*) FILTER (WHERE own_record AND action IN ('create', 'update', 'delete') AND NOT explained)
+    AS own_record_writes_unexplained,
   count(*) FILTER (WHERE action IN ('update', 'delete') AND NOT explained) AS changes_unexplained,
   count(*) FILTER (WHERE off_shift) AS off_shift_events,
   count(DISTINCT CASE WHEN off_shift AND NOT explained THEN patient_h END) AS patients_off_shift_unexplained,

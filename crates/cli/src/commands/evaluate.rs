@@ -62,11 +62,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         let failure = Failure::invalid("no incident happened in these houses after the days left out");
         return Err(failure.hint("record more days, or more incidents").into());
     }
-    let budgets: Vec<(f64, Outcome)> = BUDGETS
-        .iter()
-        .map(|budget| (*budget, outcome(&houses, threshold_for(&houses, *budget, Voices::Both), Voices::Both)))
-        .collect();
-    let chosen = outcome(&houses, threshold_for(&houses, arguments.budget, Voices::Both), Voices::Both);
+    let at = |budget| outcome(&houses, threshold_for(&houses, budget, Voices::Both), Voices::Both);
+    let mut budgets: Vec<f64> = BUDGETS.into_iter().chain([arguments.budget]).collect();
+    budgets.sort_by(f64::total_cmp);
+    budgets.dedup();
+    let budgets: Vec<(f64, Outcome)> = budgets.into_iter().map(|budget| (budget, at(budget))).collect();
+    let chosen = at(arguments.budget);
     let alone = [
         ("rules alone", outcome(&houses, 2.0, Voices::Rules)),
         ("model alone", outcome(&houses, threshold_for(&houses, arguments.budget, Voices::Model), Voices::Model)),

@@ -2,7 +2,8 @@
 
 use arrow::array::BooleanArray;
 use events::{DecodeOptions, Decoder, Format, Offset, PseudonymKeys, Record, Records, TopicId};
-use reference::Pins;
+
+use reference::{Kind, Pins};
 
 use super::*;
 use crate::lane::fixture::spec;
@@ -13,10 +14,11 @@ use crate::walker::Walker;
 /// 2026-03-23T09:00:00Z.
 const START: i64 = 1_774_256_400_000;
 
-/// A lane's memory and the ticks sealed with it.
+/// A lane's memory and the ticks sealed with it, in Berlin.
 struct House {
     spec: ProgramSpec,
     memory: Memory,
+    reference: Reference,
 }
 
 impl House {
@@ -27,15 +29,26 @@ impl House {
             touched: BTreeSet::new(),
             seen: Seen::new(&spec.seen),
             seen_today: SeenToday::new(),
-            local: LocalTime::new(jiff::tz::TimeZone::UTC),
+            local: LocalTime::new(jiff::tz::TimeZone::get("Europe/Berlin").unwrap()),
         };
-        Self { spec, memory }
+        Self { spec, memory, reference: Reference::new() }
+    }
+
+    /// A house whose only user leaves so many seconds after the start.
+    fn left_at(seconds: i64) -> Self {
+        let mut house = Self::new();
+        let row = format!(r#"{{"user":"u","valid_from":0,"ends":{}}}"#, START + seconds * 1_000);
+        house.reference.load_ndjson(Kind::Staff, row.as_bytes(), Timestamp::from_millis(0), &keys());
+        house
     }
 
     /// Seals records of one stream that happen so many seconds after the start, and gives the columns it adds by name.
+    /// The lane was restored just before.
     fn seal(&mut self, stream: Stream, records: &[(i64, &str)]) -> RecordBatch {
-        let keys = Arc::new(PseudonymKeys::generate("1", std::array::from_fn(|byte| byte as u8)).unwrap());
-        let mut decoder = Decoder::new(stream, Format::Native, keys, DecodeOptions::default()).unwrap();
+        for facts in self.memory.facts.values_mut() {
+            *facts = serde_json::from_slice(&serde_json::to_vec(facts).unwrap()).unwrap();
+        }
+        let mut decoder = Decoder::new(stream, Format::Native, keys(), DecodeOptions::default()).unwrap();
         let mut raw = Records::default();
         for (offset, (seconds, rest)) in (0..).zip(records) {
             let time = START + seconds * 1_000;
@@ -47,17 +60,21 @@ impl House {
         }
         let decoded = decoder.decode(&raw);
         assert!(decoded.rejects.is_empty(), "{:?}", decoded.rejects);
-        let mut walker = Walker::new(Millis::days(1), Millis(0), Offset(0));
+        let mut walker = Walker::new(Millis::days(3), Millis(0), Offset(0));
         walker.walk(&Arc::new(decoded.events), None);
-        let end = Timestamp::from_millis(START).floor(Millis::days(1)) + Millis::days(1);
+        let end = Timestamp::from_millis(START).floor(Millis::days(3)) + Millis::days(3);
         let sorted = sort_tick(&[(TopicId(0), stream, walker.close(end))]).unwrap();
-        let (reference, pins) = (Reference::new(), Pins::default());
-        let known = Known { pins: &pins, genesis: &pins, tick_end: end };
-        let enrich = Enrich { spec: &self.spec, reference: &reference, known };
+        let (pins, genesis) = (self.reference.ends(), Pins::default());
+        let known = Known { pins: &pins, genesis: &genesis, tick_end: end };
+        let enrich = Enrich { spec: &self.spec, reference: &self.reference, known };
         let added = enrich.tick(&sorted, &mut self.memory).unwrap().swap_remove(stream as usize).unwrap();
         let names = COMMON.iter().chain(crate::seal::added(stream)).map(|column| column.name);
         RecordBatch::try_from_iter(names.zip(added)).unwrap()
     }
+}
+
+fn keys() -> Arc<PseudonymKeys> {
+    Arc::new(PseudonymKeys::generate("1", std::array::from_fn(|byte| byte as u8)).unwrap())
 }
 
 fn flags(batch: &RecordBatch, column: &str) -> Vec<bool> {
@@ -119,4 +136,34 @@ fn failures_and_denied_challenges_stand_before_the_sign_in_that_follows() {
     assert_eq!(numbers(&sealed, "failures_before"), [0, 1, 2, 2, 2, 0]);
     // The first denial is more than ten minutes old by then; a sign-in ends the row of them.
     assert_eq!(numbers(&sealed, "denials_before"), [0, 0, 0, 0, 1, 0]);
+}
+
+#[test]
+fn the_last_shift_may_run_over_midnight_and_nothing_else_goes_on_after_the_end() {
+    const HOUR: i64 = 3_600;
+    const FAILED: &str = r#""activity":"logon","outcome":"failure""#;
+    const SIGNED_IN: &str = r#""activity":"logon","outcome":"success""#;
+    // Midnight in Berlin comes 14 hours after the start; a bare date ends an hour later, at midnight UTC.
+    for midnight in [14 * HOUR, 15 * HOUR] {
+        let work = |hours: &[i64]| -> Vec<_> { hours.iter().map(|hour| (midnight + hour * HOUR, AT_ONE)).collect() };
+        let after_end =
+            |house: &mut House, hours: &[i64]| flags(&house.seal(Stream::Access, &work(hours)), "after_end");
+        let mut house = House::left_at(midnight);
+        assert_eq!(after_end(&mut house, &[-3, -1, 0, 3, 7, 10, 11]), [false, false, false, false, false, false, true]);
+        // After a pause it is no shift of the last day any more.
+        assert_eq!(after_end(&mut House::left_at(midnight), &[-3, -1, 4]), [false, false, true]);
+        assert_eq!(after_end(&mut House::left_at(midnight), &[1, 2]), [true, true]);
+
+        // Who tries to sign in does not work yet.
+        let mut house = House::left_at(midnight);
+        house.seal(Stream::Auth, &[(midnight - HOUR, FAILED)]);
+        assert_eq!(after_end(&mut house, &[1]), [true]);
+        let mut house = House::left_at(midnight);
+        house.seal(Stream::Auth, &[(midnight - HOUR, SIGNED_IN)]);
+        assert_eq!(after_end(&mut house, &[1]), [false]);
+    }
+    // Who is dismissed at four in the afternoon is out at four.
+    let mut house = House::left_at(6 * HOUR);
+    let sealed = house.seal(Stream::Access, &[(5 * HOUR, AT_ONE), (6 * HOUR, AT_ONE), (7 * HOUR, AT_ONE)]);
+    assert_eq!(flags(&sealed, "after_end"), [false, true, true]);
 }
