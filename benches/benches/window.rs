@@ -28,7 +28,7 @@ fn config(world: &World) -> LaneConfig {
 }
 
 fn reference(world: &World) -> (Reference, Pins) {
-    let (mut reference, mut genesis) = (Reference::new(), Pins::default());
+    let (mut reference, mut genesis) = (Reference::new(world.spec.program().zone().clone()), Pins::default());
     for row in &world.reference {
         let kind = Kind::ALL.into_iter().find(|kind| kind.name() == row.kind).expect("a known kind");
         let value = row.value.as_deref().unwrap_or_default();

@@ -94,7 +94,7 @@ impl Archiver {
         let lock = layout::claim(dir)?;
         let runs = layout::runs(dir)?;
         layout::sweep(dir, &runs, &run::streams(&setup))?;
-        let reference = ReferenceRows::new(dir, Arc::clone(&keys))?;
+        let reference = ReferenceRows::new(dir, Arc::clone(&keys), setup.zone.clone())?;
         let mut followed = BTreeMap::new();
         for lane in lanes {
             let newest = runs.iter().rfind(|run| run.lane == *lane);

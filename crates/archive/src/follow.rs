@@ -14,6 +14,7 @@ use base::{Digest, Millis, Timestamp};
 use engine::ports::{LaneId, Message};
 use engine::{Counts, Disposition, JournalRecord, PipelineSpec, Walker};
 use events::{DecodeOptions, Decoded, Decoder, Format, Offset, PseudonymKeys, Records, Reject, Stream, TopicId};
+use jiff::tz::TimeZone;
 
 use crate::error::{Error, Result};
 use crate::layout;
@@ -29,6 +30,7 @@ pub(crate) struct Setup {
     pub(crate) rows: Vec<String>,
     pub(crate) tick: Millis,
     pub(crate) decode: DecodeOptions,
+    pub(crate) zone: TimeZone,
     pub(crate) reading: Digest,
 }
 
@@ -55,6 +57,7 @@ impl Setup {
             rows: vec![layout::FEATURES.to_owned(), layout::PAIR_FEATURES.to_owned()],
             tick: spec.program().spec().tick,
             decode: spec.decode_options().clone(),
+            zone: spec.program().zone().clone(),
             reading: spec.digests().reading,
         }
     }

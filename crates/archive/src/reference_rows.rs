@@ -13,6 +13,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use base::Timestamp;
 use engine::ports::ReferenceRecord;
 use events::{Offset, PseudonymKeys};
+use jiff::tz::TimeZone;
 use reference::Kind;
 
 use crate::error::{Error, Result};
@@ -40,19 +41,20 @@ struct Partition {
 /// Rows of all partitions that wait to be written.
 pub(crate) struct ReferenceRows {
     keys: Arc<PseudonymKeys>,
+    zone: TimeZone,
     partitions: BTreeMap<(Kind, u32), Partition>,
     waiting: usize,
 }
 
 impl ReferenceRows {
     /// Goes on behind what is in the archive.
-    pub(crate) fn new(dir: &Path, keys: Arc<PseudonymKeys>) -> Result<Self> {
+    pub(crate) fn new(dir: &Path, keys: Arc<PseudonymKeys>, zone: TimeZone) -> Result<Self> {
         let mut partitions: BTreeMap<(Kind, u32), Partition> = BTreeMap::new();
         for run in layout::reference_runs(dir)? {
             let next = run.last + 1;
             partitions.insert((run.kind, run.partition), Partition { from: next, next, rows: Vec::new() });
         }
-        Ok(Self { keys, partitions, waiting: 0 })
+        Ok(Self { keys, zone, partitions, waiting: 0 })
     }
 
     pub(crate) fn take(&mut self, record: &ReferenceRecord) {
@@ -62,7 +64,7 @@ impl ReferenceRows {
             return; // in the archive already
         }
         let value = record.value.as_deref().map(<[u8]>::trim_ascii).filter(|value| !value.is_empty());
-        let kept = value.map(|value| reference::pseudonymise(kind, value, &self.keys)).transpose();
+        let kept = value.map(|value| reference::pseudonymise(kind, value, &self.keys, &self.zone)).transpose();
         let (value, reject) = match kept {
             Ok(value) => (value.map(|value| String::from_utf8_lossy(&value).into_owned()), None),
             Err(reject) => (None, Some(reject.reason.name())),

@@ -100,7 +100,7 @@ impl<'a> Engine<'a> {
             metrics,
             progress,
             lanes: BTreeMap::new(),
-            reference: Reference::new(),
+            reference: Reference::new(spec.program().zone().clone()),
             genesis: None,
             reference_asked: Timestamp::MIN,
             shared: None,

@@ -537,11 +537,10 @@ fn off_shift(shift: Option<&str>, hour: i32) -> bool {
     }
 }
 
-/// Whether work goes on that began before employment ended. An end at midnight, local or (a bare date) UTC, is the end of
-/// a day, and a shift of that day may run over it; an end at any other time is meant to the minute.
+/// Whether work goes on that began before employment ended. An end at midnight is the end of a day, and a shift of that
+/// day may run over it; an end at any other time is meant to the minute.
 fn is_last_shift(since: Timestamp, end: Timestamp, time: Timestamp, local: &mut LocalTime) -> bool {
-    let ends_a_day = end == end.floor(Millis::days(1)) || local.is_midnight(end);
-    ends_a_day && since < end && time - end <= LAST_SHIFT_MAX
+    since < end && time - end <= LAST_SHIFT_MAX && local.is_midnight(end)
 }
 
 fn whole_days(length: Millis) -> i32 {

@@ -278,6 +278,11 @@ impl Program {
         }
     }
 
+    /// The time zone of the house.
+    pub fn zone(&self) -> &jiff::tz::TimeZone {
+        &self.zone
+    }
+
     /// The checked settings.
     pub fn spec(&self) -> &ProgramSpec {
         &self.spec

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use base::Timestamp;
 use events::{Offset, RawTime, Text, normalise_id};
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use crate::limits::NAMES_MAX;
@@ -16,8 +17,9 @@ use crate::rows::{given, needed, start, text};
 use crate::{Kind, Pins, RowReject};
 
 /// Names to users, all versions. Keys are ids as ids are compared: case, space and leading zeros do not count.
-#[derive(Default)]
 pub struct Directory {
+    /// Of times that name none.
+    zone: TimeZone,
     /// Users by their own id, as the directory first spelled it.
     users: HashMap<String, (Place, Arc<str>)>,
     names: HashMap<String, Vec<Version>>,
@@ -44,9 +46,9 @@ struct RawNames<'a> {
 }
 
 impl Directory {
-    /// A directory that knows nobody.
-    pub fn new() -> Self {
-        Self::default()
+    /// A directory that knows nobody. `zone` is that of the house: times that name none are local.
+    pub fn new(zone: TimeZone) -> Self {
+        Self { zone, users: HashMap::new(), names: HashMap::new(), ends: BTreeMap::new(), rejects: 0 }
     }
 
     /// Takes a record of the staff topic. A tombstone forgets nothing; a row read before is skipped.
@@ -65,7 +67,8 @@ impl Directory {
     fn take(&mut self, place: Place, value: &[u8]) -> Result<(), RowReject> {
         let raw: RawNames<'_> = events::parse_json(text(value)?)?;
         let user = needed("user", raw.user)?;
-        let valid_from = start("valid_from", raw.valid_from)?.ok_or_else(|| events::Fault::missing("valid_from"))?;
+        let valid_from =
+            start("valid_from", raw.valid_from, &self.zone)?.ok_or_else(|| events::Fault::missing("valid_from"))?;
         let spelled: Arc<str> = user.as_str().into();
         let known = self.users.entry(normalise_id(&user).into_owned()).or_insert_with(|| (place, Arc::clone(&spelled)));
         if place < known.0 {

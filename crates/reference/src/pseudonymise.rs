@@ -6,6 +6,7 @@
 
 use base::Timestamp;
 use events::{Fault, PseudonymKeys, RejectReason};
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::rows::{self, Patient, Relation, Row, Staff};
@@ -13,11 +14,12 @@ use crate::store::coarse;
 use crate::{Kind, RowReject};
 
 /// Rewrites a row with pseudonyms; a row that [`crate::Reference::apply`] would reject is rejected here.
-pub fn pseudonymise(kind: Kind, value: &[u8], keys: &PseudonymKeys) -> Result<Vec<u8>, RowReject> {
+/// `zone` is that of times which name none.
+pub fn pseudonymise(kind: Kind, value: &[u8], keys: &PseudonymKeys, zone: &TimeZone) -> Result<Vec<u8>, RowReject> {
     match kind {
-        Kind::Staff => written(&StaffOut::from(rows::staff(value, keys)?)),
-        Kind::Patients => written(&PatientOut::from(rows::patient(value, keys)?)),
-        Kind::Relations => written(&RelationOut::from(rows::relation(value, keys)?)),
+        Kind::Staff => written(&StaffOut::from(rows::staff(value, keys, zone)?)),
+        Kind::Patients => written(&PatientOut::from(rows::patient(value, keys, zone)?)),
+        Kind::Relations => written(&RelationOut::from(rows::relation(value, keys, zone)?)),
     }
 }
 

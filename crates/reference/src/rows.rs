@@ -15,11 +15,13 @@
 //! corrects it (a discharge sets `to`, a cancellation sets `to` to `from`).
 //!
 //! `user`, `patient`, `valid_from` and, of relations, `id`, `kind`, `from` and one of `user` and `unit` must be there.
-//! Times are RFC 3339, a date, or milliseconds since the epoch; without zone they are UTC. A date is its first instant,
-//! but for `ends`, `to` and `deceased_on` the end of that day.
+//! Times are RFC 3339, a date, or milliseconds since the epoch; without zone they are local to the house. A date is its
+//! first instant, but for `ends`, `to` and `deceased_on` the end of that day.
 
-use base::{Kind as ErrorKind, Millis, Timestamp};
+use base::{Kind as ErrorKind, Timestamp};
 use events::{Fault, NumberUnit, PseudonymKeys, RawTime, RejectReason, Text};
+use jiff::tz::TimeZone;
+use jiff::{Span, ToSpan};
 use serde::Deserialize;
 
 use crate::limits::{NAMES_MAX, PSEUDONYM_CHARS, ROW_BYTES_MAX, TEXT_BYTES_MAX};
@@ -153,7 +155,7 @@ struct RawRelation<'a> {
     recorded_at: Option<RawTime<'a>>,
 }
 
-pub(crate) fn staff(value: &[u8], keys: &PseudonymKeys) -> Result<Row<Staff>, RowReject> {
+pub(crate) fn staff(value: &[u8], keys: &PseudonymKeys, zone: &TimeZone) -> Result<Row<Staff>, RowReject> {
     let raw: RawStaff<'_> = events::parse_json(text(value)?)?;
     let names = raw.names.unwrap_or_default();
     if names.len() > NAMES_MAX {
@@ -173,8 +175,8 @@ pub(crate) fn staff(value: &[u8], keys: &PseudonymKeys) -> Result<Row<Staff>, Ro
         unit: short("unit", raw.unit)?,
         shift: short("shift", raw.shift)?,
         manager: given(raw.manager).map(|manager| user(&manager, keys)),
-        hired: start("hired", raw.hired)?,
-        ends: end("ends", raw.ends)?,
+        hired: start("hired", raw.hired, zone)?,
+        ends: end("ends", raw.ends, zone)?,
         patient: given(raw.patient).map(|patient| patient_key(&patient, keys)),
         household: token(raw.household),
         address: token(raw.address),
@@ -182,11 +184,11 @@ pub(crate) fn staff(value: &[u8], keys: &PseudonymKeys) -> Result<Row<Staff>, Ro
         home: raw.lat.zip(raw.lon).filter(on_earth),
         kind,
     };
-    let valid_from = start("valid_from", raw.valid_from)?.ok_or_else(|| Fault::missing("valid_from"))?;
-    Ok(Row { valid_from, recorded_at: start("recorded_at", raw.recorded_at)?, facts })
+    let valid_from = start("valid_from", raw.valid_from, zone)?.ok_or_else(|| Fault::missing("valid_from"))?;
+    Ok(Row { valid_from, recorded_at: start("recorded_at", raw.recorded_at, zone)?, facts })
 }
 
-pub(crate) fn patient(value: &[u8], keys: &PseudonymKeys) -> Result<Row<Patient>, RowReject> {
+pub(crate) fn patient(value: &[u8], keys: &PseudonymKeys, zone: &TimeZone) -> Result<Row<Patient>, RowReject> {
     let raw: RawPatient<'_> = events::parse_json(text(value)?)?;
     let token = |text| given(text).map(|text| token(&text, keys));
     let facts = Patient {
@@ -196,21 +198,21 @@ pub(crate) fn patient(value: &[u8], keys: &PseudonymKeys) -> Result<Row<Patient>
         surname: token(raw.surname),
         surname_frequency: raw.surname_frequency.filter(|share| (0.0..=1.0).contains(share)),
         vip: raw.vip.unwrap_or(false),
-        deceased_on: end("deceased_on", raw.deceased_on)?,
+        deceased_on: end("deceased_on", raw.deceased_on, zone)?,
         staff_user: given(raw.staff_user).map(|name| user(&name, keys)),
         insurer: short("insurer", raw.insurer)?,
         unit: short("unit", raw.unit)?,
     };
-    let valid_from = start("valid_from", raw.valid_from)?.ok_or_else(|| Fault::missing("valid_from"))?;
-    Ok(Row { valid_from, recorded_at: start("recorded_at", raw.recorded_at)?, facts })
+    let valid_from = start("valid_from", raw.valid_from, zone)?.ok_or_else(|| Fault::missing("valid_from"))?;
+    Ok(Row { valid_from, recorded_at: start("recorded_at", raw.recorded_at, zone)?, facts })
 }
 
-pub(crate) fn relation(value: &[u8], keys: &PseudonymKeys) -> Result<Row<Relation>, RowReject> {
+pub(crate) fn relation(value: &[u8], keys: &PseudonymKeys, zone: &TimeZone) -> Result<Row<Relation>, RowReject> {
     let raw: RawRelation<'_> = events::parse_json(text(value)?)?;
     let kind = needed("kind", raw.kind)?;
     let kind = RelationKind::parse(&kind)
         .ok_or_else(|| unknown("kind", "encounter, appointment, order, referral, on_call, care_team or work_queue"))?;
-    let from = start("from", raw.from)?.ok_or_else(|| Fault::missing("from"))?;
+    let from = start("from", raw.from, zone)?.ok_or_else(|| Fault::missing("from"))?;
     let facts = Relation {
         id: relation_id(&needed("id", raw.id)?, keys),
         kind,
@@ -219,13 +221,13 @@ pub(crate) fn relation(value: &[u8], keys: &PseudonymKeys) -> Result<Row<Relatio
         unit: short("unit", raw.unit)?,
         author: given(raw.author).map(|author| user(&author, keys)),
         from,
-        to: end("to", raw.to)?,
+        to: end("to", raw.to, zone)?,
     };
     if facts.user.is_none() && facts.unit.is_none() {
         return Err(Fault::new(RejectReason::MissingField, "neither field `user` nor field `unit` is there").into());
     }
-    let valid_from = start("valid_from", raw.valid_from)?.unwrap_or(from);
-    Ok(Row { valid_from, recorded_at: start("recorded_at", raw.recorded_at)?, facts })
+    let valid_from = start("valid_from", raw.valid_from, zone)?.unwrap_or(from);
+    Ok(Row { valid_from, recorded_at: start("recorded_at", raw.recorded_at, zone)?, facts })
 }
 
 fn user(raw: &str, keys: &PseudonymKeys) -> String {
@@ -285,17 +287,26 @@ fn unknown(field: &str, expected: &str) -> Fault {
     Fault::new(RejectReason::UnknownShape, format!("field `{field}`: expected {expected}"))
 }
 
-pub(crate) fn start(field: &str, raw: Option<RawTime<'_>>) -> Result<Option<Timestamp>, Fault> {
-    read(field, raw, Millis(0))
+pub(crate) fn start(field: &str, raw: Option<RawTime<'_>>, zone: &TimeZone) -> Result<Option<Timestamp>, Fault> {
+    read(field, raw, zone, 0.days())
 }
 
-fn end(field: &str, raw: Option<RawTime<'_>>) -> Result<Option<Timestamp>, Fault> {
-    read(field, raw, Millis::days(1))
+fn end(field: &str, raw: Option<RawTime<'_>>, zone: &TimeZone) -> Result<Option<Timestamp>, Fault> {
+    read(field, raw, zone, 1.day())
 }
 
-fn read(field: &str, raw: Option<RawTime<'_>>, of_date: Millis) -> Result<Option<Timestamp>, Fault> {
+/// A time; of a date, its midnight and so much more of the calendar.
+fn read(field: &str, raw: Option<RawTime<'_>>, zone: &TimeZone, of_date: Span) -> Result<Option<Timestamp>, Fault> {
     let Some(raw) = raw else { return Ok(None) };
     let bad = || Fault::new(RejectReason::BadTime, format!("field `{field}` cannot be read as a time"));
     let moment = raw.read(NumberUnit::Millis).ok_or_else(bad)?;
-    Ok(Some(if moment.date_only { moment.at + of_date } else { moment.at }))
+    if !moment.zone_missing {
+        return Ok(Some(moment.at));
+    }
+    let local = || {
+        let written = TimeZone::UTC.to_datetime(jiff::Timestamp::from_millisecond(moment.at.millis()).ok()?);
+        let meant = if moment.date_only { written.checked_add(of_date).ok()? } else { written };
+        zone.to_timestamp(meant).ok()
+    };
+    local().map(|at| Some(Timestamp::from_millis(at.as_millisecond()))).ok_or_else(bad)
 }

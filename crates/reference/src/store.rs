@@ -7,6 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use base::{FastMap, Timestamp};
 use events::{Fault, Offset, PseudonymKeys, RejectReason};
+use jiff::tz::TimeZone;
 
 use crate::ladder::{self, Reason, RelationVersion};
 use crate::limits::{SYMBOLS_MAX, VERSIONS_MAX};
@@ -43,8 +44,10 @@ pub struct Loaded {
 }
 
 /// Everything the hospital has said, all versions, in memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Reference {
+    /// Of times that name none.
+    zone: TimeZone,
     symbols: Symbols,
     staff: FastMap<Symbol, Versions<StaffVersion>>,
     /// Other names of staff, to the user they stand for.
@@ -90,9 +93,20 @@ struct PatientVersion {
 }
 
 impl Reference {
-    /// A reference that knows nothing.
-    pub fn new() -> Self {
-        Self::default()
+    /// A reference that knows nothing. `zone` is that of the house: times that name none are local.
+    pub fn new(zone: TimeZone) -> Self {
+        Self {
+            zone,
+            symbols: Symbols::default(),
+            staff: FastMap::default(),
+            names: FastMap::default(),
+            patients: FastMap::default(),
+            relations: FastMap::default(),
+            relation_patients: FastMap::default(),
+            moved_relations: FastMap::default(),
+            logs: BTreeMap::new(),
+            counts: Counts::default(),
+        }
     }
 
     /// Takes a record of a reference topic. An empty value is a tombstone. What was read before is skipped.
@@ -128,9 +142,9 @@ impl Reference {
             return Err(Fault::new(RejectReason::TooLarge, detail).into());
         }
         match kind {
-            Kind::Staff => self.add_staff(place, rows::staff(value, keys)?),
-            Kind::Patients => self.add_patient(place, rows::patient(value, keys)?),
-            Kind::Relations => self.add_relation(place, &rows::relation(value, keys)?),
+            Kind::Staff => self.add_staff(place, rows::staff(value, keys, &self.zone)?),
+            Kind::Patients => self.add_patient(place, rows::patient(value, keys, &self.zone)?),
+            Kind::Relations => self.add_relation(place, &rows::relation(value, keys, &self.zone)?),
         }
         Ok(())
     }

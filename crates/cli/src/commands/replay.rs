@@ -16,7 +16,6 @@ use engine::ports::{ReferenceFeed, Source};
 use engine::{Engine, Metrics, ModelUse, PipelineSpec, Progress, Watcher};
 use events::PseudonymKeys;
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
 
 use crate::archivers::fetch;
@@ -111,7 +110,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
 
 /// The half-open span whose findings are written.
 fn span(arguments: &Arguments, spec: &PipelineSpec) -> Result<(Timestamp, Timestamp)> {
-    let zone = TimeZone::get(&spec.program().spec().time_zone)?;
+    let zone = spec.program().zone();
     let moment = |local: Option<DateTime>, otherwise: Timestamp| -> Result<Timestamp> {
         let Some(local) = local else { return Ok(otherwise) };
         Ok(Timestamp::from_millis(local.to_zoned(zone.clone())?.timestamp().as_millisecond()))

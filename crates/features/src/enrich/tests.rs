@@ -29,15 +29,15 @@ impl House {
             touched: BTreeSet::new(),
             seen: Seen::new(&spec.seen),
             seen_today: SeenToday::new(),
-            local: LocalTime::new(jiff::tz::TimeZone::get("Europe/Berlin").unwrap()),
+            local: LocalTime::new(berlin()),
         };
-        Self { spec, memory, reference: Reference::new() }
+        Self { spec, memory, reference: Reference::new(berlin()) }
     }
 
-    /// A house whose only user leaves so many seconds after the start.
-    fn left_at(seconds: i64) -> Self {
+    /// A house whose only user leaves then.
+    fn left_at(ends: &str) -> Self {
         let mut house = Self::new();
-        let row = format!(r#"{{"user":"u","valid_from":0,"ends":{}}}"#, START + seconds * 1_000);
+        let row = format!(r#"{{"user":"u","valid_from":0,"ends":"{ends}"}}"#);
         house.reference.load_ndjson(Kind::Staff, row.as_bytes(), Timestamp::from_millis(0), &keys());
         house
     }
@@ -71,6 +71,10 @@ impl House {
         let names = COMMON.iter().chain(crate::seal::added(stream)).map(|column| column.name);
         RecordBatch::try_from_iter(names.zip(added)).unwrap()
     }
+}
+
+fn berlin() -> jiff::tz::TimeZone {
+    jiff::tz::TimeZone::get("Europe/Berlin").unwrap()
 }
 
 fn keys() -> Arc<PseudonymKeys> {
@@ -141,29 +145,26 @@ fn failures_and_denied_challenges_stand_before_the_sign_in_that_follows() {
 #[test]
 fn the_last_shift_may_run_over_midnight_and_nothing_else_goes_on_after_the_end() {
     const HOUR: i64 = 3_600;
+    const MIDNIGHT: i64 = 14 * HOUR;
     const FAILED: &str = r#""activity":"logon","outcome":"failure""#;
     const SIGNED_IN: &str = r#""activity":"logon","outcome":"success""#;
-    // Midnight in Berlin comes 14 hours after the start; a bare date ends an hour later, at midnight UTC.
-    for midnight in [14 * HOUR, 15 * HOUR] {
-        let work = |hours: &[i64]| -> Vec<_> { hours.iter().map(|hour| (midnight + hour * HOUR, AT_ONE)).collect() };
-        let after_end =
-            |house: &mut House, hours: &[i64]| flags(&house.seal(Stream::Access, &work(hours)), "after_end");
-        let mut house = House::left_at(midnight);
-        assert_eq!(after_end(&mut house, &[-3, -1, 0, 3, 7, 10, 11]), [false, false, false, false, false, false, true]);
-        // After a pause it is no shift of the last day any more.
-        assert_eq!(after_end(&mut House::left_at(midnight), &[-3, -1, 4]), [false, false, true]);
-        assert_eq!(after_end(&mut House::left_at(midnight), &[1, 2]), [true, true]);
+    let after_end = |house: &mut House, hours: &[i64]| {
+        let work: Vec<_> = hours.iter().map(|hour| (MIDNIGHT + hour * HOUR, AT_ONE)).collect();
+        flags(&house.seal(Stream::Access, &work), "after_end")
+    };
+    let mut house = House::left_at("2026-03-23");
+    assert_eq!(after_end(&mut house, &[-3, -1, 0, 3, 7, 10, 11]), [false, false, false, false, false, false, true]);
+    // After a pause it is no shift of the last day any more.
+    assert_eq!(after_end(&mut House::left_at("2026-03-23"), &[-3, -1, 4]), [false, false, true]);
+    assert_eq!(after_end(&mut House::left_at("2026-03-23"), &[0, 1, 2]), [true, true, true]);
 
-        // Who tries to sign in does not work yet.
-        let mut house = House::left_at(midnight);
-        house.seal(Stream::Auth, &[(midnight - HOUR, FAILED)]);
-        assert_eq!(after_end(&mut house, &[1]), [true]);
-        let mut house = House::left_at(midnight);
-        house.seal(Stream::Auth, &[(midnight - HOUR, SIGNED_IN)]);
-        assert_eq!(after_end(&mut house, &[1]), [false]);
+    // Who tries to sign in does not work yet.
+    for (sign_in, expected) in [(FAILED, true), (SIGNED_IN, false)] {
+        let mut house = House::left_at("2026-03-23");
+        house.seal(Stream::Auth, &[(MIDNIGHT - HOUR, sign_in)]);
+        assert_eq!(after_end(&mut house, &[1]), [expected]);
     }
     // Who is dismissed at four in the afternoon is out at four.
-    let mut house = House::left_at(6 * HOUR);
-    let sealed = house.seal(Stream::Access, &[(5 * HOUR, AT_ONE), (6 * HOUR, AT_ONE), (7 * HOUR, AT_ONE)]);
-    assert_eq!(flags(&sealed, "after_end"), [false, true, true]);
+    let mut house = House::left_at("2026-03-23T16:00:00");
+    assert_eq!(after_end(&mut house, &[-9, -8, -7]), [false, true, true]);
 }

@@ -125,7 +125,7 @@ impl Owner {
         for ((_, end), share) in stored.panes.iter().filter(|((tier, _), _)| *tier == Tier::Shared) {
             shared.take(0, *end, share).unwrap();
         }
-        Self { lane, decoders, side: Vec::new(), reference: Reference::new(), shared }
+        Self { lane, decoders, side: Vec::new(), reference: Reference::new(program.zone().clone()), shared }
     }
 
     /// Reads up to `count` records of a topic.

@@ -10,7 +10,7 @@ fn row(user: &str, names: &[&str], valid_from: &str) -> String {
 }
 
 fn directory(rows: &[String]) -> Directory {
-    let mut directory = Directory::new();
+    let mut directory = Directory::new(jiff::tz::TimeZone::UTC);
     for (offset, row) in (0..).zip(rows) {
         directory.apply(0, Offset(offset), Some(row.as_bytes())).unwrap();
     }

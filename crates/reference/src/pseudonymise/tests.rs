@@ -8,6 +8,10 @@ fn keys() -> PseudonymKeys {
     PseudonymKeys::generate("k1", std::array::from_fn(|index| index as u8)).unwrap()
 }
 
+fn vienna() -> TimeZone {
+    TimeZone::get("Europe/Vienna").unwrap()
+}
+
 fn rows() -> Vec<(Kind, serde_json::Value)> {
     vec![
         (
@@ -41,7 +45,7 @@ fn rows() -> Vec<(Kind, serde_json::Value)> {
 }
 
 fn applied(rows: impl Iterator<Item = (Kind, Vec<u8>)>) -> Reference {
-    let mut reference = Reference::new();
+    let mut reference = Reference::new(vienna());
     for (offset, (kind, row)) in (0..).map(Offset).zip(rows) {
         reference.apply(kind, 0, offset, Timestamp::from_millis(offset.0), &row, &keys()).unwrap();
     }
@@ -52,14 +56,16 @@ fn applied(rows: impl Iterator<Item = (Kind, Vec<u8>)>) -> Reference {
 fn raw_and_pseudonymised_rows_answer_every_lookup_alike_and_nothing_raw_remains() {
     let keys = keys();
     let raw: Vec<_> = rows().into_iter().map(|(kind, row)| (kind, row.to_string().into_bytes())).collect();
-    let kept: Vec<_> = raw.iter().map(|(kind, row)| (*kind, pseudonymise(*kind, row, &keys).unwrap())).collect();
+    let kept: Vec<_> =
+        raw.iter().map(|(kind, row)| (*kind, pseudonymise(*kind, row, &keys, &vienna()).unwrap())).collect();
     for (_, row) in &kept {
         let text = std::str::from_utf8(row).unwrap().to_lowercase();
         for word in ["huber", "chief", "ring", "wien", "4711", "815", "secret", "208", "case"] {
             assert!(!text.contains(word), "{word} in {text}");
         }
     }
-    let again: Vec<_> = kept.iter().map(|(kind, row)| (*kind, pseudonymise(*kind, row, &keys).unwrap())).collect();
+    let again: Vec<_> =
+        kept.iter().map(|(kind, row)| (*kind, pseudonymise(*kind, row, &keys, &vienna()).unwrap())).collect();
     assert_eq!(kept, again, "a kept row is kept as it is");
 
     let (one, two) = (applied(raw.into_iter()), applied(kept.into_iter()));
@@ -89,15 +95,15 @@ fn raw_and_pseudonymised_rows_answer_every_lookup_alike_and_nothing_raw_remains(
 fn a_pseudonym_of_another_key_is_a_name_like_any_other() {
     let other = PseudonymKeys::generate("k2", std::array::from_fn(|index| index as u8)).unwrap();
     let row = json!({"user": other.user("a"), "valid_from": 0}).to_string();
-    let kept = pseudonymise(Kind::Staff, row.as_bytes(), &keys()).unwrap();
+    let kept = pseudonymise(Kind::Staff, row.as_bytes(), &keys(), &vienna()).unwrap();
     assert!(!String::from_utf8(kept).unwrap().contains(&other.user("a")));
 }
 
 #[test]
 fn what_apply_rejects_is_rejected() {
     for (kind, row) in [(Kind::Staff, "{}"), (Kind::Patients, "[]"), (Kind::Relations, "{\"id\":1}")] {
-        let mut reference = Reference::new();
+        let mut reference = Reference::new(vienna());
         let applied = reference.apply(kind, 0, Offset(0), Timestamp::MIN, row.as_bytes(), &keys());
-        assert_eq!(pseudonymise(kind, row.as_bytes(), &keys()).unwrap_err(), applied.unwrap_err());
+        assert_eq!(pseudonymise(kind, row.as_bytes(), &keys(), &vienna()).unwrap_err(), applied.unwrap_err());
     }
 }

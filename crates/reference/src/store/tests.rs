@@ -1,5 +1,6 @@
 use std::sync::LazyLock;
 
+use base::Millis;
 use serde_json::{Value, json};
 
 use super::*;
@@ -24,7 +25,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        Self { reference: Reference::new(), genesis: Pins::default() }
+        Self { reference: Reference::new(TimeZone::UTC), genesis: Pins::default() }
     }
 
     fn add(&mut self, kind: Kind, appended: i64, row: Value) {
@@ -325,8 +326,29 @@ fn a_name_goes_to_its_new_bearer_from_that_day() {
 }
 
 #[test]
+fn times_without_a_zone_are_local_and_a_date_lasts_until_the_local_midnight() {
+    for (zone, from, to) in [
+        ("Europe/Vienna", "2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"),
+        ("America/New_York", "2026-03-29T04:00:00Z", "2026-03-30T04:00:00Z"),
+        ("Australia/Sydney", "2026-03-28T13:00:00Z", "2026-03-29T13:00:00Z"),
+    ] {
+        let mut reference = Reference::new(TimeZone::get(zone).unwrap());
+        let row = r#"{"user":"u","valid_from":"2026-03-29","hired":"2026-03-29T00:00:00","ends":"2026-03-29"}"#;
+        assert_eq!(reference.load_ndjson(Kind::Staff, row.as_bytes(), hour(0), &KEYS).rows, 1);
+        let pins = reference.ends();
+        let at = |text: &str| Timestamp::from_millis(text.parse::<jiff::Timestamp>().unwrap().as_millisecond());
+        let known = Known { pins: &pins, genesis: &Pins::default(), tick_end: at("2027-01-01T00:00:00Z") };
+        let user = KEYS.user("u");
+        assert!(reference.staff(&user, at(from) - Millis(1), &known).is_none(), "{zone}");
+        let staff = reference.staff(&user, at(from), &known).unwrap();
+        // The Viennese day has 23 hours.
+        assert_eq!((staff.hired, staff.ends), (Some(at(from)), Some(at(to))), "{zone}");
+    }
+}
+
+#[test]
 fn a_file_is_read_by_line() {
-    let mut reference = Reference::new();
+    let mut reference = Reference::new(TimeZone::UTC);
     let text = format!("{}\n\n{{\"user\":\n{}\r\n", staff("nurse", 0), staff("doctor", 10));
     let loaded = reference.load_ndjson(Kind::Staff, text.as_bytes(), hour(0), &KEYS);
     assert_eq!(loaded.rows, 2);
@@ -354,11 +376,12 @@ fn bad_rows_are_refused_with_the_field_and_without_its_value() {
         (Kind::Relations, r#"{"id":"x","patient":"p"}"#, "missing_field: field `kind` is absent"),
         (Kind::Relations, "[1]", "wrong_type: the document, byte 0: expected an object"),
     ] {
-        let mut reference = Reference::new();
+        let mut reference = Reference::new(TimeZone::UTC);
         let reject = reference.apply(kind, 0, Offset(0), hour(0), row.as_bytes(), &KEYS).unwrap_err();
         assert_eq!(reject.to_string(), expected, "{row}");
     }
     let long = format!(r#"{{"user":"x","valid_from":0,"unit":"{}"}}"#, "x".repeat(129));
-    let reject = Reference::new().apply(Kind::Staff, 0, Offset(0), hour(0), long.as_bytes(), &KEYS).unwrap_err();
+    let reject =
+        Reference::new(TimeZone::UTC).apply(Kind::Staff, 0, Offset(0), hour(0), long.as_bytes(), &KEYS).unwrap_err();
     assert_eq!(reject.to_string(), "too_large: field `unit` has 129 bytes, the limit is 128");
 }

@@ -48,7 +48,7 @@ impl<'a> Desk<'a> {
         metrics: &'a Metrics,
     ) -> Result<Self, PortError> {
         let feed = KafkaReferenceFeed::connect(config, Arc::new(SystemClock))?;
-        let (directory, options) = (Directory::new(), spec.decode_options());
+        let (directory, options) = (Directory::new(spec.program().zone().clone()), spec.decode_options());
         Ok(Self { feed, directory, input, options, metrics, names, outcomes: BTreeMap::new() })
     }
 

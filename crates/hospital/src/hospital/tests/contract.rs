@@ -51,7 +51,7 @@ fn every_event_is_decoded() {
 fn every_row_is_taken() {
     for site in sites() {
         let played = played(site);
-        let (mut reference, keys) = (Reference::new(), keys());
+        let (mut reference, keys) = (Reference::new(jiff::tz::TimeZone::UTC), keys());
         for (offset, row) in played.rows().enumerate() {
             let kind = [Kind::Staff, Kind::Patients, Kind::Relations].into_iter().find(|kind| kind.name() == row.kind);
             let taken = reference.apply(kind.unwrap(), 0, Offset(offset as i64), row.time, &row.json, &keys);

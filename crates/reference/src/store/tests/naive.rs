@@ -190,7 +190,7 @@ proptest! {
         wait in 0..200_i64,
     ) {
         let mut rows = rows;
-        let (mut reference, mut genesis) = (Reference::new(), Pins::default());
+        let (mut reference, mut genesis) = (Reference::new(TimeZone::UTC), Pins::default());
         for (index, row) in (0..).zip(&mut rows) {
             if index as usize == old {
                 genesis = reference.ends();
