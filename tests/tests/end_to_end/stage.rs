@@ -59,7 +59,7 @@ impl Stage {
             ("\n# Input topics", format!("\n{members}\n# Input topics").as_str()),
             ("idle_after = \"60s\"", &format!("idle_after = \"{idle_after}\"")),
             ("learn_days = 14", "learn_days = 1"),
-            ("open_score = 0.84 ", "open_score = 0.1 "),
+            ("open_score = 0.84 ", "open_score = 0.02 "),
         ] {
             assert!(text.contains(from), "pipeline.toml no longer says `{from}`");
             text = text.replacen(from, to, 1);
