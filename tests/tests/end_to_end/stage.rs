@@ -23,6 +23,8 @@ use tempfile::TempDir;
 
 /// Lanes of every stage.
 pub(crate) const LANES: u32 = 3;
+/// The threshold in every stage's `pipeline.toml`: a small hospital has findings early and late.
+pub(crate) const OPEN_SCORE: &str = "open_score = 0.02 ";
 /// Looks, 100 ms apart, within which lanes must have read and computed everything.
 const LOOKS_MAX: u32 = 3_000;
 /// Looks that must say the same before nothing more is expected: longer than a lane waits for what hangs.
@@ -59,7 +61,7 @@ impl Stage {
             ("\n# Input topics", format!("\n{members}\n# Input topics").as_str()),
             ("idle_after = \"60s\"", &format!("idle_after = \"{idle_after}\"")),
             ("learn_days = 14", "learn_days = 1"),
-            ("open_score = 0.84 ", "open_score = 0.02 "),
+            ("open_score = 0.84 ", OPEN_SCORE),
         ] {
             assert!(text.contains(from), "pipeline.toml no longer says `{from}`");
             text = text.replacen(from, to, 1);

@@ -6,7 +6,7 @@ use std::path::Path;
 use chartwarden_tests::binary::{Process, run};
 
 use crate::oracle::{Moments, check, number, say, stage};
-use crate::stage::{LANES, Stage, copy, settle, wait_until};
+use crate::stage::{LANES, OPEN_SCORE, Stage, copy, settle, wait_until};
 
 /// Kills of one upgrade.
 const KILLS: u32 = 4;
@@ -19,9 +19,9 @@ fn change(stage: &Stage) {
     for to in ["changed", "mistaken"] {
         copy(Path::new(&stage.path("pipeline")), Path::new(&stage.path(to)));
     }
-    edit(&stage.path("mistaken/pipeline.toml"), "open_score = 0.1 ", "open_score = 0.9 ");
+    edit(&stage.path("mistaken/pipeline.toml"), OPEN_SCORE, "open_score = 0.9 ");
     for (file, from, to) in [
-        ("pipeline.toml", "open_score = 0.1 ", "open_score = 0.2 "),
+        ("pipeline.toml", OPEN_SCORE, "open_score = 0.2 "),
         ("pipeline.toml", "explain_grace = \"2h\"", "explain_grace = \"1h\""),
         (
             "windows/access.sql",
@@ -49,7 +49,7 @@ fn a_changed_pipeline_goes_on_as_if_it_had_always_been_there() {
     let stage = stage();
     change(&stage);
     // The former pipeline has open cases by the time it is stopped.
-    edit(&stage.path("pipeline/pipeline.toml"), "open_score = 0.1 ", "open_score = 0.01 ");
+    edit(&stage.path("pipeline/pipeline.toml"), OPEN_SCORE, "open_score = 0.01 ");
     stage.ledger("data");
     let mut member = stage.start("former", Some("data"));
     wait_until("the former pipeline has got somewhere", || results(&stage) > STOP_AT);
