@@ -36,8 +36,6 @@ SELECT
   greatest(unexplained_pair_1h_override_uncharted, unexplained_pair_24h_override_uncharted, 0) AS override_uncharted_24h, -- overrode access rules and charted nothing
   greatest(unexplained_pair_1h_explained_later, unexplained_pair_24h_explained_later, 0) AS explained_later_24h, -- a reason appeared later
   coalesce(stalked_days, 0) AS stalked_days, -- opened without a reason on {value} of the last 30 days
-  coalesce(pair_1h_undocumented_user_days, pair_24h_undocumented_user_days, 0) AS house_unexplained_days, -- the house opened this chart without a reason on {value|user-day|user-days} of two weeks
-  coalesce(pair_1h_undocumented_writer_days, pair_24h_undocumented_writer_days, 0) AS house_charted_days, -- and charted there on {value|user-day|user-days} of them
   -- who the patient is to the user
   coalesce(pair_1h_own_record, pair_24h_own_record) AS own_record, -- the patient is the user
   coalesce(pair_1h_colleague, pair_24h_colleague) AS colleague, -- the patient is a colleague

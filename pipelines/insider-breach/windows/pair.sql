@@ -30,8 +30,6 @@ SELECT
   max(CASE WHEN after_end THEN 1 ELSE 0 END) AS after_end,
   max(CASE WHEN network IN ('vpn', 'external') THEN 1 ELSE 0 END) AS remote,
   max(CASE WHEN purpose IN ('TREAT', 'ETREAT') THEN 1 ELSE 0 END) AS treatment_purpose,
-  max(undocumented_user_days) AS undocumented_user_days,
-  max(undocumented_writer_days) AS undocumented_writer_days,
   max(session_place) AS session_place,
   max(known_days) AS known_days,
   min(event_ms) AS first_ms,
