@@ -53,6 +53,7 @@ impl LocalTime {
         }
     }
 
+    /// Whether a local day begins on the calendar at this very time.
     pub(crate) fn is_midnight(&mut self, time: Timestamp) -> bool {
         self.shifted(time).rem_euclid(DAY) == 0
     }

@@ -3,16 +3,15 @@
 //! Reads the reference at the tick's pin and the user's last facts, walks a sorted tick row by row, and fills the
 //! columns declared in `seal.rs`, in that order.
 
+mod columns;
+mod link;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanBuilder, Float64Array, Int32Builder, Int64Builder, RecordBatch, StringArray,
-    StringBuilder,
-};
-use arrow::datatypes::{Float64Type, TimestampMillisecondType};
+use arrow::array::{Array, ArrayRef, BooleanBuilder, Int32Builder, RecordBatch, StringBuilder};
 use base::{FastMap, Millis, Timestamp};
-use events::schema::{ColumnKind, Stream};
+use events::schema::Stream;
 use reference::{Known, Reference, StaffView};
 
 use crate::day::{Local, LocalTime};
@@ -21,100 +20,10 @@ use crate::facts::{LastAccess, LastFacts, LastSignIn, distance_km, hash64};
 use crate::limits::{
     CHARTED_MAX, DENIAL_SPAN, KNOWN_DAYS_MIN, LAST_SHIFT_MAX, ODD_SIGN_IN_REACH, SESSION_GAP, TWO_PLACES_SPAN,
 };
-use crate::seal::{COMMON, SortedTick, added};
+use crate::seal::SortedTick;
 use crate::seen::{Seen, SeenToday};
 use crate::spec::ProgramSpec;
-
-/// One column being filled.
-enum Filling {
-    Text(StringBuilder),
-    Flag(BooleanBuilder),
-    Int(Int32Builder),
-    Long(Int64Builder),
-}
-
-/// A value for the next column of a row.
-enum Value<'a> {
-    Text(Option<&'a str>),
-    Flag(bool),
-    Int(Option<i32>),
-    Long(Option<i64>),
-}
-
-/// Columns filled row by row, each row in the declared order.
-struct Filler {
-    columns: Vec<Filling>,
-}
-
-impl Filler {
-    fn new(spec: &ProgramSpec, stream: Stream, rows: usize) -> Self {
-        let filling = |kind| match kind {
-            ColumnKind::Text => Filling::Text(StringBuilder::with_capacity(rows, rows * 8)),
-            ColumnKind::Flag => Filling::Flag(BooleanBuilder::with_capacity(rows)),
-            ColumnKind::Int => Filling::Int(Int32Builder::with_capacity(rows)),
-            _ => Filling::Long(Int64Builder::with_capacity(rows)),
-        };
-        let mut columns: Vec<_> = COMMON.iter().chain(added(stream)).map(|column| filling(column.kind)).collect();
-        for _ in spec.seen.iter().filter(|seen| seen.relation == stream.name()) {
-            columns.extend([filling(ColumnKind::Flag), filling(ColumnKind::Int)]);
-        }
-        Self { columns }
-    }
-
-    fn row<'a>(&mut self, values: impl IntoIterator<Item = Value<'a>>) {
-        let mut columns = self.columns.iter_mut();
-        for value in values {
-            match (columns.next(), value) {
-                (Some(Filling::Text(column)), Value::Text(value)) => column.append_option(value),
-                (Some(Filling::Flag(column)), Value::Flag(value)) => column.append_value(value),
-                (Some(Filling::Int(column)), Value::Int(value)) => column.append_option(value),
-                (Some(Filling::Long(column)), Value::Long(value)) => column.append_option(value),
-                _ => unreachable!("the seal fills its columns in the order it declares them"),
-            }
-        }
-        assert!(columns.next().is_none(), "the seal fills every column it declares");
-    }
-
-    fn finish(self) -> Vec<ArrayRef> {
-        let columns = self.columns.into_iter();
-        let finished = columns.map(|column| -> ArrayRef {
-            match column {
-                Filling::Text(mut column) => Arc::new(column.finish()),
-                Filling::Flag(mut column) => Arc::new(column.finish()),
-                Filling::Int(mut column) => Arc::new(column.finish()),
-                Filling::Long(mut column) => Arc::new(column.finish()),
-            }
-        });
-        finished.collect()
-    }
-}
-
-/// Columns of a stream that the seal reads, by name.
-struct Source<'a> {
-    batch: &'a RecordBatch,
-}
-
-impl<'a> Source<'a> {
-    fn text(&self, name: &str) -> &'a StringArray {
-        self.column(name).as_string::<i32>()
-    }
-
-    fn float(&self, name: &str) -> &'a Float64Array {
-        self.column(name).as_primitive::<Float64Type>()
-    }
-
-    fn column(&self, name: &str) -> &'a ArrayRef {
-        self.batch.column_by_name(name).expect("the schema of a stream is fixed")
-    }
-}
-
-fn optional(column: &StringArray, row: usize) -> Option<&str> {
-    column.is_valid(row).then(|| column.value(row))
-}
-
-fn hashed(column: &StringArray, row: usize) -> Option<i64> {
-    optional(column, row).map(hash64)
-}
+use columns::{AccessColumns, AuthColumns, Filler, Value, hashed, optional};
 
 /// What a lane keeps between ticks for the seal.
 pub(crate) struct Memory {
@@ -374,155 +283,6 @@ impl Enrich<'_> {
         }
         if odd {
             facts.odd_sign_in = Some(time);
-        }
-    }
-
-    /// What links a user and a patient at a point in time, as far as known.
-    pub(crate) fn link(
-        &self,
-        user: &str,
-        staff: Option<&StaffView<'_>>,
-        patient: Option<&str>,
-        time: Timestamp,
-    ) -> Link {
-        let Some(key) = patient else { return Link { explained: true, ..Link::default() } };
-        let reason = self.reference.reason(user, staff.and_then(|staff| staff.unit), key, time, &self.known);
-        let patient = self.reference.patient(key, time, &self.known);
-        let patient = patient.as_ref();
-        let same = |mine: Option<&str>, theirs: Option<&str>| mine.is_some() && mine == theirs;
-        let own = staff.is_some_and(|staff| staff.patient_key == Some(key));
-        let colleague = patient.and_then(|patient| patient.staff_user_key).filter(|other| *other != user && !own);
-        let colleague_unit = colleague.and_then(|other| self.reference.staff(other, time, &self.known)?.unit);
-        let unit = patient.and_then(|patient| patient.unit);
-        let rung = i32::from(reason.rung.index());
-        Link {
-            rung: Some(rung),
-            explained: rung <= i32::from(self.spec.explained_rung),
-            reason_kind: reason.kind.map(|kind| kind.name()),
-            own_record: own,
-            colleague: colleague.is_some(),
-            colleague_same_unit: same(staff.and_then(|staff| staff.unit), colleague_unit),
-            same_household: !own
-                && same(staff.and_then(|staff| staff.household), patient.and_then(|patient| patient.household)),
-            same_address: !own
-                && same(staff.and_then(|staff| staff.address), patient.and_then(|patient| patient.address)),
-            same_surname: !own
-                && same(staff.and_then(|staff| staff.surname), patient.and_then(|patient| patient.surname)),
-            surname_ppm: patient
-                .and_then(|patient| patient.surname_frequency)
-                .map(|share| libm::round(share * 1e6) as i64),
-            vip: patient.is_some_and(|patient| patient.vip),
-            deceased: patient.is_some_and(|patient| patient.deceased_on.is_some_and(|day| day <= time)),
-            other_unit: unit.is_some() && !same(staff.and_then(|staff| staff.unit), unit),
-            insurer: patient.and_then(|patient| patient.insurer).map(str::to_owned),
-        }
-    }
-}
-
-/// What links a user and a patient.
-#[derive(Default)]
-pub(crate) struct Link {
-    pub(crate) rung: Option<i32>,
-    pub(crate) explained: bool,
-    pub(crate) reason_kind: Option<&'static str>,
-    own_record: bool,
-    colleague: bool,
-    colleague_same_unit: bool,
-    same_household: bool,
-    same_address: bool,
-    same_surname: bool,
-    surname_ppm: Option<i64>,
-    vip: bool,
-    deceased: bool,
-    other_unit: bool,
-    insurer: Option<String>,
-}
-
-impl Link {
-    /// The first thirteen columns of `seal::ACCESS`, in order.
-    fn values(&self) -> [Value<'static>; 13] {
-        [
-            Value::Int(self.rung),
-            Value::Flag(self.explained),
-            Value::Text(self.reason_kind),
-            Value::Flag(self.own_record),
-            Value::Flag(self.colleague),
-            Value::Flag(self.colleague_same_unit),
-            Value::Flag(self.same_household),
-            Value::Flag(self.same_address),
-            Value::Flag(self.same_surname),
-            Value::Long(self.surname_ppm),
-            Value::Flag(self.vip),
-            Value::Flag(self.deceased),
-            Value::Flag(self.other_unit),
-        ]
-    }
-}
-
-/// Columns whose values are noted as seen, each with its kind.
-type SeenColumns<'a> = Vec<(usize, &'a StringArray)>;
-
-fn seen_columns<'a>(source: &Source<'a>, spec: &ProgramSpec, stream: Stream) -> SeenColumns<'a> {
-    let kinds = spec.seen.iter().enumerate().filter(|(_, seen)| seen.relation == stream.name());
-    kinds.map(|(kind, seen)| (kind, source.text(&seen.column))).collect()
-}
-
-struct AccessColumns<'a> {
-    seen: SeenColumns<'a>,
-    time: &'a arrow::array::TimestampMillisecondArray,
-    user: &'a StringArray,
-    patient: &'a StringArray,
-    action: &'a StringArray,
-    workstation: &'a StringArray,
-    search: &'a StringArray,
-    reason: &'a StringArray,
-    resource: &'a StringArray,
-}
-
-impl<'a> AccessColumns<'a> {
-    fn new(batch: &'a RecordBatch, spec: &ProgramSpec) -> Self {
-        let source = Source { batch };
-        Self {
-            seen: seen_columns(&source, spec, Stream::Access),
-            time: source.column("event_time").as_primitive::<TimestampMillisecondType>(),
-            user: source.text("user_key"),
-            patient: source.text("patient_key"),
-            action: source.text("action"),
-            workstation: source.text("workstation"),
-            search: source.text("search_token"),
-            reason: source.text("reason_token"),
-            resource: source.text("resource"),
-        }
-    }
-}
-
-struct AuthColumns<'a> {
-    seen: SeenColumns<'a>,
-    time: &'a arrow::array::TimestampMillisecondArray,
-    user: &'a StringArray,
-    activity: &'a StringArray,
-    outcome: &'a StringArray,
-    network: &'a StringArray,
-    device: &'a StringArray,
-    address: &'a StringArray,
-    latitude: &'a Float64Array,
-    longitude: &'a Float64Array,
-}
-
-impl<'a> AuthColumns<'a> {
-    fn new(batch: &'a RecordBatch, spec: &ProgramSpec) -> Self {
-        let source = Source { batch };
-        Self {
-            seen: seen_columns(&source, spec, Stream::Auth),
-            time: source.column("event_time").as_primitive::<TimestampMillisecondType>(),
-            user: source.text("user_key"),
-            activity: source.text("activity"),
-            outcome: source.text("outcome"),
-            network: source.text("network"),
-            device: source.text("device_key"),
-            address: source.text("address_key"),
-            latitude: source.float("latitude"),
-            longitude: source.float("longitude"),
         }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) enum Origin {
 }
 
 /// Columns every row begins with: keys first, then what the reference says of the user.
-pub(crate) const BASE: [(&str, ColumnKind); 11] = [
+pub(crate) const BASE: [(&str, ColumnKind); 10] = [
     ("user_key", ColumnKind::Text),
     ("patient_key", ColumnKind::Text),
     ("local_hour", ColumnKind::Int),
@@ -46,7 +46,6 @@ pub(crate) const BASE: [(&str, ColumnKind); 11] = [
     ("account_kind", ColumnKind::Text),
     ("tenure_days", ColumnKind::Long),
     ("days_to_end", ColumnKind::Long),
-    ("after_end", ColumnKind::Flag),
 ];
 
 /// A field of a row and its origin.

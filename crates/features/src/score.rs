@@ -4,7 +4,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array};
+use arrow::array::{ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, StringArray, UInt32Array};
 use base::{Millis, Timestamp};
 use reference::{Known, Pins, Reference};
 
@@ -232,7 +232,6 @@ impl Lane {
             let days = staff.iter().map(|staff| staff.as_ref().and_then(of).map(|span| span.0.div_euclid(day)));
             Arc::new(days.collect::<Int64Array>())
         };
-        let ended = staff.iter().map(|staff| Some(staff.as_ref().and_then(|s| s.ends).is_some_and(|end| end <= at)));
         let rows = keys.len();
         vec![
             Arc::new(keys.users.clone()),
@@ -245,7 +244,6 @@ impl Lane {
             text(&|staff| Some(staff.kind.name().to_owned())),
             days(&|staff| staff.hired.map(|hired| at - hired)),
             days(&|staff| staff.ends.map(|ends| ends - at)),
-            Arc::new(ended.collect::<BooleanArray>()),
         ]
     }
 }

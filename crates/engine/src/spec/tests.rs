@@ -110,7 +110,7 @@ fn every_problem_of_the_settings_is_reported_at_once_with_its_place() {
             (file, "stream = \"auth\"", "strem = \"auth\""),
             (file, "lateness = \"5m\"", "lateness = 5"),
             (file, "idle_after = \"60s\"", "idle_after = \"soon\""),
-            (file, "open_score = 0.84 ", "open_scor = 0.88 "),
+            (file, "open_score = 0.84 ", "open_scor = 0.84 "),
             (file, "learn_days = 14", "learn_days = -1"),
             (file, "[networks]", "[network]"),
         ],

@@ -1,13 +1,13 @@
 //! The columns that depend on what a user did just before, told by hand.
 
-use arrow::array::BooleanArray;
+use arrow::array::{AsArray, BooleanArray};
 use events::{DecodeOptions, Decoder, Format, Offset, PseudonymKeys, Record, Records, TopicId};
 
 use reference::{Kind, Pins};
 
 use super::*;
 use crate::lane::fixture::spec;
-use crate::seal::sort_tick;
+use crate::seal::{COMMON, sort_tick};
 use crate::seen::Seen;
 use crate::walker::Walker;
 
