@@ -270,8 +270,11 @@ impl Definitions {
         words::sentence(&format!("New since the last report: {}", words::list(&parts)))
     }
 
-    /// What moved the score up, one feature per group, groups by their summed contribution.
+    /// What moved the score up, one feature per group, groups by their summed contribution. What a rule tells of is not
+    /// told again.
     fn features(&self, scene: &Scene<'_>) -> Vec<Told> {
+        let told_rules = scene.firing.iter().take(RULES_TOLD_MAX);
+        let by_rules: BTreeSet<_> = told_rules.flat_map(|index| self.rules[*index].sentence.columns()).collect();
         let mut groups: BTreeMap<&str, Group> = BTreeMap::new();
         for contribution in &scene.contributions {
             let Some((name, meaning)) = self.meanings.get_key_value(&contribution.feature) else { continue };
@@ -281,6 +284,7 @@ impl Definitions {
             let (sum, members) = groups.entry(group).or_default();
             *sum = *sum + weight;
             if weight > Micros(0)
+                && !by_rules.contains(name.as_str())
                 && let Some(told) = tell_feature(name, meaning, contribution.value, scene.cell)
             {
                 members.push((weight, told));

@@ -1,9 +1,9 @@
 //! Sentence templates: text with placeholders that are filled from a feature row.
 //!
 //! `{column}` is the value as a person reads it; `{column|charts}` counts (`1 chart`, `14 charts`, `no charts`), and
-//! `{column|person|people}` does so for irregular words; `{column:percent}`, `:bytes`, `:duration` (milliseconds),
-//! `:time` and `:date` (milliseconds since the epoch, or a timestamp) say how to read a number. `{{` and `}}` are
-//! braces. Read next: `value.rs`.
+//! `{column|person|people}` does so for irregular words; `{column:percent}`, `:points` (a difference of shares: `3.4
+//! percentage points below`), `:bytes`, `:duration` (milliseconds), `:time` and `:date` (milliseconds since the epoch, or a
+//! timestamp) say how to read a number. `{{` and `}}` are braces. Read next: `value.rs`.
 
 use base::{Millis, Timestamp};
 
@@ -28,14 +28,16 @@ enum Form {
     Plain,
     Count { one: String, many: String },
     Percent,
+    Points,
     Bytes,
     Duration,
     Time,
     Date,
 }
 
-const FORMS: [(&str, Form); 5] = [
+const FORMS: [(&str, Form); 6] = [
     ("percent", Form::Percent),
+    ("points", Form::Points),
     ("bytes", Form::Bytes),
     ("duration", Form::Duration),
     ("time", Form::Time),
@@ -148,6 +150,10 @@ impl Form {
                 None => format!("{} {many}", words::decimal(number)),
             },
             Self::Percent => format!("{} %", words::decimal(number * 100.0)),
+            Self::Points => {
+                let side = if number < 0.0 { "below" } else { "above" };
+                format!("{} percentage points {side}", words::decimal(number.abs() * 100.0))
+            }
             Self::Bytes => words::bytes(number),
             Self::Duration => words::duration(Millis(near(number))),
             Self::Time => words::moment(Timestamp::from_millis(near(number))),

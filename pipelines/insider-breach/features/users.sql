@@ -25,7 +25,7 @@ SELECT
   coalesce(access_24h_patients_never, 0) AS never_24h, -- {value|charts} of patients who never had anything to do with the user's work
   coalesce(access_24h_patients_self_authored, 0) AS self_authored_24h, -- {value|charts} whose only reason the user wrote
   CAST(coalesce(access_24h_patients_unexplained, 0) AS DOUBLE) / greatest(access_24h_patients, 1) AS unexplained_share_24h, -- {value:percent} of the charts had no documented reason
-  CAST(coalesce(access_24h_patients_unexplained, 0) AS DOUBLE) / greatest(access_24h_patients, 1) - coalesce(peers_unexplained_share, 0) AS unexplained_vs_peers, -- the share without a reason is {value:percent} points above that of the role
+  CAST(coalesce(access_24h_patients_unexplained, 0) AS DOUBLE) / greatest(access_24h_patients, 1) - coalesce(peers_unexplained_share, 0) AS unexplained_vs_peers, -- the share without a reason is {value:points} that of the role
   greatest(unexplained_1h_patients, unexplained_24h_patients, 0) AS still_unexplained_24h, -- {value|charts} still without a reason two hours later
   greatest(unexplained_1h_patients_explained_later, unexplained_24h_patients_explained_later, 0) AS explained_later_24h, -- {value|charts} were explained afterwards
   coalesce(access_24h_patients_other_unit, 0) AS other_unit_24h, -- {value|patients} of other units

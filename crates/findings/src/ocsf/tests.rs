@@ -488,6 +488,25 @@ fn correlated_features_are_told_once_and_zeros_only_where_they_say_something() {
 }
 
 #[test]
+fn what_a_rule_tells_of_is_not_told_again() {
+    let explain = [("household_24h", 0.9), ("charts_1h", 0.3)].map(|(feature, weight)| Contribution {
+        feature: feature.to_owned(),
+        value: 2.0,
+        weight,
+    });
+    let line = Line { rules: &["own_household"], ..line("u1", 0.9) };
+    let finding = one(&mut cases(), &batch(&[line]), 0.9, explain.to_vec(), Vec::new());
+    assert_eq!(
+        finding.sentences,
+        [
+            "2 of the patients live at the user's own address.",
+            "Opened 14 charts with no documented reason in the last hour; usual for this user: up to 2.5.",
+            "The model's score is 0.90, the threshold 0.50.",
+        ]
+    );
+}
+
+#[test]
 fn the_largest_finding_fits() {
     let wide = "\u{10ffff}\"".repeat(200);
     let pairs = (0..1_000).map(|index| PairEvidence {
