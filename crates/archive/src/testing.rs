@@ -225,7 +225,7 @@ fn world_under(spec: PipelineSpec) -> World {
     let mut reference: Vec<ReferenceRecord> = Vec::new();
     for row in rows {
         let next = reference.iter().rev().find(|known| known.kind == row.kind).map_or(0, |known| known.offset.0 + 1);
-        let (kind, append_time, value) = (row.kind, row.time, Some(row.json));
+        let (kind, append_time, value) = (row.kind, row.time, Some(dated(row.kind, row.json)));
         reference.push(ReferenceRecord { kind, partition: 0, offset: Offset(next), append_time, value });
     }
     let keys = PseudonymKeys::generate("1", std::array::from_fn(|index| index as u8)).unwrap();
@@ -238,6 +238,17 @@ fn world_under(spec: PipelineSpec) -> World {
     };
     world.committed = ran(&world, 0);
     world
+}
+
+/// A row of the staff as a house writes it that knows days only: it counts from the first local midnight on, an hour before
+/// that of UTC.
+fn dated(kind: &str, json: Vec<u8>) -> Vec<u8> {
+    if kind != "staff" {
+        return json;
+    }
+    let mut row: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    row["valid_from"] = "2026-01-05".into();
+    serde_json::to_vec(&row).unwrap()
 }
 
 /// The same, but that the lane is silent for some 20 minutes before its first event, which are known to the broker by the

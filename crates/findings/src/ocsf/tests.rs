@@ -494,7 +494,7 @@ fn what_a_rule_tells_of_is_not_told_again() {
         value: 2.0,
         weight,
     });
-    let line = Line { rules: &["own_household"], ..line("u1", 0.9) };
+    let line = Line { rules: &["household"], ..line("u1", 0.9) };
     let finding = one(&mut cases(), &batch(&[line]), 0.9, explain.to_vec(), Vec::new());
     assert_eq!(
         finding.sentences,
