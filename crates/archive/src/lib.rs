@@ -37,7 +37,7 @@ pub use feed::ArchiveFeed;
 pub use findings::{ArchivedFinding, read_findings, write_findings};
 pub use recorded::{RecordedFeed, RecordedSource};
 pub use records::RecordFile;
-pub use replay::{ReplaySource, newest_records};
+pub use replay::{ReplaySource, newest_records, tick_that_read};
 pub use results::Results;
 pub use store::{Captured, CapturedLane, Keep};
 pub use watches::WatchSource;

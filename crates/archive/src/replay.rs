@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use base::Timestamp;
 use engine::ports::{Flow, LaneId, LaneStore, PortError, SharesInMemory, Source, StoredPane, Tier, Wake};
 use engine::{Former, JournalRecord, PipelineSpec};
 use events::{Decoded, Offset, TopicId};
@@ -69,6 +70,37 @@ pub fn newest_records(dir: &Path) -> Result<BTreeMap<LaneId, JournalRecord>> {
         record.transpose().map(|record| Ok((lane, record?)))
     };
     lanes_of(dir)?.into_iter().filter_map(newest).collect()
+}
+
+/// The end of the tick that read a record of an input topic: the first tick whose position there lies above `offset`.
+/// A record that a lane passes over, such as garbage, is read with the tick that closes next.
+pub fn tick_that_read(dir: &Path, spec: &PipelineSpec, topic: &str, lane: LaneId, offset: Offset) -> Result<Timestamp> {
+    let inputs: Vec<&str> = spec.inputs().iter().map(|input| input.topic.as_str()).collect();
+    let place = inputs.iter().position(|input| *input == topic);
+    let unknown = || Error::Replay(format!("`{topic}` is no input topic; there are {}", inputs.join(", ")));
+    let place = place.ok_or_else(unknown)?;
+    let lanes = lanes_of(dir)?;
+    let absent = || Error::Replay(format!("the archive holds nothing of `{topic}` partition {lane}"));
+    let runs = lanes.get(&lane).ok_or_else(absent)?;
+    let position = |record: &JournalRecord| record.topics.get(place).map_or(Offset(0), |topic| topic.position);
+    let (mut low, mut high) = (0, runs.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        let passed = position(&read::end_record(dir, &runs[middle])?) > offset;
+        (low, high) = if passed { (low, middle) } else { (middle + 1, high) };
+    }
+    let mut end = Offset(0);
+    for run in &runs[low.min(runs.len() - 1)..] {
+        for record in read::records(dir, run)? {
+            end = position(&record);
+            if let Some(tick_end) = record.tick_end.filter(|_| record.pins.is_some() && end > offset) {
+                return Ok(tick_end);
+            }
+        }
+    }
+    Err(Error::Replay(format!(
+        "`{topic}` partition {lane}: no tick in the archive has read offset {offset}; it ends at {end}"
+    )))
 }
 
 impl ReplaySource {

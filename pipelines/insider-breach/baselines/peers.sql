@@ -8,6 +8,7 @@ SELECT
   percentile_cont(0.95) WITHIN GROUP (ORDER BY takeouts) AS takeouts_p95,
   median(searches) AS searches_median,
   percentile_cont(0.95) WITHIN GROUP (ORDER BY patients_unexplained) AS unexplained_p95,
+  percentile_cont(0.95) WITHIN GROUP (ORDER BY patients_elsewhere_new) AS elsewhere_new_p95,
   CAST(sum(patients_unexplained) AS DOUBLE) / greatest(sum(patients), 1) AS unexplained_share,
   CAST(sum(patients_never) AS DOUBLE) / greatest(sum(patients), 1) AS never_share,
   CAST(sum(patients_self_authored) AS DOUBLE) / greatest(sum(patients), 1) AS self_authored_share,

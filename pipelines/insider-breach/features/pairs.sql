@@ -12,6 +12,7 @@ SELECT
   coalesce(pair_1h_reads, pair_24h_reads) AS reads, -- {value|reads}
   coalesce(pair_1h_writes, pair_24h_writes) AS writes, -- {value|entry|entries} written
   coalesce(pair_1h_deletes, pair_24h_deletes) AS deletes, -- {value|deletions}
+  coalesce(pair_1h_dispenses, pair_24h_dispenses) AS dispenses, -- drugs released {value|time|times}
   coalesce(pair_1h_takeouts, pair_24h_takeouts) AS takeouts, -- {value|print or export|prints or exports}
   coalesce(pair_1h_resources, pair_24h_resources) AS resources, -- {value|kind|kinds} of record looked at
   coalesce(pair_1h_overrides, pair_24h_overrides) AS overrides, -- access rules overridden {value|times}
@@ -36,6 +37,8 @@ SELECT
   greatest(unexplained_pair_1h_override_uncharted, unexplained_pair_24h_override_uncharted, 0) AS override_uncharted_24h, -- overrode access rules and charted nothing
   greatest(unexplained_pair_1h_explained_later, unexplained_pair_24h_explained_later, 0) AS explained_later_24h, -- a reason appeared later
   coalesce(stalked_days, 0) AS stalked_days, -- opened without a reason on {value} of the last 30 days
+  coalesce(pair_1h_house_unexplained_days, pair_24h_house_unexplained_days) AS house_unexplained_days, -- people of the whole house opened it without a reason {value|time|times} in two weeks
+  coalesce(pair_1h_house_written_days, pair_24h_house_written_days) AS house_written_days, -- people of the whole house wrote in it without a documented reason {value|time|times} in two weeks
   -- who the patient is to the user
   coalesce(pair_1h_own_record, pair_24h_own_record) AS own_record, -- the patient is the user
   coalesce(pair_1h_colleague, pair_24h_colleague) AS colleague, -- the patient is a colleague
@@ -62,6 +65,8 @@ SELECT
   coalesce(access_1h_patients_unexplained, 0) AS patients_unexplained_1h, -- {value|charts} without a reason in that hour
   greatest(access_1h_patients, access_24h_patients, 0) AS patients_24h, -- {value|charts} in 24 hours
   greatest(access_1h_patients_unexplained, access_24h_patients_unexplained, 0) AS patients_unexplained_24h, -- {value|charts} without a reason in 24 hours
+  coalesce(access_1h_patients_elsewhere_new, 0) AS elsewhere_new_1h, -- while opening {value|charts} of other units' patients for the first time in the hour
+  CAST(coalesce(access_1h_patients_elsewhere_new, 0) AS DOUBLE) / greatest(own_elsewhere_new_max, 1) AS elsewhere_new_vs_own, -- while opening {value} times the new charts of other units of the user's busiest day in the hour
   greatest(access_1h_returns, 0) AS returns_1h, -- while going back and forth between two workstations {value|time|times} in the hour
   tenure_days AS tenure_days, -- {value|days} in employment
   CASE WHEN days_to_end > 0 THEN days_to_end WHEN days_to_end <= 0 THEN 0 END AS days_to_end, -- {value|days} before leaving

@@ -43,6 +43,10 @@ SELECT
   -- new charts
   coalesce(access_1h_patients_new, 0) AS new_patients_1h, -- {value|charts} the user never opened before, in the last hour
   coalesce(access_24h_patients_new_unexplained, 0) AS new_unexplained_24h, -- {value|charts} opened for the first time and without a reason
+  coalesce(access_1h_patients_elsewhere_new, 0) AS elsewhere_new_1h, -- opened {value|charts} of other units' patients for the first time in the last hour
+  CAST(coalesce(access_1h_patients_elsewhere_new, 0) AS DOUBLE) / greatest(own_elsewhere_new_max, 1) AS elsewhere_new_vs_own, -- in the last hour {value} times the new charts of other units of the user's busiest day
+  CAST(greatest(access_1h_patients_elsewhere_new, access_24h_patients_elsewhere_new, 0) AS DOUBLE) / greatest(peers_elsewhere_new_p95, 1) AS elsewhere_new_vs_peers, -- {value} times the new charts of other units of a busy colleague's day
+  CAST(greatest(access_1h_patients_unexplained, access_24h_patients_unexplained, 0) AS DOUBLE) / greatest(own_unexplained_max, 1) AS unexplained_vs_own, -- {value} times the charts without a reason of the user's busiest day
   -- searches, entries and prints
   coalesce(access_1h_searches, 0) AS searches_1h, -- {value|searches} in the last hour
   coalesce(access_24h_searches, 0) AS searches_24h, -- {value|searches} in 24 hours
@@ -51,6 +55,8 @@ SELECT
   coalesce(access_1h_writes, 0) AS writes_1h, -- {value|entries} written in the last hour
   coalesce(access_24h_deletes, 0) AS deletes_24h, -- {value|deletions}
   coalesce(access_24h_changes_unexplained, 0) AS changes_unexplained_24h, -- changed or deleted {value|entries} of patients without a reason
+  greatest(access_1h_patients_gone_dispensed, access_24h_patients_gone_dispensed, 0) AS gone_dispensed_24h, -- released drugs for {value|patients} who had left or were never there
+  coalesce(own_gone_dispensed_sum, 0) AS gone_dispensed_30d, -- released drugs {value|time|times} on other days of 30 for patients who had left or were never there
   coalesce(access_1h_takeouts, 0) AS takeouts_1h, -- printed or exported {value|time|times} in the last hour
   coalesce(access_24h_takeouts, 0) AS takeouts_24h, -- printed or exported {value|time|times} in 24 hours
   coalesce(access_24h_patients_taken_out, 0) AS patients_taken_out_24h, -- printed or exported the records of {value|patients}

@@ -13,6 +13,8 @@ SELECT
   count(*) FILTER (WHERE action = 'read') AS reads,
   count(*) FILTER (WHERE action IN ('create', 'update')) AS writes,
   count(*) FILTER (WHERE action = 'delete') AS deletes,
+  count(DISTINCT CASE WHEN action IN ('create', 'update') AND resource = 'MedicationDispense' AND rung > 2 THEN patient_h END)
+    AS patients_gone_dispensed,
   count(*) FILTER (WHERE action IN ('print', 'export', 'disclose')) AS takeouts,
   count(DISTINCT CASE WHEN action IN ('print', 'export', 'disclose') THEN patient_h END) AS patients_taken_out,
   coalesce(sum(byte_count), 0) AS bytes_out,
@@ -25,6 +27,7 @@ SELECT
   count(DISTINCT CASE WHEN rung = 7 THEN patient_h END) AS patients_self_authored,
   count(DISTINCT CASE WHEN rung <= 1 THEN patient_h END) AS patients_own,
   count(DISTINCT CASE WHEN rung = 2 THEN patient_h END) AS patients_other_unit_reason,
+  count(DISTINCT CASE WHEN rung = 2 AND patient_new THEN patient_h END) AS patients_elsewhere_new,
   count(DISTINCT CASE WHEN rung BETWEEN 3 AND 5 THEN patient_h END) AS patients_recent,
   count(DISTINCT CASE WHEN rung = 6 THEN patient_h END) AS patients_long_ago,
   count(DISTINCT CASE WHEN other_unit THEN patient_h END) AS patients_other_unit,

@@ -6,6 +6,7 @@ SELECT
   count(*) FILTER (WHERE action = 'read') AS reads,
   count(*) FILTER (WHERE action IN ('create', 'update')) AS writes,
   count(*) FILTER (WHERE action = 'delete') AS deletes,
+  count(*) FILTER (WHERE action IN ('create', 'update') AND resource = 'MedicationDispense') AS dispenses,
   count(*) FILTER (WHERE action IN ('print', 'export', 'disclose')) AS takeouts,
   count(DISTINCT resource_h) AS resources,
   count(*) FILTER (WHERE break_glass) AS overrides,
@@ -31,6 +32,8 @@ SELECT
   max(CASE WHEN network IN ('vpn', 'external') THEN 1 ELSE 0 END) AS remote,
   max(CASE WHEN purpose IN ('TREAT', 'ETREAT') THEN 1 ELSE 0 END) AS treatment_purpose,
   max(session_place) AS session_place,
+  coalesce(max(undocumented_user_days), 0) AS house_unexplained_days,
+  coalesce(max(undocumented_written_days), 0) AS house_written_days,
   max(known_days) AS known_days,
   min(event_ms) AS first_ms,
   max(event_ms) AS last_ms

@@ -3,6 +3,7 @@ SELECT
   user_key,
   patient_key,
   count(*) FILTER (WHERE NOT explained) AS events,
+  count(*) FILTER (WHERE NOT explained AND action IN ('create', 'update')) AS writes,
   max(CASE WHEN break_glass AND NOT charted_after THEN 1 ELSE 0 END) AS override_uncharted,
   max(CASE WHEN explained THEN 1 ELSE 0 END) AS explained_later
 FROM resolved

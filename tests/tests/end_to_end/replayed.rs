@@ -92,6 +92,7 @@ fn live_equals_the_replay_of_its_archive() {
     let mut expected = live.join(&b'\n');
     expected.push(b'\n');
     assert!(fs::read(&out).unwrap() == expected, "the replay tells other findings than the live run");
+    told_in_two_halves(&stage, &lanes[&0], &expected);
 
     // With nothing but the broker, beside whoever archives.
     let (fetched, key, bootstrap) = (stage.path("fetched"), stage.path("key"), stage.bootstrap());
@@ -101,6 +102,20 @@ fn live_equals_the_replay_of_its_archive() {
     assert!(fs::read(&out).unwrap() == expected, "a replay from Kafka tells other findings");
 
     stage.sealed_once("data", &live);
+}
+
+/// What is told before a record was read, and what is told since, is what is told in all.
+fn told_in_two_halves(stage: &Stage, read: &[kafka::CommittedRecord], whole: &[u8]) {
+    let (pipeline, archive, out) = (stage.path("pipeline"), stage.path("data/archive"), stage.path("half.ndjson"));
+    let half = |bound: &str, record: &str| {
+        run(&["replay", &pipeline, "--archive", &archive, "--out", &out, bound, record]).with(0);
+        fs::read(&out).unwrap()
+    };
+    let offset = read[read.len() / 2].offset;
+    let record = format!("{ACCESS}:0:{offset}");
+    let (before, since) = (half("--to", &record), half("--from", &record));
+    assert!(!before.is_empty() && !since.is_empty(), "{record}: {} and {} bytes", before.len(), since.len());
+    assert!([before, since].concat() == whole, "{record}");
 }
 
 /// Two users open a chart each, and again three hours later; an order that one of them has for it becomes known in between.

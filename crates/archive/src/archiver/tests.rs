@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs;
 
 use engine::JournalRecord;
@@ -8,7 +9,7 @@ use super::*;
 use crate::testing::{
     LANE, LATE_WORLD, UPGRADED_WORLD, WORLD, World, replay_clock, run as run_engine, try_run as try_run_engine,
 };
-use crate::{ArchiveFeed, Error, ReplaySource, compare, read_findings, write_findings};
+use crate::{ArchiveFeed, Error, ReplaySource, compare, read_findings, tick_that_read, write_findings};
 
 fn archive(dir: &Path, records: usize, transactions: usize) -> Progress {
     archive_of(&WORLD, dir, records, transactions)
@@ -374,4 +375,33 @@ fn gaps_and_lost_files_are_refused() {
     fs::remove_file(runs[0].path(dir.path(), "journal")).unwrap();
     let error = ReplaySource::open(dir.path(), &WORLD.spec).err().unwrap();
     assert!(matches!(error, Error::Gap { lane: LANE, expected: 0, .. }), "{error}");
+}
+
+#[test]
+fn the_tick_that_read_a_record_is_found_from_its_offset() {
+    let dir = tempfile::tempdir().unwrap();
+    archive(dir.path(), 1_000, 40);
+    let runs = layout::runs(dir.path()).unwrap();
+    let records: Vec<_> = runs.iter().flat_map(|run| crate::read::records(dir.path(), run).unwrap()).collect();
+    let end = |place: usize| records.last().unwrap().topics[place].position;
+    let mut found = BTreeSet::new();
+    for (place, input) in WORLD.spec.inputs().iter().enumerate() {
+        for offset in (0..end(place).0).step_by(97).map(Offset) {
+            let told = tick_that_read(dir.path(), &WORLD.spec, &input.topic, LANE, offset).unwrap();
+            let ticks = records.iter().filter(|record| record.pins.is_some());
+            let read = ticks.filter(|record| record.topics[place].position > offset);
+            assert_eq!(Some(told), read.map(|record| record.tick_end.unwrap()).next(), "{} {offset}", input.topic);
+            found.insert(told);
+        }
+    }
+    assert!(found.len() > 10 && runs.len() > 2, "{} ticks in {} runs", found.len(), runs.len());
+    let told = |topic, lane, offset| tick_that_read(dir.path(), &WORLD.spec, topic, lane, Offset(offset)).unwrap_err();
+    let Offset(end) = end(0);
+    for (problem, expected) in [
+        (told("ehr.access.v1", LANE, end), format!("no tick in the archive has read offset {end}; it ends at {end}")),
+        (told("ehr.acess.v1", LANE, 0), "there are ehr.access.v1, auth.events.v1".to_owned()),
+        (told("ehr.access.v1", LaneId(7), 0), "nothing of `ehr.access.v1` partition 7".to_owned()),
+    ] {
+        assert!(problem.to_string().contains(&expected), "{problem}");
+    }
 }

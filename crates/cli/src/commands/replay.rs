@@ -1,8 +1,11 @@
 //! `chartwarden replay`: computes findings again from recorded events.
 //!
 //! From an archive, under the journal that the live run wrote: the same bytes. Features, scores and findings of the
-//! archive are compared with, never read. With a cluster, what lanes there have committed is archived first. Or from NDJSON files, where no journal says what a clock once decided.
+//! archive are compared with, never read. With a cluster, what lanes there have committed is archived first. Or from
+//! NDJSON files, where no journal says what a clock once decided.
 //! Read next: `archive::ReplaySource`, `archive::RecordedSource`.
+
+mod bound;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,9 +18,9 @@ use base::{Digest, SystemClock, Timestamp};
 use engine::ports::{ReferenceFeed, Source};
 use engine::{Engine, Metrics, ModelUse, PipelineSpec, Progress, Watcher};
 use events::PseudonymKeys;
-use jiff::civil::DateTime;
 use sha2::{Digest as _, Sha256};
 
+use self::bound::Bound;
 use crate::archivers::fetch;
 use crate::cluster::Cluster;
 use crate::keys;
@@ -52,13 +55,14 @@ pub(crate) struct Arguments {
     /// Findings file to write: one OCSF object a line, ordered by tick end, lane, ordinal.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Write only findings told at or after this time, as in `2026-01-20` or `2026-01-20T14:30`, local to the house.
-    /// What came before is computed all the same: baselines remember it.
-    #[arg(long, value_name = "TIME")]
-    from: Option<DateTime>,
-    /// Write only findings told before this time.
-    #[arg(long, value_name = "TIME")]
-    to: Option<DateTime>,
+    /// Write only findings told at or after this time, as in `2026-01-20` or `2026-01-20T14:30`, local to the house; or
+    /// since the tick that read a record of an input topic, as in `ehr.access.v1:0:1234` (partition, offset). What came
+    /// before is computed all the same: baselines remember it.
+    #[arg(long, value_name = "TIME|TOPIC:PARTITION:OFFSET")]
+    from: Option<Bound>,
+    /// Write only findings told before this time, or before the tick that read this record.
+    #[arg(long, value_name = "TIME|TOPIC:PARTITION:OFFSET")]
+    to: Option<Bound>,
     /// Keep how far it is in this folder, and go on from what a replay that was stopped has kept there; removed at the end.
     #[arg(long, value_name = "DIR", requires = "archive")]
     resume: Option<PathBuf>,
@@ -73,11 +77,11 @@ pub(crate) struct Arguments {
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let spec = PipelineSpec::load(&arguments.pipeline, ModelUse::Score)?;
-    let (from, to) = span(arguments, &spec)?;
     if let (Some(bootstrap), Some(archive), Some(keys)) = (&arguments.bootstrap, &arguments.archive, &arguments.keys) {
         let config = Cluster::at(bootstrap, &arguments.properties).config(&spec)?;
         fetch(archive, &spec, &Arc::new(keys::pseudonyms(keys)?), &config)?;
     }
+    let (from, to) = span(arguments, &spec)?;
     let mut again = match (&arguments.archive, &arguments.events, &arguments.keys) {
         (Some(archive), _, _) => again(archive, &spec, Keep::Results, arguments.resume.as_deref())?,
         (None, Some(events), Some(keys)) => first_time(events, keys, &spec)?,
@@ -110,12 +114,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
 
 /// The half-open span whose findings are written.
 fn span(arguments: &Arguments, spec: &PipelineSpec) -> Result<(Timestamp, Timestamp)> {
-    let zone = spec.program().zone();
-    let moment = |local: Option<DateTime>, otherwise: Timestamp| -> Result<Timestamp> {
-        let Some(local) = local else { return Ok(otherwise) };
-        Ok(Timestamp::from_millis(local.to_zoned(zone.clone())?.timestamp().as_millisecond()))
+    let moment = |bound: &Option<Bound>, otherwise| {
+        bound.as_ref().map_or(Ok(otherwise), |bound| bound.moment(spec, arguments.archive.as_deref()))
     };
-    let (from, to) = (moment(arguments.from, Timestamp::MIN)?, moment(arguments.to, Timestamp::MAX)?);
+    let (from, to) = (moment(&arguments.from, Timestamp::MIN)?, moment(&arguments.to, Timestamp::MAX)?);
     if from >= to {
         return Err(Failure::invalid("--from must lie before --to").into());
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use arrow::array::RecordBatch;
 use arrow::ipc::reader::StreamReader;
 use arrow::util::display::array_value_to_string;
 use base::{Seed, SystemClock};

@@ -248,24 +248,30 @@ fn rows_with(
     mut holds: impl FnMut(&dyn Fn(&str) -> String) -> bool,
 ) -> (BTreeMap<(i64, String), String>, usize) {
     let (mut rows, mut held) = (BTreeMap::new(), 0);
+    each_row(kept, "features", until, |end, batch, row| {
+        let shown = |column: usize| array_value_to_string(batch.column(column), row).unwrap();
+        let cell = |name: &str| shown(batch.schema().index_of(name).unwrap());
+        let text: Vec<String> = (0..batch.num_columns()).map(shown).collect();
+        held += usize::from(holds(&cell));
+        assert!(rows.insert((end.millis(), cell("user_key")), text.join(" ")).is_none(), "a row is there twice");
+    });
+    (rows, held)
+}
+
+/// Looks at every row of a stream up to a tick: the tick's end, and where the row stands.
+fn each_row(kept: &Kept, stream: &str, until: Timestamp, mut look: impl FnMut(Timestamp, &RecordBatch, usize)) {
     for message in &kept.results {
-        let key = String::from_utf8(message.key.clone()).unwrap();
-        let Some(end) = key.strip_prefix("features/").map(|end| end.parse::<i64>().unwrap()) else { continue };
-        if end > until.millis() {
+        let key = std::str::from_utf8(&message.key).unwrap();
+        let Some((_, end)) = key.split_once('/').filter(|(name, _)| *name == stream) else { continue };
+        let end = Timestamp::from_millis(end.parse().unwrap());
+        if end > until {
             continue;
         }
         for batch in StreamReader::try_new(message.value.as_slice(), None).unwrap() {
             let batch = batch.unwrap();
-            for row in 0..batch.num_rows() {
-                let shown = |column: usize| array_value_to_string(batch.column(column), row).unwrap();
-                let cell = |name: &str| shown(batch.schema().index_of(name).unwrap());
-                let text: Vec<String> = (0..batch.num_columns()).map(shown).collect();
-                held += usize::from(holds(&cell));
-                assert!(rows.insert((end, cell("user_key")), text.join(" ")).is_none(), "a row is there twice");
-            }
+            (0..batch.num_rows()).for_each(|row| look(end, &batch, row));
         }
     }
-    (rows, held)
 }
 
 #[test]
@@ -280,26 +286,34 @@ fn a_house_in_three_lanes_says_what_it_says_in_one() {
     assert!(differs.is_none() && one.len() == three.len(), "{} and {} rows, {differs:#?}", one.len(), three.len());
 }
 
-#[test]
-fn who_gets_in_from_an_address_that_shut_out_many_is_told_from_the_day_after_next_on() {
-    let mut world = world(6);
+/// Speaks on a topic of the house: who, how many hours after its beginning, and the rest of the event.
+fn speak<'a>(world: &mut World, topic: usize, events: impl IntoIterator<Item = (&'a str, i64, &'a str)>) {
+    for (user, hours, rest) in events {
+        let time = Timestamp::from_millis(START) + Millis::hours(hours);
+        let event = format!(r#"{{"id":"{user}-{hours}","time":{},"user":"{user}",{rest}}}"#, time.millis());
+        let place = world.topics[topic].partition_point(|(at, _)| *at <= time);
+        world.topics[topic].insert(place, (time, event.into_bytes()));
+    }
+}
+
+/// Everybody who signs in, by name.
+fn names(world: &World) -> Vec<String> {
     let name = |(_, event): &(Timestamp, Vec<u8>)| {
         let event: serde_json::Value = serde_json::from_slice(event).unwrap();
         event["user"].as_str().unwrap().to_owned()
     };
-    let names: Vec<String> = world.topics[1].iter().map(name).collect::<BTreeSet<_>>().into_iter().collect();
+    world.topics[1].iter().map(name).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+#[test]
+fn who_gets_in_from_an_address_that_shut_out_many_is_told_from_the_day_after_next_on() {
+    let mut world = world(6);
+    let names = names(&world);
+    let failed = r#""activity":"logon","outcome":"failure","address":"203.0.113.9""#;
+    let succeeded = r#""activity":"logon","outcome":"success","address":"203.0.113.9""#;
     // One account every two hours on the second day; then somebody's password fits, and a day later another's.
-    let tries = (0..9).map(|n| (&names[n], 25 + 2 * n as i64, "failure"));
-    let tries = tries.chain([(&names[10], 2 * 24 + 12, "success"), (&names[11], 3 * 24 + 12, "success")]);
-    for (user, hours, outcome) in tries {
-        let time = Timestamp::from_millis(START) + Millis::hours(hours);
-        let event = format!(
-            r#"{{"id":"{user}-{hours}","time":{},"user":"{user}","activity":"logon","outcome":"{outcome}","address":"203.0.113.9"}}"#,
-            time.millis()
-        );
-        let place = world.topics[1].partition_point(|(at, _)| *at <= time);
-        world.topics[1].insert(place, (time, event.into_bytes()));
-    }
+    let tries = (0..9).map(|n| (names[n].as_str(), 25 + 2 * n as i64, failed));
+    speak(&mut world, 1, tries.chain([(&*names[10], 2 * 24 + 12, succeeded), (&*names[11], 3 * 24 + 12, succeeded)]));
     for lanes in [1, 3] {
         let kept = run_lanes(&world, &split(&world, lanes), plain(lanes), |_, _| {});
         let told = |hours: i64| {
@@ -313,6 +327,33 @@ fn who_gets_in_from_an_address_that_shut_out_many_is_told_from_the_day_after_nex
         };
         assert!(told(3 * 24 + 12).is_empty(), "on the third day nobody goes by the second yet");
         assert_eq!(told(4 * 24), ["9"], "{lanes} lanes: the one who got in on the fourth day, and nobody else");
+    }
+}
+
+#[test]
+fn how_often_the_house_opened_a_chart_without_a_reason_is_told_from_the_day_after_next_on() {
+    let mut world = world(6);
+    let names = names(&world);
+    let opened = |action: &str| format!(r#""patient":"nobodys-patient","action":"{action}","outcome":"success""#);
+    let (read, wrote) = (opened("read"), opened("create"));
+    // Five on the second day, two of whom write; one of them on the third day as well; and one on each day after.
+    let acts = [(0, 25, &wrote), (1, 27, &read), (2, 29, &read), (3, 31, &wrote), (4, 33, &read), (1, 50, &read)];
+    let later = [(10, 2 * 24 + 12, &read), (11, 3 * 24 + 12, &read), (12, 4 * 24 + 12, &read)];
+    let acts = acts.into_iter().chain(later);
+    speak(&mut world, 0, acts.map(|(n, hours, rest)| (names[n].as_str(), hours, rest.as_str())));
+    let patient = world.keys.patient("nobodys-patient");
+    for lanes in [1, 3] {
+        let kept = run_lanes(&world, &split(&world, lanes), plain(lanes), |_, _| {});
+        let mut told = BTreeMap::new();
+        each_row(&kept, "pair_features", Timestamp::MAX, |_, batch, row| {
+            let cell = |name| array_value_to_string(batch.column_by_name(name).unwrap(), row).unwrap();
+            if cell("patient_key") == patient {
+                told.insert(cell("user_key"), (cell("house_unexplained_days"), cell("house_written_days")));
+            }
+        });
+        let of = |n: usize| told.get(&world.keys.user(&names[n])).map(|(days, written)| (&**days, &**written));
+        let expected = [(4, Some(("0", "0"))), (10, Some(("0", "0"))), (11, Some(("5", "2"))), (12, Some(("7", "2")))];
+        assert_eq!(expected.map(|(n, _)| (n, of(n))), expected, "{lanes} lanes");
     }
 }
 

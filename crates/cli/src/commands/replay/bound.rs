@@ -1,0 +1,79 @@
+//! Where the span begins or ends whose findings a replay writes: at a time, or where a record was read.
+
+use std::path::Path;
+use std::str::FromStr;
+
+use anyhow::Result;
+use base::Timestamp;
+use engine::PipelineSpec;
+use engine::ports::LaneId;
+use events::Offset;
+use jiff::civil::DateTime;
+
+use crate::report::Failure;
+
+/// A time local to the house, or a record of an input topic.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Bound {
+    Local(DateTime),
+    Record { topic: String, lane: LaneId, offset: Offset },
+}
+
+impl FromStr for Bound {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let problem = |error: jiff::Error| format!("{error}; a record is TOPIC:PARTITION:OFFSET");
+        record(text).map_or_else(|| text.parse().map(Self::Local).map_err(problem), Ok)
+    }
+}
+
+/// As Kafka's own tools print it. The rest of a time of day is no name of a topic.
+fn record(text: &str) -> Option<Bound> {
+    let mut parts = text.rsplitn(3, ':');
+    let (offset, partition, topic) = (parts.next()?, parts.next()?, parts.next()?);
+    if topic.parse::<DateTime>().is_ok() || text.parse::<DateTime>().is_ok() {
+        return None;
+    }
+    let offset = offset.parse().ok().filter(|offset| *offset >= 0)?;
+    Some(Bound::Record { topic: topic.to_owned(), lane: LaneId(partition.parse().ok()?), offset: Offset(offset) })
+}
+
+impl Bound {
+    /// The moment it stands for: that of a record is the end of the tick that read it.
+    pub(super) fn moment(&self, spec: &PipelineSpec, archive: Option<&Path>) -> Result<Timestamp> {
+        match (self, archive) {
+            (Self::Local(local), _) => {
+                let zoned = local.to_zoned(spec.program().zone().clone())?;
+                Ok(Timestamp::from_millis(zoned.timestamp().as_millisecond()))
+            }
+            (Self::Record { topic, lane, offset }, Some(archive)) => {
+                Ok(archive::tick_that_read(archive, spec, topic, *lane, *offset)?)
+            }
+            (Self::Record { .. }, None) => {
+                Err(Failure::invalid("recorded files have no offsets").hint("name a time, or --archive").into())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_is_a_time_or_a_record() {
+        let local = |text: &str| Bound::Local(text.parse().unwrap());
+        for text in ["2026-01-20", "2026-01-20T14:30", "2026-01-20T14:30:05"] {
+            assert_eq!(text.parse(), Ok(local(text)), "{text}");
+        }
+        let record = Bound::Record { topic: "ehr.access.v1".to_owned(), lane: LaneId(3), offset: Offset(1_234) };
+        assert_eq!("ehr.access.v1:3:1234".parse(), Ok(record));
+        for text in
+            ["", "yesterday", "ehr.access.v1:3", "ehr.access.v1:3:-1", "ehr.access.v1:x:1", "2026-01-20T14:60:00"]
+        {
+            let problem = text.parse::<Bound>().unwrap_err();
+            assert!(problem.contains("TOPIC:PARTITION:OFFSET"), "{text}: {problem}");
+        }
+    }
+}
