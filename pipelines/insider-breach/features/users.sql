@@ -44,9 +44,9 @@ SELECT
   coalesce(access_1h_patients_new, 0) AS new_patients_1h, -- {value|charts} the user never opened before, in the last hour
   coalesce(access_24h_patients_new_unexplained, 0) AS new_unexplained_24h, -- {value|charts} opened for the first time and without a reason
   coalesce(access_1h_patients_elsewhere_new, 0) AS elsewhere_new_1h, -- opened {value|charts} of other units' patients for the first time in the last hour
-  CAST(coalesce(access_1h_patients_elsewhere_new, 0) AS DOUBLE) / greatest(own_elsewhere_new_max, 1) AS elsewhere_new_vs_own, -- in the last hour {value} times the new charts of other units of the user's busiest day
-  CAST(greatest(access_1h_patients_elsewhere_new, access_24h_patients_elsewhere_new, 0) AS DOUBLE) / greatest(peers_elsewhere_new_p95, 1) AS elsewhere_new_vs_peers, -- {value} times the new charts of other units of a busy colleague's day
-  CAST(greatest(access_1h_patients_unexplained, access_24h_patients_unexplained, 0) AS DOUBLE) / greatest(own_unexplained_max, 1) AS unexplained_vs_own, -- {value} times the charts without a reason of the user's busiest day
+  CAST(coalesce(access_1h_patients_elsewhere_new, 0) AS DOUBLE) / greatest(own_elsewhere_new_max, 1) AS elsewhere_new_vs_own, -- in the last hour opened {value} times as many new charts of other units as on the user's busiest day
+  CAST(greatest(access_1h_patients_elsewhere_new, access_24h_patients_elsewhere_new, 0) AS DOUBLE) / greatest(peers_elsewhere_new_p95, 1) AS elsewhere_new_vs_peers, -- opened {value} times as many new charts of other units as a busy colleague in a day
+  CAST(greatest(access_1h_patients_unexplained, access_24h_patients_unexplained, 0) AS DOUBLE) / greatest(own_unexplained_max, 1) AS unexplained_vs_own, -- opened {value} times as many charts without a reason as on the user's busiest day
   -- searches, entries and prints
   coalesce(access_1h_searches, 0) AS searches_1h, -- {value|searches} in the last hour
   coalesce(access_24h_searches, 0) AS searches_24h, -- {value|searches} in 24 hours

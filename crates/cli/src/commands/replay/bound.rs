@@ -23,18 +23,16 @@ impl FromStr for Bound {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let problem = |error: jiff::Error| format!("{error}; a record is TOPIC:PARTITION:OFFSET");
-        record(text).map_or_else(|| text.parse().map(Self::Local).map_err(problem), Ok)
+        let problem = |error| format!("{error}; a record is TOPIC:PARTITION:OFFSET");
+        text.parse().map(Self::Local).or_else(|error: jiff::Error| record(text).ok_or_else(|| problem(error)))
     }
 }
 
-/// As Kafka's own tools print it. The rest of a time of day is no name of a topic.
+/// As Kafka's own tools print it. A time that is none (`2026-01-20T14:60:00`) names no topic either.
 fn record(text: &str) -> Option<Bound> {
     let mut parts = text.rsplitn(3, ':');
     let (offset, partition, topic) = (parts.next()?, parts.next()?, parts.next()?);
-    if topic.parse::<DateTime>().is_ok() || text.parse::<DateTime>().is_ok() {
-        return None;
-    }
+    let topic = Some(topic).filter(|topic| topic.parse::<DateTime>().is_err())?;
     let offset = offset.parse().ok().filter(|offset| *offset >= 0)?;
     Some(Bound::Record { topic: topic.to_owned(), lane: LaneId(partition.parse().ok()?), offset: Offset(offset) })
 }
