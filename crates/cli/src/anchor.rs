@@ -67,6 +67,13 @@ pub(crate) fn init(places: &Places, origin: &str) -> Result<()> {
         SigningKey::generate(origin, keys::random()?)?.save(&places.key)?;
     }
     let key = SigningKey::load(&places.key)?;
+    if key.origin() != origin {
+        let problem = format!("the log is called `{}`, not `{origin}`: a log keeps its name", key.origin());
+        return Err(Failure::invalid(problem)
+            .at(places.key.display())
+            .hint("name another folder for another log")
+            .into());
+    }
     if !places.vkey.exists() {
         std::fs::write(&places.vkey, key.vkey() + "\n").map_err(|error| disk(&places.vkey, &error))?;
     }

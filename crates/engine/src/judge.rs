@@ -142,9 +142,9 @@ fn contributions(scorer: &Scorer, explanation: &risk::Explanation) -> Vec<Contri
 
 /// The rungs of the reason ladder in words, by number.
 const RUNGS: [&str; 9] = [
-    "own care team",
-    "own unit",
-    "other unit",
+    "in care of the user's team",
+    "in care on the user's unit",
+    "in care on another unit",
     "in care within the last 24 hours",
     "in care within the last 72 hours",
     "in care within the last 14 days",
@@ -166,8 +166,11 @@ const FLAGS: [(&str, &str); 12] = [
     ("patient_new", "never opened before"),
     ("off_shift", "outside the shift"),
     ("odd_sign_in", "after an odd sign-in"),
-    ("explained_later", "explained later"),
+    ("explained_later", "a reason was recorded later"),
 ];
+
+/// The column of the evidence SQL that says on how many earlier days a chart was opened without a reason.
+const UNEXPLAINED_DAYS: &str = "unexplained_days";
 
 /// Counts of evidence, in words.
 const ACTIONS: [(&str, &str); 8] = [
@@ -199,10 +202,13 @@ pub(crate) fn evidence(rows: &RecordBatch) -> Vec<PairEvidence> {
     let evidence = others.iter().enumerate().filter_map(|(row, key)| {
         let time = |name| number(name, row).map(Timestamp::from_millis);
         let rung = number("rung", row).and_then(|rung| RUNGS.get(usize::try_from(rung).ok()?));
-        let actions = ACTIONS.iter().filter_map(|(column, word)| {
-            number(column, row).filter(|count| *count > 0).map(|count| ((*word).to_owned(), count))
+        let count = |column: &str| number(column, row).filter(|count| *count > 0);
+        let actions = ACTIONS.iter().filter_map(|(column, word)| Some(((*word).to_owned(), count(column)?)));
+        let flags = FLAGS.iter().filter_map(|(column, words)| count(column).map(|_| (*words).to_owned()));
+        let days = count(UNEXPLAINED_DAYS).map(|days| {
+            let unit = if days == 1 { "day" } else { "days" };
+            format!("unexplained on {days} earlier {unit}")
         });
-        let flags = FLAGS.iter().filter(|(column, _)| number(column, row).is_some_and(|flag| flag > 0));
         Some(PairEvidence {
             other: other(key?.to_owned()),
             first_time: time("first_ms")?,
@@ -211,7 +217,7 @@ pub(crate) fn evidence(rows: &RecordBatch) -> Vec<PairEvidence> {
             actions: actions.collect(),
             reason: (*rung.unwrap_or(if is_user { &"" } else { &"unknown" })).to_owned(),
             score: number("score", row).unwrap_or(0) as f64 / MICROS,
-            flags: flags.map(|(_, words)| (*words).to_owned()).collect(),
+            flags: flags.chain(days).collect(),
         })
     });
     evidence.collect()
@@ -232,3 +238,6 @@ pub(crate) fn recorded(rows: &RecordBatch, end: Timestamp, scores: Option<&[f64]
     });
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,8 @@ pub const POLL_WAIT: Duration = Duration::from_millis(50);
 pub const COMMIT_BUDGET: Duration = Duration::from_millis(200);
 /// Bytes of one transaction; a larger tick goes alone.
 pub const TRANSACTION_BYTES_MAX: usize = 4 << 20;
+/// Bytes of one record of result rows, roughly: far from what a broker takes.
+pub const RESULT_BYTES_MAX: usize = if cfg!(test) { 16 << 10 } else { 4 << 20 };
 /// Ticks of one transaction; few in tests, so that they meet it.
 pub const TRANSACTION_TICKS_MAX: usize = if cfg!(test) { 20 } else { 2_000 };
 /// Rejects and late records that wait for a tick before they are committed without one.
@@ -37,6 +39,8 @@ pub const SHARES_WARN: Millis = Millis::minutes(1);
 pub const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 /// How long a process that is told to stop goes on for the sake of such a lane.
 pub const STOP_MAX: Duration = Duration::from_secs(15);
+/// How long a lane rests that was fenced and is still ours: longer than a group takes to notice whose it is.
+pub const FENCED_PAUSE: Duration = if cfg!(test) { Duration::from_millis(200) } else { Duration::from_secs(60) };
 /// How often it is opened again without having committed anything; then the process ends and says why.
 pub const REOPENS_MAX: u32 = 30;
 

@@ -167,8 +167,10 @@ pub struct DeadLetter {
     pub detail: String,
     /// Original key.
     pub key: Option<Vec<u8>>,
-    /// Original value.
+    /// Original value, in the first letter of a record.
     pub value: Option<Vec<u8>>,
+    /// In further letters of the same record, the part whose letter holds the value.
+    pub value_with: Option<i32>,
     /// Original headers.
     pub headers: Vec<Header>,
 }

@@ -122,8 +122,8 @@ impl PipelineSpec {
         let folder = file.parent().unwrap_or(Path::new(".")).to_path_buf();
         let mut reader = Reader { folder: &folder, problems: Vec::new(), sql: Sha256::new() };
         let text = reader.text(&file);
-        let raw = reader.parse(&file, &text);
-        let Some(raw) = raw else { return Err(Problems(reader.problems)) };
+        let read = text.and_then(|text| Some((reader.parse(&file, &text)?, text)));
+        let Some((raw, text)) = read else { return Err(Problems(reader.problems)) };
         let checked = reader.check(&file, &text, raw, models);
         match checked {
             Some(spec) if reader.problems.is_empty() => Ok(spec),
@@ -291,18 +291,15 @@ impl Reader<'_> {
         self.problems.push(Problem { at: at.into(), what: what.into(), hint });
     }
 
-    fn text(&mut self, file: &Path) -> String {
-        std::fs::read_to_string(file).unwrap_or_else(|error| {
+    fn text(&mut self, file: &Path) -> Option<String> {
+        let unreadable = |error| {
             let hint = "give the folder of a pipeline, such as `pipelines/insider-breach`";
             self.problem(file.display().to_string(), format!("cannot be read: {error}"), Some(hint.to_owned()));
-            String::new()
-        })
+        };
+        std::fs::read_to_string(file).map_err(unreadable).ok()
     }
 
     fn parse(&mut self, file: &Path, text: &str) -> Option<RawSpec> {
-        if text.is_empty() {
-            return None;
-        }
         let complaints = match complaints::read(text) {
             Ok(raw) => return Some(raw),
             Err(complaints) => complaints,

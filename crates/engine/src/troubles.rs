@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::Result;
-use crate::limits::{REOPEN_PAUSE, REOPENS_MAX, STOP_MAX};
+use crate::limits::{FENCED_PAUSE, REOPEN_PAUSE, REOPENS_MAX, STOP_MAX};
 use crate::ports::{LaneId, PortError};
 use crate::stopwatch::Stopwatch;
 
@@ -11,6 +11,9 @@ use crate::stopwatch::Stopwatch;
 #[derive(Default)]
 pub(crate) struct Troubles {
     lanes: BTreeMap<LaneId, Trouble>,
+    /// Lanes that somebody else was given, or that a coordinator took for dead; if they are still ours after a while, the
+    /// latter it was.
+    fenced: BTreeMap<LaneId, Stopwatch>,
     /// Since when somebody wants to stop.
     stopping: Option<Stopwatch>,
 }
@@ -27,7 +30,8 @@ impl Troubles {
     pub(crate) fn note(&mut self, lane: LaneId, error: PortError) -> Result<&'static str> {
         let text = match error {
             PortError::Fenced(_) => {
-                tracing::warn!(lane = lane.0, "another owner has the lane");
+                tracing::warn!(lane = lane.0, "another owner has the lane, or its transaction took too long");
+                self.fenced.insert(lane, Stopwatch::start());
                 return Ok("fenced by another owner");
             }
             PortError::Unavailable(text) => text,
@@ -45,6 +49,7 @@ impl Troubles {
     /// A lane works again, or is no longer ours.
     pub(crate) fn over(&mut self, lane: LaneId) {
         self.lanes.remove(&lane);
+        self.fenced.remove(&lane);
     }
 
     /// Lanes that are not held and have waited for long enough.
@@ -52,7 +57,10 @@ impl Troubles {
         let waits = |(lane, trouble): (&LaneId, &Trouble)| {
             (!is_held(*lane) && trouble.since.elapsed() >= REOPEN_PAUSE).then_some(*lane)
         };
-        self.lanes.iter().filter_map(waits).collect()
+        let fenced = |(lane, since): (&LaneId, &Stopwatch)| {
+            (!is_held(*lane) && since.elapsed() >= FENCED_PAUSE).then_some(*lane)
+        };
+        self.lanes.iter().filter_map(waits).chain(self.fenced.iter().filter_map(fenced)).collect()
     }
 
     /// Whether who is told to stop may: once no lane waits whose last commit may not have got through, or after a while.
@@ -67,5 +75,26 @@ impl Troubles {
         let what =
             format!("stopped while lane {lane} waited to be opened again: its last commit may not have got through");
         Err(PortError::Unavailable(what).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_that_was_fenced_and_is_still_ours_is_opened_again_after_a_while() {
+        let (lane, mut troubles) = (LaneId(3), Troubles::default());
+        troubles.note(lane, PortError::Fenced(lane)).unwrap();
+        assert!(troubles.due(|_| false).is_empty(), "whoever has it now is left alone first");
+        assert!(
+            troubles.none_waits(|_| false).is_ok() && troubles.may_stop(|_| false),
+            "nothing of it is ours to wait for"
+        );
+        std::thread::sleep(FENCED_PAUSE);
+        assert!(troubles.due(|_| true).is_empty());
+        assert_eq!(troubles.due(|_| false), [lane]);
+        troubles.over(lane);
+        assert!(troubles.due(|_| false).is_empty(), "it was given to another");
     }
 }

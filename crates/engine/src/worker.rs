@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::guide::Guide;
 use crate::invariants;
 use crate::judge::{Judge, recorded};
-use crate::limits::{TRANSACTION_BYTES_MAX, TRANSACTION_TICKS_MAX};
+use crate::limits::{RESULT_BYTES_MAX, TRANSACTION_BYTES_MAX, TRANSACTION_TICKS_MAX};
 use crate::ports::{DeadLetter, LaneId, LaneStore, Message, PortError, StoredPane, Transaction};
 use crate::spec::{ENGINE, PipelineSpec};
 
@@ -249,11 +249,15 @@ impl Worker {
         }
         let Some(records) = records.filter(|_| !letters.is_empty()) else { return };
         let mut records = records.iter().peekable();
+        let mut first: Option<(Offset, i32)> = None;
         for ((offset, part), (reason, detail)) in letters {
             while records.peek().is_some_and(|record| record.offset < offset) {
                 records.next();
             }
             let Some(record) = records.peek().filter(|record| record.offset == offset) else { continue };
+            // A record of a thousand late parts goes out once, not a thousand times.
+            let value_with = first.filter(|(of, _)| *of == offset).map(|(_, part)| part);
+            first = if value_with.is_some() { first } else { Some((offset, part)) };
             self.letters.push_back(DeadLetter {
                 topic,
                 offset,
@@ -261,7 +265,8 @@ impl Worker {
                 reason,
                 detail,
                 key: record.key.map(<[u8]>::to_vec),
-                value: record.value.map(<[u8]>::to_vec),
+                value: record.value.filter(|_| value_with.is_none()).map(<[u8]>::to_vec),
+                value_with,
                 headers: record.headers.to_vec(),
             });
         }
@@ -400,7 +405,13 @@ impl Worker {
     }
 
     fn record_rows(&mut self, stream: &str, end: Timestamp, rows: &RecordBatch, scores: Option<&[f64]>) -> Result<()> {
-        self.open.results.push(rows_message(stream, end, &recorded(rows, end, scores)?)?);
+        // A batch account can touch more pairs within a step than a record can hold.
+        let rows = recorded(rows, end, scores)?;
+        let most = result_rows_max(rows.num_columns());
+        for from in (0..rows.num_rows()).step_by(most) {
+            let slice = rows.slice(from, most.min(rows.num_rows() - from));
+            self.open.results.push(rows_message(stream, end, &slice)?);
+        }
         Ok(())
     }
 
@@ -463,16 +474,23 @@ impl Worker {
         let Some(record) = &self.last_record else { return Ok(()) };
         for tier in Tier::ALL {
             let Some(needed) = record.tiers.get(tier.name()) else { continue };
-            // Deleting costs a request: an hour's worth at a time, a day's for the coarser tiers.
+            // Deleting costs a request: an hour's worth at a time, a day's for the coarser tiers. What former owners left
+            // goes at the first commit.
             let step = if tier == Tier::Minute { Millis::hours(1) } else { Millis::days(1) };
-            let trimmed = self.trimmed.entry(tier).or_insert(needed.first);
-            if needed.first - *trimmed >= step {
+            if self.trimmed.get(&tier).is_none_or(|trimmed| needed.first - *trimmed >= step) {
                 self.store.trim(tier, needed.first)?;
-                *trimmed = needed.first;
+                self.trimmed.insert(tier, needed.first);
             }
         }
         Ok(())
     }
+}
+
+/// Rows of so many columns that one results record holds: by their width alone, so that everybody cuts alike.
+pub(crate) fn result_rows_max(columns: usize) -> usize {
+    /// Two pseudonyms and a number in each further column, roughly.
+    const KEYS: usize = 200;
+    (RESULT_BYTES_MAX / (KEYS + columns * 9)).max(1)
 }
 
 /// Rows as a results record.

@@ -89,22 +89,17 @@ pub(crate) fn row_fields(
             }));
         }
     }
-    if windows {
-        let known = |key: &String| fields.iter().any(|(field, _)| field.name() == key);
-        let usable: Vec<bool> = spec
-            .baselines
-            .iter()
-            .map(|baseline| !baseline.is_of_entities() && baseline.keys.iter().all(known))
-            .collect();
-        for (baseline, (spec, plan)) in spec.baselines.iter().zip(baselines).enumerate() {
-            if usable[baseline] {
-                let schema = plan.schema();
-                let columns = schema.fields().iter().enumerate().skip(spec.keys.len());
-                fields.extend(columns.map(|(column, field)| {
-                    let name = format!("{}_{}", spec.name, field.name());
-                    (renamed(field, name), Origin::Baseline { baseline, column })
-                }));
-            }
+    let known = |key: &String| fields.iter().any(|(field, _)| field.name() == key);
+    let usable: Vec<bool> =
+        spec.baselines.iter().map(|baseline| !baseline.is_of_entities() && baseline.keys.iter().all(known)).collect();
+    for (baseline, (spec, plan)) in spec.baselines.iter().zip(baselines).enumerate() {
+        if usable[baseline] {
+            let schema = plan.schema();
+            let columns = schema.fields().iter().enumerate().skip(spec.keys.len());
+            fields.extend(columns.map(|(column, field)| {
+                let name = format!("{}_{}", spec.name, field.name());
+                (renamed(field, name), Origin::Baseline { baseline, column })
+            }));
         }
     }
     if windows && keys == 1 {

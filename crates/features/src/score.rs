@@ -87,7 +87,11 @@ impl Lane {
                     gather(result, *column, &rows, &kind)?
                 }
                 Origin::Base(index) => Arc::clone(&base[*index]),
-                _ => unreachable!("evidence rows offer merged windows and base columns only"),
+                Origin::Baseline { baseline, column } => {
+                    let rows = self.baseline_rows(*baseline, &keys, &base);
+                    self.baseline_column((*baseline, *column), &rows)?
+                }
+                _ => unreachable!("evidence rows offer windows only as they are merged"),
             });
         }
         self.plans.evidence.run(columns)
@@ -126,13 +130,9 @@ impl Lane {
                     gather(Some(result), column, rows, result.schema().field(column).data_type())?
                 }
                 Origin::Baseline { baseline, column } => {
-                    let kind = self.plans.baselines[baseline].schema().field(column).data_type().clone();
-                    let result = self.baselines[baseline].as_ref().map(|(_, result)| result);
-                    let rows = places.entry((2, baseline, 0)).or_insert_with(|| match result {
-                        Some(result) => self.baseline_rows(baseline, keys, &base, result),
-                        None => UInt32Array::new_null(keys.len()),
-                    });
-                    gather(result, column, rows, &kind)?
+                    let found = places.entry((2, baseline, 0));
+                    let rows = found.or_insert_with(|| self.baseline_rows(baseline, keys, &base));
+                    self.baseline_column((baseline, column), rows)?
                 }
                 Origin::Merged { .. } => unreachable!("feature rows offer no merged windows"),
             });
@@ -140,7 +140,9 @@ impl Lane {
         Ok(columns)
     }
 
-    fn baseline_rows(&self, baseline: usize, keys: &RowKeys, base: &[ArrayRef], result: &RecordBatch) -> UInt32Array {
+    /// Where in a baseline, as it was last worked out, the rows of `keys` are.
+    fn baseline_rows(&self, baseline: usize, keys: &RowKeys, base: &[ArrayRef]) -> UInt32Array {
+        let Some((_, result)) = &self.baselines[baseline] else { return UInt32Array::new_null(keys.len()) };
         let names = &self.program.spec.baselines[baseline].keys;
         match names.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             ["user_key"] => find(&keys.first(1), result),
@@ -152,6 +154,11 @@ impl Lane {
                 values.map_or_else(|| UInt32Array::new_null(keys.len()), |values| find(&values, result))
             }
         }
+    }
+
+    fn baseline_column(&self, (baseline, column): (usize, usize), rows: &UInt32Array) -> Result<ArrayRef> {
+        let kind = self.plans.baselines[baseline].schema().field(column).data_type().clone();
+        gather(self.baselines[baseline].as_ref().map(|(_, result)| result), column, rows, &kind)
     }
 
     /// The newest closed value of every window that the columns need. Windows that step with the scoring tick are

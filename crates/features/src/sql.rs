@@ -9,6 +9,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
+use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 use datafusion::physical_expr::projection::Projector;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coop::CooperativeExec;
@@ -50,8 +51,36 @@ pub(crate) fn plan(sql: &SqlText, tables: &[(&str, &Arc<Slot>)]) -> Result<Arc<d
     for (name, slot) in tables {
         session.register_table(*name, Arc::new(slot.table()?))?;
     }
-    let planned = block_on(async { session.sql(&sql.text).await?.create_physical_plan().await });
-    planned.map_err(|error| sql_error(sql, tables, &error))
+    let planned = block_on(async {
+        let frame = session.sql(&sql.text).await?;
+        match beside_rows(frame.logical_plan())? {
+            Some(function) => Ok(Err(function)),
+            None => frame.create_physical_plan().await.map(Ok),
+        }
+    });
+    planned.map_err(|error| sql_error(sql, tables, &error))?.map_err(|function| Error::Sql {
+        file: sql.file.clone(),
+        line: line_with(&sql.text, &function),
+        problem: format!("`{function}` gives another value at every run, so a replay could not say the same"),
+        hint: Some("take times from the rows, such as `event_ms`".to_owned()),
+    })
+}
+
+/// A function whose value does not follow from the rows alone: a clock, or chance.
+fn beside_rows(plan: &LogicalPlan) -> datafusion::error::Result<Option<String>> {
+    let mut found = None;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expression| {
+            expression.apply(|part| match part {
+                Expr::ScalarFunction(call) if call.func.signature().volatility != Volatility::Immutable => {
+                    found = Some(call.func.name().to_owned());
+                    Ok(TreeNodeRecursion::Stop)
+                }
+                _ => Ok(TreeNodeRecursion::Continue),
+            })
+        })
+    })?;
+    Ok(found)
 }
 
 /// The tables that `sql` reads.
@@ -168,7 +197,7 @@ fn sql_error(sql: &SqlText, tables: &[(&str, &Arc<Slot>)], error: &DataFusionErr
     use datafusion::physical_plan::streaming::PartitionStream as _;
     let names = tables.iter().flat_map(|(_, slot)| slot.schema().fields().iter().map(|field| field.name().clone()));
     let nearest = names.min_by_key(|name| distance(name, &unknown));
-    let line = sql.text.lines().position(|line| holds_word(line, &unknown)).map_or(1, |line| line + 1);
+    let line = line_with(&sql.text, &unknown);
     let tables = tables.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     Error::Sql {
         file: sql.file.clone(),
@@ -176,6 +205,11 @@ fn sql_error(sql: &SqlText, tables: &[(&str, &Arc<Slot>)], error: &DataFusionErr
         problem: format!("unknown column `{unknown}`"),
         hint: nearest.map(|name| format!("did you mean `{name}`? the columns of {tables} are at hand")),
     }
+}
+
+/// The line on which a word first stands outside comments, or the first.
+fn line_with(text: &str, word: &str) -> usize {
+    text.lines().position(|line| holds_word(line, word)).map_or(1, |line| line + 1)
 }
 
 fn holds_word(line: &str, word: &str) -> bool {

@@ -218,13 +218,16 @@ impl Walker {
         if !self.ahead.is_empty() || watermark <= self.watermark {
             return false;
         }
-        // A newer decision at the same offset replaces the older one as long as nobody has recorded it.
-        self.decisions.retain(|decision| decision.offset != end || !self.unrecorded.contains(decision));
+        // A newer decision at the same offset says all that the older one said, recorded or not.
+        self.decisions.retain(|decision| decision.offset != end);
         self.unrecorded.retain(|decision| decision.offset != end);
         let decision = Decision { offset: end, watermark };
         self.decisions.push(decision);
         self.unrecorded.push(decision);
         self.raise(watermark, end);
+        // Markers of transactions stand behind the last record: what is read to the end is read up to there, so that
+        // nobody resumes below it, where retention may have begun.
+        self.next = self.next.max(end);
         true
     }
 

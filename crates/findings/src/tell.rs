@@ -192,7 +192,7 @@ impl Definitions {
         if !rules.is_empty() {
             report.sentences.push(words::sentence(&format!("It rested on: {}", words::list(&rules))));
         }
-        report.sentences.push("Closing for quiet says nothing of a review.".to_owned());
+        report.sentences.push("It was closed by itself: nobody need have reviewed it.".to_owned());
         report.score = case.peak_score;
         report.because = vec!["quiet".to_owned()];
         report.led_by_rule = case.rule_severity.is_some();
@@ -354,10 +354,16 @@ fn patients(pairs: &[Pair], shown: usize, activity: Activity, news: &News) -> Ve
     let order = pairs.iter().filter(is_news).chain(known);
     let mut sentences: Vec<_> = order.take(told).map(Pair::sentence).collect();
     if pairs.len() > told {
-        let more = i64::try_from(pairs.len() - told).unwrap_or(i64::MAX);
-        let who = if matches!(pairs[0].other, Other::User(_)) { "user" } else { "patient" };
-        let what = if told == 0 { who.to_owned() } else { format!("more {who}") };
-        sentences.push(format!("{} in the evidence.", words::count(more, &what, &format!("{what}s"))));
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let (one, many) =
+            if matches!(pairs[0].other, Other::User(_)) { ("user", "users") } else { ("patient", "patients") };
+        let all = words::count(count(pairs.len()), one, many);
+        let listed = words::whole(count(shown));
+        sentences.push(match shown {
+            0 => format!("{all} in all."),
+            _ if shown < pairs.len() => format!("{all} in all, of whom the evidence lists {listed}."),
+            _ => format!("{all} in all, listed in the evidence."),
+        });
     }
     sentences
 }

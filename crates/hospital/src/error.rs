@@ -31,7 +31,10 @@ pub enum Error {
         midnight: i64,
     },
     /// Incidents are wanted, but there are too few days for them.
-    #[error("hospital: first incident day {first} leaves fewer than {min} of {days} days for incidents")]
+    #[error(
+        "hospital: {days} days are too few for incidents: they may act from day {first} on (the first day is 0), and need \
+         {min} days; ask for more days, an earlier first incident day, or no incidents"
+    )]
     NoRoom {
         /// First day on which an incident may act.
         first: u32,

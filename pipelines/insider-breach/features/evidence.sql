@@ -15,6 +15,7 @@ SELECT
   pair_explained AS explained,
   coalesce(unexplained_pair_explained_later, 0) AS explained_later,
   pair_reason_kind AS reason_kind,
+  coalesce(stalked_days, 0) AS unexplained_days,
   pair_own_record AS own_record,
   pair_colleague AS colleague,
   pair_colleague_same_unit AS colleague_same_unit,

@@ -96,9 +96,9 @@ SELECT
   coalesce(access_24h_two_places_events, 0) AS two_places_24h, -- active at two workstations at once {value|time|times}
   greatest(access_1h_after_end_events, access_24h_after_end_events, 0) AS after_end_24h, -- {value|events} after the user's employment ended
   -- charts that stand out
-  CAST(coalesce(pair_score_1h_top, 0) AS DOUBLE) / 1000000 AS pair_top_1h, -- the chart that stands out most in the last hour scores {value} by itself
-  CAST(greatest(coalesce(pair_score_24h_top, 0), coalesce(pair_score_1h_top, 0)) AS DOUBLE) / 1000000 AS pair_top_24h, -- the chart that stands out most scores {value} by itself
-  CAST(coalesce(pair_score_24h_second, 0) AS DOUBLE) / 1000000 AS pair_second_24h, -- the second chart that stands out scores {value} by itself
+  CAST(coalesce(pair_score_1h_top, 0) AS DOUBLE) / 1000000 AS pair_top_1h, -- the most unusual chart of the last hour scores {value} of 1 by itself
+  CAST(greatest(coalesce(pair_score_24h_top, 0), coalesce(pair_score_1h_top, 0)) AS DOUBLE) / 1000000 AS pair_top_24h, -- the most unusual chart scores {value} of 1 by itself
+  CAST(coalesce(pair_score_24h_second, 0) AS DOUBLE) / 1000000 AS pair_second_24h, -- the second most unusual chart scores {value} of 1 by itself
   CAST(coalesce(pair_score_24h_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_24h, -- the charts of 24 hours score {value} together
   CAST(coalesce(pair_score_1h_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_1h, -- the charts of the last hour score {value} together
   CAST(coalesce(suspect_score_sum, 0) AS DOUBLE) / 1000000 AS pair_sum_30d, -- the charts of 30 days score {value} together

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use findings::Other;
+use findings::{Activity, Other};
 
 use crate::report::{Answer, Failure, disk, line};
 use crate::view::shown_time;
@@ -46,7 +46,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
                 line(format!("  what   {entity} {}", view.subject));
             }
         }
-        line(format!("  when   {}, case opened {}", shown_time(view.tick_end), shown_time(view.opened)));
+        let done = match view.activity {
+            Activity::Opened => "opened".to_owned(),
+            Activity::Updated => format!("updated, opened {}", shown_time(view.opened)),
+            Activity::Closed => format!("closed, opened {}", shown_time(view.opened)),
+        };
+        line(format!("  when   {}: case {done}", shown_time(view.tick_end)));
+        line(format!("  case   {}, finding {}", view.case_id, view.id));
         view.sentences.iter().for_each(|sentence| line(format!("  -      {sentence}")));
         // The most telling charts (or users) have their sentences; these are the others.
         let untold = |key: &str| !view.sentences.iter().any(|sentence| sentence.contains(key));

@@ -64,10 +64,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TIME|TOPIC:PARTITION:OFFSET")]
     to: Option<Bound>,
     /// Keep how far it is in this folder, and go on from what a replay that was stopped has kept there; removed at the end.
-    #[arg(long, value_name = "DIR", requires = "archive")]
+    #[arg(long, value_name = "DIR", requires = "archive", conflicts_with = "events")]
     resume: Option<PathBuf>,
     /// Hold features, scores and findings against those of the archive, byte for byte.
-    #[arg(long, requires = "archive")]
+    #[arg(long, requires = "archive", conflicts_with = "events")]
     verify: bool,
     /// Print as JSON.
     #[arg(long)]

@@ -14,7 +14,7 @@ use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 
 use super::raw::{
     RawBaseline, RawCases, RawInput, RawKafka, RawLimits, RawPipeline, RawReference, RawScoring, RawSeen, RawSpec,
-    RawWindow, RawWindows,
+    RawWatch, RawWindow, RawWindows,
 };
 
 /// The sections of the file.
@@ -40,6 +40,8 @@ struct Outline {
     cases: Option<IgnoredAny>,
     #[serde(default)]
     rule: Vec<IgnoredAny>,
+    #[serde(default)]
+    watch: Vec<IgnoredAny>,
 }
 
 /// The file as written, or every complaint about it with its place in the text.
@@ -63,6 +65,7 @@ pub(super) fn read(text: &str) -> Result<RawSpec, Vec<(String, Range<usize>)>> {
         sections.one::<RawScoring>("scoring");
         sections.one::<RawCases>("cases");
         sections.each::<Rule>("rule");
+        sections.each::<RawWatch>("watch");
         complaints = sections.complaints;
         let whole = Spanned::new(table.span(), DeValue::Table(table.into_inner()));
         complaints.extend(complaints_of::<Outline>(whole));

@@ -129,6 +129,38 @@ fn every_problem_of_the_settings_is_reported_at_once_with_its_place() {
     ] {
         assert!(problems.contains(expected), "{expected:?} in:\n{problems}");
     }
+    // What is well written is not told of because something else is not.
+    assert!(!problems.contains("unknown field `watch`"), "{problems}");
+    let watch = problems_of("watch-settings", &[(file, "entity = \"Network address\"", "entty = \"Network address\"")]);
+    assert!(watch.contains("unknown field `entty`") && watch.contains("did you mean `entity`?"), "{watch}");
+}
+
+#[test]
+fn a_file_with_nothing_in_it_is_told_of() {
+    let folder = edited("nothing", &[]);
+    std::fs::write(folder.join("pipeline.toml"), "").unwrap();
+    let problems = PipelineSpec::load(&folder, ModelUse::Record).unwrap_err().to_string();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(problems.contains("missing field `pipeline`"), "{problems}");
+}
+
+/// A replay computes everything again: what depends on the clock or on chance could not be the same.
+#[test]
+fn sql_that_does_not_follow_from_its_rows_is_refused() {
+    for (file, from, to, function) in [
+        ("windows/access.sql", "max(gap_ms)", "max(extract(epoch FROM now()))", "now"),
+        ("features/users.sql", "tenure_days AS tenure_days", "random() AS tenure_days", "random"),
+        (
+            "baselines/own.sql",
+            "count(*) AS active_days",
+            "sum(date_part('day', current_date())) AS active_days",
+            "current_date",
+        ),
+    ] {
+        let problems = problems_of("clock", &[(file, from, to)]);
+        assert!(problems.contains(&format!("`{function}` gives another value at every run")), "{problems}");
+        assert!(problems.contains(file) && problems.contains("take times from the rows"), "{problems}");
+    }
 }
 
 #[test]

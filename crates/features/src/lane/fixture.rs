@@ -124,12 +124,21 @@ pub(crate) fn spec(grace: Millis) -> ProgramSpec {
     }
 }
 
-/// The same, and of every pair how often its chart was opened in the house, up to the day before yesterday.
+/// The same, and of every pair how often its chart was opened in the house, up to the day before yesterday, and in the
+/// evidence how often by the user, up to yesterday.
 pub(crate) fn with_visitors(mut spec: ProgramSpec) -> ProgramSpec {
     let visits = "SELECT user_key, patient_key, count(*) AS events FROM access WHERE patient_key IS NOT NULL \
          GROUP BY user_key, patient_key";
     let sizes = Vec::new();
     spec.windows.push(WindowSpec { sizes, ..window("visits", "access", &["user_key", "patient_key"], visits, true) });
+    let habits = "SELECT user_key, patient_key, sum(events) AS events FROM visits_days WHERE days_ago < 2 \
+         GROUP BY user_key, patient_key";
+    spec.baselines.push(BaselineSpec {
+        name: "habits".to_owned(),
+        keys: vec!["user_key".to_owned(), "patient_key".to_owned()],
+        sql: sql(habits),
+        days: PEERS_DAYS,
+    });
     let visitors = "SELECT patient_key, sum(events) AS events FROM visits_days GROUP BY patient_key";
     spec.baselines.push(BaselineSpec {
         name: "visitors".to_owned(),
@@ -143,6 +152,8 @@ pub(crate) fn with_visitors(mut spec: ProgramSpec) -> ProgramSpec {
          WHERE patient_key IS NOT NULL GROUP BY user_key, patient_key");
     spec.scoring.pairs =
         sql("SELECT user_key, patient_key, pair_24h_events AS events, pair_1h_visits AS visits FROM pair_row");
+    spec.scoring.evidence =
+        sql("SELECT user_key, patient_key, pair_events AS events, habits_events AS habits FROM evidence_row");
     spec
 }
 

@@ -85,6 +85,8 @@ struct Stored {
     facts: BTreeMap<String, Vec<u8>>,
     users: Vec<(Timestamp, RecordBatch)>,
     pairs: Vec<(Timestamp, RecordBatch)>,
+    /// Of the first user with a row.
+    evidence: Vec<(Timestamp, RecordBatch)>,
     /// What the watch was told.
     told: Vec<(Timestamp, Option<RecordBatch>)>,
     journal: Vec<JournalRecord>,
@@ -167,6 +169,8 @@ impl Owner {
             stored.pairs.push((end, rows));
         }
         if let Some(rows) = self.lane.user_rows(&self.reference, &pins).unwrap() {
+            let user = rows.column(0).as_string::<i32>().value(0);
+            stored.evidence.push((end, self.lane.evidence(user, &self.reference, &pins).unwrap()));
             stored.users.push((end, rows));
         }
         let output = self.lane.end_tick(&pins).unwrap();
@@ -247,6 +251,7 @@ fn pieces_and_kills_leave_the_same_bytes() {
         prop_assert!(plain.side.values().any(|what| *what == Disposition::Duplicate));
         prop_assert_eq!(shown(&plain.users), shown(&broken.users));
         prop_assert_eq!(shown(&plain.pairs), shown(&broken.pairs));
+        prop_assert_eq!(shown(&plain.evidence), shown(&broken.evidence));
         prop_assert!(plain.told.iter().filter(|(_, states)| states.is_some()).count() > 50);
         prop_assert!(plain.told == broken.told, "watches were told otherwise");
         prop_assert_eq!(&plain.side, &broken.side);
@@ -472,4 +477,24 @@ fn what_is_known_of_a_chart_is_what_all_did_with_it_up_to_the_day_before_yesterd
         }
     }
     assert!(rows > 200 && some > 50, "{some} of {rows} rows know anything");
+
+    // What a finding shows: the accesses of the last day, and those of the two days that closed before.
+    let (mut rows, mut some) = (0, 0);
+    for (end, evidence) in &stored.evidence {
+        let column = |place: usize| evidence.column(place).as_string::<i32>();
+        let number = |name: &str| evidence.column_by_name(name).unwrap().as_primitive::<Int64Type>();
+        let today = day(end.millis() - 1);
+        let hour = end.floor(Millis::hours(1)) - Millis::hours(24);
+        for row in 0..evidence.num_rows() {
+            let pair = (column(0).value(row), column(1).value(row));
+            let ours = || visits.iter().filter(|visit| (visit.0, visit.1) == pair && visit.2 < end.millis());
+            let events = ours().filter(|visit| visit.2 >= hour.millis()).count() as i64;
+            let habits = ours().filter(|visit| (today - 2..today).contains(&visit.3)).count() as i64;
+            assert_eq!(number("events").iter().nth(row).flatten(), Some(events), "{pair:?} at {end:?}");
+            let found = number("habits").iter().nth(row).flatten();
+            assert_eq!(found, Some(habits).filter(|habits| *habits > 0), "{pair:?} at {end:?}");
+            (rows, some) = (rows + 1, some + usize::from(habits > 0));
+        }
+    }
+    assert!(rows > 200 && some > 50, "{some} of {rows} rows of evidence know anything");
 }

@@ -251,3 +251,23 @@ fn an_idle_decision_never_lowers_the_watermark_and_sticks() {
     walker.walk(&Arc::new(batch(&[&(1, vec![(2, 120)])])), None);
     assert_eq!(walker.watermark(), Timestamp::from_millis(200));
 }
+
+/// A topic that is silent for weeks is decided to be idle every minute, and each time its end lies behind the marker of a
+/// transaction.
+#[test]
+fn a_long_silence_leaves_one_decision_and_nothing_below_the_end_to_read_again() {
+    let mut walker = Walker::new(TICK, LATENESS, Offset(0));
+    walker.walk(&Arc::new(batch(&[&(0, vec![(1, 100)])])), None);
+    assert!(walker.decide_idle(Offset(2), Timestamp::from_millis(500)));
+    walker.close(walker.tick_end(Timestamp::from_millis(100)));
+    for minute in 1..1_000 {
+        assert!(walker.decide_idle(Offset(2), Timestamp::from_millis(1_000 * minute)));
+        walker.close(Timestamp::from_millis(1_000 * minute));
+        let at = walker.record();
+        let newest = Decision { offset: Offset(2), watermark: Timestamp::from_millis(1_000 * minute) };
+        assert_eq!((at.position, at.resume, at.decisions), (Offset(2), Offset(2), vec![newest]));
+    }
+    let at = walker.record();
+    let restored = Walker::restore(TICK, LATENESS, &at, Timestamp::from_millis(999_000));
+    assert_eq!((restored.watermark(), restored.next()), (walker.watermark(), Offset(2)));
+}

@@ -150,7 +150,7 @@ fn a_case_about_an_address_names_the_users_and_whoever_it_got_in_as_first() {
         User u1:0: 1 event on 2026-01-05 between 01:30 and 02:00 UTC (1 failed).
         User u1:1: 1 event on 2026-01-05 between 01:30 and 02:00 UTC (1 failed).
         User u1:2: 1 event on 2026-01-05 between 01:30 and 02:00 UTC (1 failed).
-        4 more users in the evidence.
+        7 users in all, listed in the evidence.
 
         New since the last report: rule "One address gets in" fired.
         Signed in as 1 user.
@@ -158,12 +158,12 @@ fn a_case_about_an_address_names_the_users_and_whoever_it_got_in_as_first() {
         User u1:6: 1 event on 2026-01-05 between 01:30 and 02:00 UTC (1 signed in).
         User u1:0: 1 event on 2026-01-05 between 01:30 and 02:00 UTC (1 failed).
         User u1:1: 1 event on 2026-01-05 between 01:30 and 02:00 UTC (1 failed).
-        4 more users in the evidence.
+        7 users in all, listed in the evidence.
 
         Closed after 7 days of quiet: since 2026-01-05 04:00 UTC no rule fired.
         The case was opened at 2026-01-05 03:00 UTC and had 1 update.
         It rested on: One address gets in and One address fails on many accounts.
-        Closing for quiet says nothing of a review."#]]
+        It was closed by itself: nobody need have reviewed it."#]]
     .assert_eq(&told.join("\n\n"));
     let view = crate::read(&findings[1].bytes).unwrap();
     assert_eq!((view.subject.as_str(), view.entity.as_deref()), ("a1:77q2", Some("Network address")));
@@ -251,7 +251,7 @@ fn an_update_after_the_cool_down() {
             Chart of p3: 5 accesses on 2026-01-05 between 01:30 and 02:00 UTC (4 read, 1 print); no reason on record; VIP and same household.
             Chart of p4: 6 accesses on 2026-01-05 between 01:30 and 02:00 UTC (5 read, 1 print); no reason on record; VIP and same household.
             Chart of p5: 7 accesses on 2026-01-05 between 01:30 and 02:00 UTC (6 read, 1 print); no reason on record; VIP and same household.
-            2 more patients in the evidence.
+            5 patients in all, listed in the evidence.
             The model's score is 0.30 now, under the threshold 0.50; in this case it reached 0.90."#]],
     );
 }
@@ -267,7 +267,7 @@ fn a_closing() {
             The case was opened at 2026-01-05 03:00 UTC and had 2 updates.
             Its highest score was 0.90.
             It rested on: Access after leaving, Audit log switched off and Same surname.
-            Closing for quiet says nothing of a review."#]],
+            It was closed by itself: nobody need have reviewed it."#]],
     );
 }
 

@@ -43,7 +43,7 @@ fn the_evidence_digest_covers_what_is_not_shown() {
         let step = tick(&mut cases(), at(3), &[Line { evidence, ..line("u1", 0.9) }]).unwrap();
         let view = read(&step.findings[0].bytes).unwrap();
         assert_eq!(view.evidence.len(), 10);
-        assert!(view.sentences.contains(&"18 more patients in the evidence.".to_owned()));
+        assert!(view.sentences.contains(&"21 patients in all, of whom the evidence lists 10.".to_owned()));
         (view.evidence_digest.unwrap(), view.id)
     };
     assert_eq!(digest(0.1).0.0, 21);

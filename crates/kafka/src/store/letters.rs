@@ -8,6 +8,8 @@ use events::Header;
 /// All headers of a dead letter that came from topic `source`.
 pub(crate) fn headers(letter: &DeadLetter, source: &str, lane: LaneId) -> Vec<Header> {
     let (lane, offset, part) = (lane.to_string(), letter.offset.to_string(), letter.part.to_string());
+    let value_with = letter.value_with.map(|part| part.to_string());
+    let value_with = value_with.iter().map(|part| ("x-chartwarden-value-with-part", part.as_str()));
     let ours = [
         ("__streams.errors.exception", letter.reason),
         ("__streams.errors.stacktrace", ""),
@@ -21,6 +23,7 @@ pub(crate) fn headers(letter: &DeadLetter, source: &str, lane: LaneId) -> Vec<He
         ("x-chartwarden-offset", &offset),
         ("x-chartwarden-part", &part),
     ];
-    let ours = ours.into_iter().map(|(name, value)| (name.to_owned(), Some(value.as_bytes().to_vec())));
+    let ours =
+        ours.into_iter().chain(value_with).map(|(name, value)| (name.to_owned(), Some(value.as_bytes().to_vec())));
     letter.headers.iter().cloned().chain(ours).collect()
 }

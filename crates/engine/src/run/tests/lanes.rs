@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicI64;
 use base::Clock;
 
 use super::*;
-use crate::ports::SharesInMemory;
+use crate::ports::{DeadLetter, SharesInMemory};
 
 /// Midnight in the house, where [`world`] begins.
 const START: i64 = 1_767_567_600_000;
@@ -42,6 +42,7 @@ fn split(world: &World, lanes: usize) -> Vec<[Log; 2]> {
 #[derive(Default)]
 struct Kept {
     results: Vec<Message>,
+    letters: Vec<DeadLetter>,
     last: BTreeMap<LaneId, Timestamp>,
     journal: BTreeMap<LaneId, Vec<JournalRecord>>,
     shares: VecDeque<StoredPane>,
@@ -66,6 +67,7 @@ impl LaneStore for LaneOfMany {
         self.shares.keep(self.lane, &transaction);
         let mut kept = self.kept.lock().unwrap();
         kept.results.extend(transaction.results);
+        kept.letters.extend(transaction.dead_letters);
         let shares = transaction.panes.into_iter().filter(|(tier, _)| *tier == Tier::Shared);
         kept.shares.extend(shares.map(|(_, share)| share));
         for message in &transaction.journal {
@@ -280,8 +282,11 @@ fn a_house_in_three_lanes_says_what_it_says_in_one() {
     let one = run_lanes(&world, &split(&world, 1), plain(1), |_, _| {});
     let three = run_lanes(&world, &split(&world, 3), plain(3), |_, _| {});
     let until = three.last.values().chain(one.last.values()).copied().min().unwrap();
+    let keys = one.results.iter().map(|message| &message.key);
+    let cut = one.results.len() - keys.collect::<BTreeSet<_>>().len();
     let ((one, with_peers), (three, _)) = (rows(&one, until), rows(&three, until));
     assert!(one.len() > 2_000 && with_peers > 500, "{} rows, {with_peers} with peers", one.len());
+    assert!(cut > 10, "{cut} steps with more rows than a record holds");
     let differs = one.iter().zip(&three).find(|(a, b)| a != b);
     assert!(differs.is_none() && one.len() == three.len(), "{} and {} rows, {differs:#?}", one.len(), three.len());
 }
@@ -355,6 +360,25 @@ fn how_often_the_house_opened_a_chart_without_a_reason_is_told_from_the_day_afte
         let expected = [(4, Some(("0", "0"))), (10, Some(("0", "0"))), (11, Some(("5", "2"))), (12, Some(("7", "2")))];
         assert_eq!(expected.map(|(n, _)| (n, of(n))), expected, "{lanes} lanes");
     }
+}
+
+#[test]
+fn a_record_of_many_late_parts_goes_out_once_with_a_letter_for_each() {
+    let world = world(4);
+    let mut logs = split(&world, 1);
+    let late = |id: u32| {
+        format!(
+            r#"{{"id":"late-{id}","time":{START},"user":"somebody","patient":"p","action":"read","outcome":"success"}}"#
+        )
+    };
+    let record = format!("[{},{},{}]", late(0), late(1), late(2)).into_bytes();
+    let place = logs[0][0].len() / 2;
+    let time = logs[0][0][place].0;
+    logs[0][0].insert(place, (time, record.clone()));
+    let kept = run_lanes(&world, &logs, plain(1), |_, _| {});
+    let letters = kept.letters.iter().filter(|letter| letter.reason == "late" && letter.offset == Offset(place as i64));
+    let told: Vec<_> = letters.map(|letter| (letter.part, letter.value.as_deref(), letter.value_with)).collect();
+    assert_eq!(told, [(0, Some(record.as_slice()), None), (1, None, Some(0)), (2, None, Some(0))]);
 }
 
 #[test]
