@@ -405,13 +405,7 @@ impl Worker {
     }
 
     fn record_rows(&mut self, stream: &str, end: Timestamp, rows: &RecordBatch, scores: Option<&[f64]>) -> Result<()> {
-        // A batch account can touch more pairs within a step than a record can hold.
-        let rows = recorded(rows, end, scores)?;
-        let most = result_rows_max(rows.num_columns());
-        for from in (0..rows.num_rows()).step_by(most) {
-            let slice = rows.slice(from, most.min(rows.num_rows() - from));
-            self.open.results.push(rows_message(stream, end, &slice)?);
-        }
+        self.open.results.extend(rows_messages(stream, end, &recorded(rows, end, scores)?)?);
         Ok(())
     }
 
@@ -486,21 +480,23 @@ impl Worker {
     }
 }
 
-/// Rows of so many columns that one results record holds: by their width alone, so that everybody cuts alike.
-pub(crate) fn result_rows_max(columns: usize) -> usize {
-    /// Two pseudonyms and a number in each further column, roughly.
+/// Rows as results records: a batch account touches more charts within a step than one record can hold. They are cut by
+/// the number of columns alone, so that everybody cuts alike.
+pub(crate) fn rows_messages(stream: &str, end: Timestamp, rows: &RecordBatch) -> Result<Vec<Message>> {
+    /// Two pseudonyms, and a number in each column, roughly.
     const KEYS: usize = 200;
-    (RESULT_BYTES_MAX / (KEYS + columns * 9)).max(1)
-}
-
-/// Rows as a results record.
-pub(crate) fn rows_message(stream: &str, end: Timestamp, rows: &RecordBatch) -> Result<Message> {
-    let mut value = Vec::new();
-    let mut writer = StreamWriter::try_new(&mut value, &rows.schema())?;
-    writer.write(rows)?;
-    writer.finish()?;
-    drop(writer);
-    Ok(Message { key: result_key(stream, end), value, headers: Vec::new() })
+    const NUMBER: usize = 9;
+    let most = (RESULT_BYTES_MAX / (KEYS + rows.num_columns() * NUMBER)).max(1);
+    let pieces = (0..rows.num_rows()).step_by(most).map(|from| rows.slice(from, most.min(rows.num_rows() - from)));
+    let message = |piece: RecordBatch| {
+        let mut value = Vec::new();
+        let mut writer = StreamWriter::try_new(&mut value, &piece.schema())?;
+        writer.write(&piece)?;
+        writer.finish()?;
+        drop(writer);
+        Ok(Message { key: result_key(stream, end), value, headers: Vec::new() })
+    };
+    pieces.map(message).collect()
 }
 
 /// Puts findings into a transaction: for those who read findings, and among the results.

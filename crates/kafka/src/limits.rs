@@ -102,6 +102,7 @@ pub(crate) const REKEY_RETRY_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) const REKEY_METADATA_MAX: usize = 4_096;
 
 const _: () = assert!(PANE_PART_BYTES_MAX < RECORD_BYTES_MAX, "a part of a pane fits into a record");
+const _: () = assert!(engine::limits::RESULT_BYTES_MAX < RECORD_BYTES_MAX / 2, "rough as it is, a record of rows fits");
 const _: () = assert!(COMMIT_STEP.as_secs() < COMMIT_MAX.as_secs(), "a commit is tried more than once");
 const _: () = assert!(STABLE_MAX.as_secs() < COMMIT_MAX.as_secs(), "what hangs is told from a broker that is away");
 const _: () = assert!(POLL_SHARE_MIN <= POLL_RECORDS_MAX, "one topic's share fits into a poll");

@@ -338,6 +338,19 @@ fn kills_lost_answers_and_batch_sizes_leave_the_same_bytes() {
     assert_eq!(last(&clean), last(&broken));
 }
 
+/// Panes that one owner would have deleted are deleted by many, none of whom lives for an hour of events.
+#[test]
+fn owners_that_live_for_a_moment_leave_as_few_panes_as_one_that_stays() {
+    let world = world(3);
+    let kills: Vec<_> =
+        (2..10_000).step_by(3).map(|commit| Fault { commit, persisted: true, kills: true, stops: false }).collect();
+    let (one, many) = (run(&world, &[500], &[]), run(&world, &[500], &kills));
+    let minutes = |stored: &Stored| stored.panes.keys().filter(|(tier, _)| *tier == Tier::Minute).count();
+    assert!(many.opened > 30, "{} owners", many.opened);
+    assert!(ticks(&many).len() > 4 * minutes(&one), "{} of {} ticks", minutes(&one), ticks(&many).len());
+    assert!(minutes(&many) < minutes(&one) + 90, "{} panes of minutes, not {}", minutes(&many), minutes(&one));
+}
+
 #[test]
 fn who_is_told_to_stop_while_a_commit_fails_opens_the_lane_once_more() {
     let world = world(3);

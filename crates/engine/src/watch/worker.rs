@@ -18,7 +18,7 @@ use crate::ports::{LaneId, LaneStore, Message, PortError, StoredPane, Transactio
 use crate::progress::WatchProgress;
 use crate::spec::PipelineSpec;
 use crate::worker::{
-    CASE, JOURNAL, journal_entry, newest_record, rows_message, same_definitions, tell_findings, with_prefix,
+    CASE, JOURNAL, journal_entry, newest_record, rows_messages, same_definitions, tell_findings, with_prefix,
 };
 
 /// A lane of watches and everything it owns.
@@ -172,7 +172,7 @@ impl WatchWorker {
             }
             if let Some(rows) = rows {
                 let key = format!("{}{}", super::STREAM, self.names[watch]);
-                self.open.results.push(rows_message(&key, end, &recorded(&rows, end, None)?)?);
+                self.open.results.extend(rows_messages(&key, end, &recorded(&rows, end, None)?)?);
                 let step = self.judge(watch, end, &rows)?;
                 self.tell(watch, step)?;
             }

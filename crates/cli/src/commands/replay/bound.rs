@@ -23,8 +23,12 @@ impl FromStr for Bound {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let problem = |error| format!("{error}; a record is TOPIC:PARTITION:OFFSET");
-        text.parse().map(Self::Local).or_else(|error: jiff::Error| record(text).ok_or_else(|| problem(error)))
+        let local = text.parse().map(Self::Local).ok();
+        local.or_else(|| record(text)).ok_or_else(|| {
+            "write a time, as in `2026-01-20` or `2026-01-20T14:30`, or a record as TOPIC:PARTITION:OFFSET, as in \
+             `ehr.access.v1:0:1234`"
+                .to_owned()
+        })
     }
 }
 
