@@ -79,6 +79,11 @@ pub(crate) fn disk(path: &std::path::Path, error: &std::io::Error) -> anyhow::Er
         std::io::ErrorKind::NotFound => {
             Failure::invalid("no such file or directory").at(path.display()).hint("check the path").into()
         }
+        // Nothing that waiting mends.
+        std::io::ErrorKind::NotADirectory | std::io::ErrorKind::IsADirectory | std::io::ErrorKind::AlreadyExists => {
+            let hint = "check the path: a folder stands where a file is meant, or a file where a folder is";
+            Failure::invalid(error.to_string()).at(path.display()).hint(hint).into()
+        }
         std::io::ErrorKind::PermissionDenied => failure.hint("check who owns it and its mode").into(),
         _ => failure.hint("check that the disk is there and has room").into(),
     }

@@ -56,6 +56,38 @@ fn a_path_that_leads_nowhere_is_wrong_usage() {
 }
 
 #[test]
+fn a_file_where_a_folder_is_meant_is_wrong_usage() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    let hint = "check the path: a folder stands where a file is meant, or a file where a folder is";
+    let explained = format!("error: Not a directory (os error 20)\n   at: DIR/file/findings.ndjson\n hint: {hint}");
+    check(folder.path(), &["explain", "x", "--data", "DIR/file"], 2, &explained);
+    let made = format!("error: File exists (os error 17)\n   at: DIR/file\n hint: {hint}");
+    check(folder.path(), &["simulate", "--staff", "60", "--days", "6", "--out", "DIR/file"], 2, &made);
+}
+
+/// What would only be passed over, or found after an hour, is refused at once.
+#[test]
+fn a_replay_that_cannot_do_what_is_asked_does_not_begin() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = pipeline().display().to_string();
+    for (arguments, expected) in [
+        (&["--events", "DIR", "--keys", "DIR/key", "--verify"][..], "cannot be used with '--verify'"),
+        (&["--events", "DIR", "--keys", "DIR/key", "--resume", "DIR/r"], "cannot be used with '--resume <DIR>'"),
+        (&["--archive", "DIR/none", "--from", "yesterday"], "write a time, as in `2026-01-20`"),
+    ] {
+        let arguments = [&["replay", &pipeline, "--out", "DIR/out"], arguments].concat();
+        let shown = folder.path().display().to_string();
+        let arguments: Vec<String> = arguments.iter().map(|argument| argument.replace("DIR", &shown)).collect();
+        let ended = run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).with(2);
+        assert!(ended.err.contains(expected), "{arguments:?}: {}", ended.err);
+    }
+    let nowhere = "error: findings cannot be written there\n   at: DIR/none/f.ndjson\n hint: name a file, in a folder that \
+                   exists";
+    check(folder.path(), &["replay", &pipeline, "--archive", "DIR", "--out", "DIR/none/f.ndjson"], 2, nowhere);
+}
+
+#[test]
 fn check_names_file_line_and_the_likely_word() {
     let folder = spoilt(&[("windows/auth.sql", "user_key", "usr_key")]);
     let ended = run(&["check", &folder.path().join("p").display().to_string()]).with(2);

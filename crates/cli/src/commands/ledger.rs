@@ -115,9 +115,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
                 return Ok(Answer::Yes);
             }
             line(text.trim_end());
-            if let Some(checkpoint) = opened {
-                line(format!("\n{} entries of `{}`, the signature is good", checkpoint.size, checkpoint.origin));
-            }
+            line(match opened {
+                Some(checkpoint) => {
+                    format!("\n{} entries of `{}`, the signature is good", checkpoint.size, checkpoint.origin)
+                }
+                None => "\nthe signature was not checked: give the verifier key with --vkey".to_owned(),
+            });
             Ok(Answer::Yes)
         }
     }

@@ -77,6 +77,7 @@ pub(crate) struct Arguments {
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let spec = PipelineSpec::load(&arguments.pipeline, ModelUse::Score)?;
+    can_be_written(&arguments.out)?;
     if let (Some(bootstrap), Some(archive), Some(keys)) = (&arguments.bootstrap, &arguments.archive, &arguments.keys) {
         let config = Cluster::at(bootstrap, &arguments.properties).config(&spec)?;
         fetch(archive, &spec, &Arc::new(keys::pseudonyms(keys)?), &config)?;
@@ -110,6 +111,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         replayed.show(&arguments.out)
     }
     Ok(if replayed.report.is_none_or(|report| report.is_equal()) { Answer::Yes } else { Answer::No })
+}
+
+/// Computing takes long: that there is nowhere to write is told before it.
+fn can_be_written(out: &Path) -> Result<()> {
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if out.is_dir() || !folder.is_dir() {
+        let failure = Failure::invalid("findings cannot be written there").at(out.display());
+        return Err(failure.hint("name a file, in a folder that exists").into());
+    }
+    Ok(())
 }
 
 /// The half-open span whose findings are written.
