@@ -1,6 +1,6 @@
 //! Lanes that failed for a reason that passes: when they are opened again, and when that is given up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
 use crate::limits::{FENCED_PAUSE, REOPEN_PAUSE, REOPENS_MAX, STOP_MAX};
@@ -53,7 +53,7 @@ impl Troubles {
     }
 
     /// Lanes that are not held and have waited for long enough.
-    pub(crate) fn due(&self, is_held: impl Fn(LaneId) -> bool) -> Vec<LaneId> {
+    pub(crate) fn due(&self, is_held: impl Fn(LaneId) -> bool) -> BTreeSet<LaneId> {
         let waits = |(lane, trouble): (&LaneId, &Trouble)| {
             (!is_held(*lane) && trouble.since.elapsed() >= REOPEN_PAUSE).then_some(*lane)
         };
@@ -93,7 +93,7 @@ mod tests {
         );
         std::thread::sleep(FENCED_PAUSE);
         assert!(troubles.due(|_| true).is_empty());
-        assert_eq!(troubles.due(|_| false), [lane]);
+        assert_eq!(troubles.due(|_| false), BTreeSet::from([lane]));
         troubles.over(lane);
         assert!(troubles.due(|_| false).is_empty(), "it was given to another");
     }

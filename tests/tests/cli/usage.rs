@@ -39,7 +39,7 @@ fn a_path_that_leads_nowhere_is_wrong_usage() {
     let folder = tempfile::tempdir().unwrap();
     // Whoever mistyped a path must not read that nothing is lost and to try again later.
     let nowhere = |name: &str| format!("error: no such file or directory\n   at: DIR/{name}\n hint: check the path");
-    check(folder.path(), &["explain", "x", "--data", "DIR"], 2, &nowhere("findings.ndjson"));
+    check(folder.path(), &["explain", "c-unknown", "--data", "DIR"], 2, &nowhere("findings.ndjson"));
     check(folder.path(), &["ledger", "show", "DIR/log"], 2, &nowhere("log/checkpoint"));
     check(folder.path(), &["ledger", "verify", "DIR/log", "--vkey", "DIR/key"], 2, &nowhere("key"));
     check(folder.path(), &["ledger", "prove", "DIR/a.tlog-proof", "--vkey", "DIR/key"], 2, &nowhere("key"));
@@ -61,7 +61,7 @@ fn a_file_where_a_folder_is_meant_is_wrong_usage() {
     fs::write(folder.path().join("file"), "").unwrap();
     let hint = "check the path: a folder stands where a file is meant, or a file where a folder is";
     let explained = format!("error: Not a directory (os error 20)\n   at: DIR/file/findings.ndjson\n hint: {hint}");
-    check(folder.path(), &["explain", "x", "--data", "DIR/file"], 2, &explained);
+    check(folder.path(), &["explain", "c-unknown", "--data", "DIR/file"], 2, &explained);
     let made = format!("error: File exists (os error 17)\n   at: DIR/file\n hint: {hint}");
     check(folder.path(), &["simulate", "--staff", "60", "--days", "6", "--out", "DIR/file"], 2, &made);
 }
@@ -85,6 +85,24 @@ fn a_replay_that_cannot_do_what_is_asked_does_not_begin() {
     let nowhere = "error: findings cannot be written there\n   at: DIR/none/f.ndjson\n hint: name a file, in a folder that \
                    exists";
     check(folder.path(), &["replay", &pipeline, "--archive", "DIR", "--out", "DIR/none/f.ndjson"], 2, nowhere);
+}
+
+#[test]
+fn a_case_is_explained_by_the_beginning_of_what_names_it() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/findings/golden/findings.ndjson");
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(golden, folder.path().join("findings.ndjson")).unwrap();
+    let data = folder.path().display().to_string();
+    // All findings of a case, or one of them.
+    for (id, findings) in [("c-vhg6gq", 2), ("f-zqav3s", 1), ("f-zqav3sbl72pmirh4s42jhtlewi", 1), ("c-qfe6es", 4)] {
+        let told = run(&["explain", id, "--data", &data]).with(0).out;
+        assert_eq!(told.matches("  case   ").count(), findings, "{id}:\n{told}");
+        assert!(told.lines().filter(|line| line.starts_with("  case   ")).all(|line| line.contains(id)), "{told}");
+    }
+    let user = run(&["explain", "u1:3kq7", "--data", &data]).with(0).out;
+    assert!(user.contains("  who    u1:3kq7\n"), "{user}");
+    let short = "error: `f-` is the beginning of too many ids\n hint: give 6 characters or more";
+    check(folder.path(), &["explain", "f-", "--data", "DIR"], 2, short);
 }
 
 #[test]

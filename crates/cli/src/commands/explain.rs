@@ -11,7 +11,7 @@ use crate::view::shown_time;
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Id of a finding or of a case.
+    /// Id of a finding, of a case, or of whom it is about; the beginning of one will do, as in the table of cases.
     finding: String,
     /// Folder with `findings.ndjson`.
     #[arg(long, default_value = "chartwarden-demo", value_name = "DIR")]
@@ -21,14 +21,21 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
+/// Fewest characters of an id: all findings begin alike.
+const ID_CHARS_MIN: usize = 6;
+
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
+    if arguments.finding.len() < ID_CHARS_MIN {
+        let problem = format!("`{}` is the beginning of too many ids", arguments.finding);
+        return Err(Failure::invalid(problem).hint(format!("give {ID_CHARS_MIN} characters or more")).into());
+    }
     let path = arguments.data.join("findings.ndjson");
     let text = std::fs::read(&path).map_err(|error| disk(&path, &error))?;
     let mut found = false;
     for bytes in text.split(|byte| *byte == b'\n').filter(|bytes| !bytes.is_empty()) {
         let view = findings::read(bytes)?;
-        if view.id != arguments.finding && view.case_id != arguments.finding {
+        if ![&view.id, &view.case_id, &view.subject].iter().any(|id| id.starts_with(&arguments.finding)) {
             continue;
         }
         found = true;
