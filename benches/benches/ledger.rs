@@ -44,7 +44,7 @@ fn append(count: u64, batch: usize) -> Outcome {
 }
 
 async fn verified(log: &Path, count: u64) -> Outcome {
-    let report = verify_directory(log, key().verifier()).await.expect("a readable ledger");
+    let report = verify_directory(log, key().verifier(), &[]).await.expect("a readable ledger");
     assert_eq!(report.verdict, Verdict::Committed, "{:?}", report.problems);
     assert_eq!(report.size, Some(count + 1), "every entry and the genesis");
     Outcome::of(count, report.root.map(|root| root.0))

@@ -3,6 +3,7 @@
 //! What a file holds follows from the run's span alone: no time of writing, no order of polls. A crash between two
 //! files leaves a run without its journal file; the next start removes it and writes the same bytes again.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, T
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::ipc::reader::StreamReader;
 use base::Timestamp;
+use engine::WATCH_STREAM;
 use events::Stream;
 
 use crate::error::{Error, Result};
@@ -47,7 +49,7 @@ pub(crate) fn write(dir: &Path, run: &Run, setup: &Setup) -> Result<RunId> {
         stocks.push(inputs(run, setup, stream)?);
     }
     stocks.push(rejects(run, setup)?);
-    for stream in &setup.rows {
+    for stream in setup.rows.iter().map(String::as_str).chain(former_watches(run, setup)) {
         stocks.push(rows(run, stream)?);
     }
     stocks.push(findings(run)?);
@@ -65,6 +67,14 @@ pub(crate) fn write(dir: &Path, run: &Run, setup: &Setup) -> Result<RunId> {
     sealing.insert("chartwarden.stream".to_owned(), JOURNAL.to_owned());
     table::write(&id.path(dir, JOURNAL), &stock.schema, &stock.batches, &sealing)?;
     Ok(id)
+}
+
+/// Streams of watches that the pipeline has no more.
+fn former_watches<'r>(run: &'r Run, setup: &Setup) -> BTreeSet<&'r str> {
+    let streams = run.results.iter().map(|(stream, ..)| stream.as_str());
+    streams
+        .filter(|stream| stream.starts_with(WATCH_STREAM) && !setup.rows.iter().any(|known| known == stream))
+        .collect()
 }
 
 /// The day of a run's first tick; a run without any is kept under that of its newest input.

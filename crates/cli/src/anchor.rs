@@ -12,8 +12,8 @@ use kafka::{Config, read_committed_from};
 use ledger::{EntryKind, Ledger, SigningKey, Submission, Verdict, VerifierKey};
 use tokio::runtime::Runtime;
 
-use crate::keys;
 use crate::report::{Failure, disk};
+use crate::{keys, private};
 
 /// The ledger of a data folder, and where it stands in the findings topic.
 pub(crate) struct Anchor {
@@ -61,8 +61,15 @@ pub(crate) fn runtime() -> Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting a runtime")
 }
 
-/// Makes signing key, verifier key and an empty ledger where there are none.
+/// Makes signing key, an empty ledger and verifier key where there are none. The verifier key comes last: where it is, there
+/// was a ledger.
 pub(crate) fn init(places: &Places, origin: &str) -> Result<()> {
+    let is_begun = places.log.join("checkpoint").exists();
+    if places.vkey.exists() && !is_begun {
+        let problem = "the log is gone that this key verifies: a second one under the same key would deny the first";
+        let hint = format!("put {} back, or name another folder for another log", places.log.display());
+        return Err(Failure::new(base::Kind::Corrupt, problem).at(places.vkey.display()).hint(hint).into());
+    }
     if !places.key.exists() {
         SigningKey::generate(origin, keys::random()?)?.save(&places.key)?;
     }
@@ -74,11 +81,11 @@ pub(crate) fn init(places: &Places, origin: &str) -> Result<()> {
             .hint("name another folder for another log")
             .into());
     }
+    if !is_begun {
+        runtime()?.block_on(Ledger::create(&places.log, &key, SystemClock.now()))?;
+    }
     if !places.vkey.exists() {
         std::fs::write(&places.vkey, key.vkey() + "\n").map_err(|error| disk(&places.vkey, &error))?;
-    }
-    if !places.log.join("checkpoint").exists() {
-        runtime()?.block_on(Ledger::create(&places.log, &key, SystemClock.now()))?;
     }
     Ok(())
 }
@@ -87,9 +94,7 @@ impl Anchor {
     pub(crate) fn open(places: &Places, config: &Config) -> Result<Self> {
         let runtime = runtime()?;
         let key = SigningKey::load(&places.key)?;
-        for folder in [&places.openings, &places.receipts] {
-            std::fs::create_dir_all(folder).map_err(|error| disk(folder, &error))?;
-        }
+        private::folder(&places.receipts)?;
         let ledger = runtime.block_on(Ledger::open(&places.log, key, &places.openings))?;
         let next = match ledger.source_position() {
             None => BTreeMap::new(),
@@ -115,12 +120,19 @@ impl Anchor {
         for record in records {
             self.next.insert(record.partition, record.offset.0 + 1);
             let (Some(key), Some(content)) = (record.key, record.value) else { continue };
-            let id = String::from_utf8(key).context("a finding's key is no text")?;
-            batch.push(Submission { id, kind: EntryKind::Finding, content });
+            // Anybody who may write to the topic could put something else there.
+            match genuine(key, &content) {
+                Ok(id) => batch.push(Submission { id, kind: EntryKind::Finding, content }),
+                Err(problem) => {
+                    let (topic, partition, offset) = (&self.config.findings_topic, record.partition, record.offset.0);
+                    tracing::error!(topic, partition, offset, problem, "this is no finding of ours, and is not sealed");
+                    self.failures += 1;
+                }
+            }
         }
         self.append(&batch, None)?;
         for submission in &batch {
-            self.write_receipt(&submission.id)?;
+            self.write_receipt(submission)?;
         }
         let position = serde_json::to_string(&self.next)?;
         self.append(&[], Some(position))?;
@@ -137,8 +149,18 @@ impl Anchor {
         Ok(())
     }
 
-    fn write_receipt(&mut self, id: &str) -> Result<()> {
+    fn write_receipt(&mut self, submission: &Submission) -> Result<()> {
+        let id = &submission.id;
         let receipt = self.runtime.block_on(self.ledger.receipt(id))?;
+        if receipt.opening.content != submission.content {
+            // One of the two is not ours; what came first is what the ledger stands for.
+            tracing::error!(
+                id,
+                "a finding with this id and other content was sealed before, and the receipt is that one's"
+            );
+            self.failures += 1;
+            return Ok(());
+        }
         let opening = serde_json::to_vec(&receipt.opening)?;
         let report = ledger::verify_receipt(receipt.proof.as_bytes(), Some(&opening), None, &self.vkey)?;
         if report.verdict != Verdict::Committed {
@@ -147,11 +169,21 @@ impl Anchor {
             return Err(Failure::new(base::Kind::Corrupt, what).at(self.receipts.display()).into());
         }
         for (end, bytes) in [("tlog-proof", receipt.proof.into_bytes()), ("opening.json", opening)] {
-            let path = self.receipts.join(format!("{id}.{end}"));
-            std::fs::write(&path, bytes).map_err(|error| disk(&path, &error))?;
+            private::write(&self.receipts.join(format!("{id}.{end}")), &bytes)?;
         }
         Ok(())
     }
+}
+
+/// The id of a finding that is one of ours, or why it is none. Ids become names of files.
+fn genuine(key: Vec<u8>, content: &[u8]) -> std::result::Result<String, String> {
+    findings::validate(content).map_err(|error| error.to_string())?;
+    let said = findings::read(content).map_err(|error| error.to_string())?.id;
+    let plain = said.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') && !said.is_empty();
+    if !plain {
+        return Err("its id is not made of letters, digits and hyphens".to_owned());
+    }
+    String::from_utf8(key).ok().filter(|key| *key == said).ok_or_else(|| "its key is not its id".to_owned())
 }
 
 fn salts(count: usize) -> Result<Vec<[u8; 32]>> {

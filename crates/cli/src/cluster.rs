@@ -14,6 +14,8 @@ use crate::report::Failure;
 pub(crate) fn config(spec: &PipelineSpec, bootstrap: &str) -> Config {
     let mut config = Config::new(bootstrap, spec.group(), spec.state_prefix());
     config.input_topics = spec.inputs().iter().map(|input| input.topic.clone()).collect();
+    let rekeyed = spec.inputs().iter().filter(|input| input.rekeyed);
+    config.rekeyed_topics = rekeyed.map(|input| input.topic.clone()).collect();
     config.reference_topics = spec.reference().iter().map(|(kind, topic)| (*kind, topic.clone())).collect();
     config.watches = spec.watches().iter().map(|watch| watch.name.clone()).collect();
     config.findings_topic = spec.findings_topic().to_owned();

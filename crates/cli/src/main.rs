@@ -17,6 +17,7 @@ mod http;
 mod keys;
 mod logging;
 mod memory;
+mod private;
 mod recorder;
 mod report;
 mod shipped;

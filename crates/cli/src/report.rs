@@ -11,12 +11,30 @@ use comfy_table::{ContentArrangement, Table};
 
 /// Writes a line to standard output. A reader that went away is no reason to fail.
 pub(crate) fn line(text: impl fmt::Display) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    let _ = writeln!(std::io::stdout().lock(), "{}", printable(&text.to_string()));
 }
 
 /// Writes a line to standard error.
 pub(crate) fn note(text: impl fmt::Display) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", printable(&text.to_string()));
+}
+
+/// Text from files and topics may hold what a terminal obeys or what turns the order of letters round: that is shown, not
+/// done.
+fn printable(text: &str) -> String {
+    let obeyed = |letter: char| {
+        (letter.is_control() && letter != '\n' && letter != '\t')
+            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if obeyed(letter) {
+            shown.extend(letter.escape_unicode());
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
 }
 
 /// Lets a table fill the terminal. A console that does not tell its size says 0, and nobody reads a letter a line.

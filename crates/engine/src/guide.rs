@@ -44,6 +44,11 @@ impl Guide {
         Some(GuidedTick { end, foreign: record.digests != self.now, shared })
     }
 
+    /// The days whose shared facts ticks go by that are not the ones the rule names.
+    pub(crate) fn older_days(&self) -> impl Iterator<Item = Timestamp> {
+        self.records.iter().filter_map(|record| record.shared)
+    }
+
     /// The reference version of the tick that closes now.
     pub(crate) fn take(&mut self) -> Option<Pins> {
         let place = self.records.iter().position(|record| record.pins.is_some())?;

@@ -1,16 +1,19 @@
-//! When a topic is silent: the broker's time as seen from here, and when each watermark last moved.
+//! When a topic is silent: the broker's time as seen from here, and how long each watermark has stood still in our hearing.
 
 use base::{Millis, Timestamp};
 use events::TopicId;
+
+use crate::limits::{BROKER_AHEAD_MAX, LISTEN_GAP_MAX};
 
 /// What is known of the broker's time: the newest append time seen, and when it was seen here.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct BrokerTime(Option<(Timestamp, Timestamp)>);
 
 impl BrokerTime {
-    /// Records were read, the newest appended at `newest`.
+    /// Records were read, the newest appended at `newest`. Where producers stamp what they append, one of them may be of
+    /// next year: brokers are not further ahead of us than clocks are apart.
     pub(crate) fn saw(&mut self, newest: Option<Timestamp>, now: Timestamp) {
-        self.learn(Self(newest.map(|newest| (newest, now))));
+        self.learn(Self(newest.filter(|newest| *newest - now <= BROKER_AHEAD_MAX).map(|newest| (newest, now))));
     }
 
     /// Something happened that cannot have come before this time.
@@ -43,25 +46,34 @@ impl BrokerTime {
 pub(crate) struct Quiet {
     /// By its own topics.
     pub(crate) broker: BrokerTime,
-    /// Each topic's watermark, and when it last moved.
-    moved: Vec<(Timestamp, Option<Timestamp>)>,
+    topics: Vec<Option<Silence>>,
+}
+
+/// Of one topic.
+#[derive(Clone, Copy, Debug)]
+struct Silence {
+    watermark: Timestamp,
+    since: Timestamp,
+    listened: Timestamp,
 }
 
 impl Quiet {
     pub(crate) fn new(topics: usize) -> Self {
-        Self { broker: BrokerTime::default(), moved: vec![(Timestamp::MIN, None); topics] }
+        Self { broker: BrokerTime::default(), topics: vec![None; topics] }
     }
 
-    /// Notes a topic's watermark.
-    pub(crate) fn moved(&mut self, topic: TopicId, watermark: Timestamp, now: Timestamp) {
-        let (known, at) = &mut self.moved[topic.index()];
-        if at.is_none() || watermark > *known {
-            (*known, *at) = (watermark, Some(now));
-        }
+    /// Notes where a topic's watermark stands, and whether its broker `answers`. Silence is what was listened to: it begins
+    /// anew behind an outage, and behind a pause of ours, since what was written meanwhile is only about to arrive.
+    pub(crate) fn listen(&mut self, topic: TopicId, watermark: Timestamp, answers: bool, now: Timestamp) {
+        let known = &mut self.topics[topic.index()];
+        let goes_on =
+            |known: &Silence| watermark <= known.watermark && answers && now - known.listened <= LISTEN_GAP_MAX;
+        let since = known.filter(goes_on).map_or(now, |known| known.since);
+        *known = Some(Silence { watermark, since, listened: now });
     }
 
-    /// The broker's time, if the topic's watermark has not moved for `after`. A lane that has read nothing since it was
-    /// opened goes by what was seen `elsewhere`: without that it would hold back for ever whoever waits for it.
+    /// The broker's time, if the topic has been silent for `after`. A lane that has read nothing since it was opened goes by
+    /// what was seen `elsewhere`: without that it would hold back for ever whoever waits for it.
     pub(crate) fn idle(
         &self,
         topic: TopicId,
@@ -69,8 +81,8 @@ impl Quiet {
         now: Timestamp,
         elsewhere: BrokerTime,
     ) -> Option<Timestamp> {
-        let at = self.moved[topic.index()].1?;
-        (now - at >= after).then(|| self.broker.at(now).or(elsewhere.at(now))).flatten()
+        let silence = self.topics[topic.index()]?;
+        (now - silence.since >= after).then(|| self.broker.at(now).or(elsewhere.at(now))).flatten()
     }
 }
 

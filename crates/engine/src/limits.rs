@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use base::Millis;
+pub use features::limits::CROSSING_BYTES_MAX;
 
 /// How long one poll may wait when there is nothing to do.
 pub const POLL_WAIT: Duration = Duration::from_millis(50);
@@ -31,6 +32,10 @@ pub const OPEN_ROWS_DUE: usize = if cfg!(test) { 60 } else { 32_768 };
 pub const OPEN_ROWS_RESUME: usize = OPEN_ROWS_DUE / 2;
 /// Lanes that are computed at the same time, at most.
 pub const WORKERS_MAX: usize = 16;
+/// How far a broker's clock may be ahead of ours.
+pub const BROKER_AHEAD_MAX: Millis = Millis::minutes(5);
+/// Two looks at a topic that lie further apart are no silence in between: the process was held up or stopped.
+pub const LISTEN_GAP_MAX: Millis = Millis::seconds(10);
 /// How often an idle reference feed is asked for news.
 pub const REFERENCE_POLL: Millis = Millis::seconds(1);
 /// After how long it is said what a lane waits for.

@@ -116,6 +116,11 @@ pub trait Source {
     /// idle decisions come from the journal.
     fn at_end(&self, lane: LaneId, topic: TopicId) -> Option<Offset>;
 
+    /// Whether what the topic is read from answers. While it does not, silence says nothing.
+    fn answers(&self, _lane: LaneId, _topic: TopicId) -> bool {
+        true
+    }
+
     /// What lanes, here and elsewhere, have told all others ([`Tier::Shared`]) and committed, as far as it has arrived and
     /// was not handed over before; of each lane in the order it was told, since the beginning. Only after [`poll`](Self::poll).
     fn shares(&mut self) -> Result<Vec<(LaneId, StoredPane)>, PortError>;
@@ -165,14 +170,23 @@ pub struct DeadLetter {
     pub reason: &'static str,
     /// A short text that does not quote the payload.
     pub detail: String,
-    /// Original key.
+    /// Original key, in the first letter of a record.
     pub key: Option<Vec<u8>>,
     /// Original value, in the first letter of a record.
     pub value: Option<Vec<u8>>,
-    /// In further letters of the same record, the part whose letter holds the value.
-    pub value_with: Option<i32>,
-    /// Original headers.
+    /// Original headers, in the first letter of a record.
     pub headers: Vec<Header>,
+    /// In further letters of the same record, the part whose letter holds all that.
+    pub record_with: Option<i32>,
+}
+
+impl DeadLetter {
+    /// Bytes of the record that it holds.
+    pub fn record_bytes(&self) -> usize {
+        let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+        let headers = self.headers.iter().map(|(name, value)| name.len() + length(value));
+        length(&self.key) + length(&self.value) + headers.sum::<usize>()
+    }
 }
 
 /// Everything the ticks of one commit produced. It becomes visible to readers of committed data as a whole or not at
@@ -203,7 +217,7 @@ impl Transaction {
     /// Bytes of keys and values, for the limit on a transaction's size.
     pub fn byte_count(&self) -> usize {
         let message = |m: &Message| m.key.len() + m.value.len();
-        let letter = |d: &DeadLetter| d.value.as_ref().map_or(0, Vec::len) + d.key.as_ref().map_or(0, Vec::len);
+        let letter = |d: &DeadLetter| d.record_bytes() + d.detail.len();
         self.findings.iter().map(message).sum::<usize>()
             + self.results.iter().map(message).sum::<usize>()
             + self.journal.iter().map(message).sum::<usize>()

@@ -27,7 +27,7 @@ pub struct State {
     /// Sealed panes.
     pub panes: BTreeMap<(Tier, Timestamp), Vec<u8>>,
     /// What watches were told, as far back as any may look, and some time for those that are behind.
-    pub crossings: BTreeMap<(Timestamp, TopicId, LaneId), Message>,
+    pub crossings: BTreeMap<(Timestamp, TopicId, LaneId, u32), Message>,
 }
 
 impl State {
@@ -40,14 +40,13 @@ impl State {
             };
         }
         self.panes.extend(transaction.panes.into_iter().map(|(tier, pane)| ((tier, pane.end), pane.bytes)));
-        self.crossings.extend(
-            transaction.crossings.into_iter().filter_map(|(watch, lane, crossing)| {
-                Some(((Crossing::end_of(&crossing.key)?, watch, lane), crossing))
-            }),
-        );
+        self.crossings.extend(transaction.crossings.into_iter().filter_map(|(watch, lane, crossing)| {
+            let (end, piece) = (Crossing::end_of(&crossing.key)?, Crossing::piece_of(&crossing.key)?);
+            Some(((end, watch, lane, piece), crossing))
+        }));
         if let Some(((newest, ..), _)) = self.crossings.last_key_value() {
             let first = *newest - features::limits::WATCH_SIZE_MAX - features::limits::WATCH_SPREAD_MAX;
-            self.crossings = self.crossings.split_off(&(first, TopicId(0), LaneId(0)));
+            self.crossings = self.crossings.split_off(&(first, TopicId(0), LaneId(0), 0));
         }
     }
 
@@ -210,7 +209,7 @@ impl Former {
         let crossings = state.crossings.into_iter().filter(|((end, ..), _)| repeats(*end));
         Ok(Transaction {
             panes: panes.collect(),
-            crossings: crossings.map(|((_, watch, lane), crossing)| (watch, lane, crossing)).collect(),
+            crossings: crossings.map(|((_, watch, lane, _), crossing)| (watch, lane, crossing)).collect(),
             head,
             positions: record.topics.iter().map(|topic| topic.position).collect(),
             journal: vec![Message { key, value, headers: Vec::new() }],

@@ -195,10 +195,15 @@ impl<'a> Engine<'a> {
         let store = self.source.open(lane)?;
         let start = self.source.log_start(lane)?;
         let (guide, lanes) = (self.source.journal(lane)?, self.source.lane_count());
+        let is_live = guide.is_none();
         if self.shared.is_none() {
             self.shared = Some(SharedFacts::new(self.spec.program(), self.spec.digests(), lanes)?);
         }
         let worker = Worker::open(lane, self.spec, &self.keys, store, lanes, &start, genesis, guide)?;
+        if is_live {
+            check_reference(lane, &worker, &crate::reference_rows::pins(self.feed.ends()?)?)?;
+        }
+        self.shared.iter_mut().for_each(|shared| shared.keep(worker.named_days()));
         self.source.start(lane, &worker.resume())?;
         let tick = when_if_any(worker.lane().last_tick());
         tracing::info!(lane = lane.0, ms = watch.millis(), tick, "lane taken up");
@@ -282,7 +287,7 @@ impl<'a> Engine<'a> {
         for (lane, owned) in &mut self.lanes {
             for (topic, input) in (0u8..).map(TopicId).zip(self.spec.inputs()) {
                 let watermark = owned.worker.lane().walker(topic).watermark();
-                owned.quiet.moved(topic, watermark, now);
+                owned.quiet.listen(topic, watermark, self.source.answers(*lane, topic), now);
                 let Some(end) = self.source.at_end(*lane, topic) else { continue };
                 owned.worker.lane_mut().reached_end(topic, end);
                 if let Some(broker) = owned.quiet.idle(topic, self.spec.idle_after(), now, self.broker) {
@@ -457,6 +462,24 @@ impl<'a> Engine<'a> {
         self.metrics.lanes(self.lanes.len());
         self.progress.lanes(self.lanes.keys().copied().collect());
     }
+}
+
+/// A lane knows how far it has read the reference: where that ends earlier by now, other rows stand at its offsets.
+fn check_reference(lane: LaneId, worker: &Worker, ends: &Pins) -> Result<()> {
+    let last = worker.last_record().and_then(|record| record.pins.as_ref());
+    let known = last.into_iter().chain([worker.lane().genesis()]).flat_map(Pins::iter);
+    let Some((kind, partition, pin)) =
+        known.into_iter().find(|(kind, partition, pin)| ends.get(*kind, *partition) < *pin)
+    else {
+        return Ok(());
+    };
+    let end = ends.get(kind, partition);
+    Err(PortError::Corrupt(format!(
+        "reference `{}` partition {partition}: lane {lane} has read it to offset {pin}, and it ends at {end}: the topic was cut \
+         or created anew, and what was known when can no longer be told; begin anew under another `state_prefix`",
+        kind.name()
+    ))
+    .into())
 }
 
 fn close_and_commit(owned: &mut Owned, reference: &Reference, known: Known<'_>, now: Timestamp) -> Result<()> {

@@ -57,6 +57,8 @@ pub struct Input {
     pub format: Format,
     /// How far events may lag behind the newest one.
     pub lateness: Millis,
+    /// Whether `rekey` writes it: then it is silent only where that says so.
+    pub rekeyed: bool,
 }
 
 /// Entities that many users meet, and the rules that speak of them.
@@ -102,7 +104,7 @@ pub struct PipelineSpec {
 }
 
 /// Name and version of the engine and of the layout of its state: state of another one is refused.
-pub const ENGINE: &str = concat!("chartwarden ", env!("CARGO_PKG_VERSION"), " state 5");
+pub const ENGINE: &str = concat!("chartwarden ", env!("CARGO_PKG_VERSION"), " state 6");
 
 /// Whether the models a pipeline names must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -251,6 +253,7 @@ impl PipelineSpec {
     /// What findings say of the pipeline.
     pub fn origin(&self) -> Origin {
         Origin {
+            time_zone: self.program.zone().clone(),
             pipeline: self.name.clone(),
             version: self.version.clone(),
             spec: self.digests.spec,
@@ -316,6 +319,21 @@ impl Reader<'_> {
     fn line_of(&self, file: &Path, text: &str, needle: &str) -> String {
         let line = text.lines().position(|line| line.contains(needle)).map_or(1, |line| line + 1);
         format!("{}:{line}", file.display())
+    }
+
+    /// Where to mend a problem of a rule, a setting or a sentence, else the section that it was found in.
+    fn place_of(&self, problem: &str, section: &str, (file, text): (&Path, &str), users: &SqlText) -> String {
+        let named = |what: &str| problem.strip_prefix(what)?.split('`').next();
+        let column = named("feature `").map(|name| format!(" AS {name}"));
+        let in_sql = column.and_then(|column| {
+            let of_column =
+                |line: &str| line.split_once(&column).is_some_and(|(_, rest)| !rest.starts_with(is_of_name));
+            Some(format!("{}:{}", users.file, users.text.lines().position(of_column)? + 1))
+        });
+        let setting = || named("policy: `").map(|name| format!("{name} = "));
+        let needle = named("rule `").map(|id| format!("id = \"{id}\"")).or_else(setting);
+        let needle = needle.filter(|needle| text.contains(needle.as_str()));
+        in_sql.unwrap_or_else(|| self.line_of(file, text, needle.as_deref().unwrap_or(section)))
     }
 
     fn sql(&mut self, at: &str, path: &str) -> SqlText {
@@ -406,9 +424,13 @@ impl Reader<'_> {
         let watched = (0..spec.watches.len()).map(|place| ("[[watch]]", spec.watch_cases(place)));
         for (place, checked) in std::iter::once(("[cases]", checked)).chain(watched) {
             let Err(error) = checked else { continue };
-            for line in error.to_string().lines() {
-                let at = self.line_of(file, text, place);
-                self.problem(at, line.trim().to_owned(), None);
+            let told = match error {
+                findings::Error::Definitions(problems) => problems,
+                other => vec![other.to_string()],
+            };
+            for problem in told {
+                let at = self.place_of(&problem, place, (file, text), &spec.program.spec().scoring.users);
+                self.problem(at, problem, None);
             }
         }
         Some(spec)
@@ -513,6 +535,10 @@ impl Reader<'_> {
             user: (models == ModelUse::Score).then(|| load(user, program.user_schema())).flatten(),
         }
     }
+}
+
+fn is_of_name(letter: char) -> bool {
+    letter.is_alphanumeric() || letter == '_'
 }
 
 /// What the settings say, however they are laid out. Where the pipeline meets Kafka is left out: moving it to another

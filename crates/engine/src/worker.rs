@@ -256,18 +256,19 @@ impl Worker {
             }
             let Some(record) = records.peek().filter(|record| record.offset == offset) else { continue };
             // A record of a thousand late parts goes out once, not a thousand times.
-            let value_with = first.filter(|(of, _)| *of == offset).map(|(_, part)| part);
-            first = if value_with.is_some() { first } else { Some((offset, part)) };
+            let record_with = first.filter(|(of, _)| *of == offset).map(|(_, part)| part);
+            first = if record_with.is_some() { first } else { Some((offset, part)) };
+            let is_first = record_with.is_none();
             self.letters.push_back(DeadLetter {
                 topic,
                 offset,
                 part,
                 reason,
                 detail,
-                key: record.key.map(<[u8]>::to_vec),
-                value: record.value.filter(|_| value_with.is_none()).map(<[u8]>::to_vec),
-                value_with,
-                headers: record.headers.to_vec(),
+                key: record.key.filter(|_| is_first).map(<[u8]>::to_vec),
+                value: record.value.filter(|_| is_first).map(<[u8]>::to_vec),
+                headers: if is_first { record.headers.to_vec() } else { Vec::new() },
+                record_with,
             });
         }
     }
@@ -308,6 +309,11 @@ impl Worker {
             None => None,
         };
         Some(older.unwrap_or(day))
+    }
+
+    /// The days whose shared facts the journal names that this lane replays.
+    pub(crate) fn named_days(&self) -> impl Iterator<Item = Timestamp> {
+        self.guide.iter().flat_map(Guide::older_days)
     }
 
     /// Goes on without the shares that it has waited for, if there is anything older.
@@ -371,7 +377,7 @@ impl Worker {
             self.open.panes.push((tier, StoredPane { end, bytes }));
         }
         for (user, facts) in output.facts {
-            self.open.head.insert([FACTS, user.as_bytes()].concat(), Some(facts));
+            self.open.head.insert([FACTS, user.as_bytes()].concat(), facts);
         }
         self.take_journal(Some(output.record))?;
         self.take_over_cases()?;
@@ -413,9 +419,11 @@ impl Worker {
         let under = &self.lane.digests().told_under();
         for (watch, states) in (0u8..).map(TopicId).zip(crossing) {
             let split = Crossing::split(self.id.0, end, under, states.as_ref(), self.lanes)?;
-            for (target, crossing) in (0..).map(LaneId).zip(split) {
-                let (key, value) = crossing.encode()?;
-                self.open.crossings.push((watch, target, Message { key, value, headers: Vec::new() }));
+            for (target, pieces) in (0..).map(LaneId).zip(split) {
+                for crossing in pieces {
+                    let (key, value) = crossing.encode()?;
+                    self.open.crossings.push((watch, target, Message { key, value, headers: Vec::new() }));
+                }
             }
         }
         Ok(())

@@ -28,6 +28,7 @@ use columns::{AccessColumns, AuthColumns, Filler, Value, hashed, optional};
 /// What a lane keeps between ticks for the seal.
 pub(crate) struct Memory {
     pub(crate) facts: FastMap<String, LastFacts>,
+    /// Users whose facts the tick has changed.
     pub(crate) touched: BTreeSet<String>,
     pub(crate) seen: Seen,
     pub(crate) seen_today: SeenToday,
@@ -37,6 +38,18 @@ pub(crate) struct Memory {
 impl Memory {
     fn take_out(&mut self, user: &str) -> (String, LastFacts) {
         self.facts.remove_entry(user).unwrap_or_else(|| (user.to_owned(), LastFacts::default()))
+    }
+
+    /// Lets go of users who have been silent for long.
+    pub(crate) fn forget(&mut self, at: Timestamp) {
+        let touched = &mut self.touched;
+        self.facts.retain(|user, facts| {
+            let forgotten = facts.is_forgotten(at);
+            if forgotten {
+                touched.insert(user.clone());
+            }
+            !forgotten
+        });
     }
 
     fn put_back(&mut self, taken: Option<(String, LastFacts)>) {
@@ -100,7 +113,7 @@ impl Enrich<'_> {
 
     fn actor(&self, user: &str, time: Timestamp, facts: &mut LastFacts, local: &mut LocalTime) -> Actor<'_> {
         let staff = self.reference.staff(user, time, &self.known);
-        let since = *facts.known_since.get_or_insert(time);
+        let since = facts.heard(time);
         let working_since = facts.working_since(time);
         let end = staff.as_ref().and_then(|staff| staff.ends).filter(|end| *end <= time);
         let after_end = end.is_some_and(|end| !is_last_shift(working_since, end, time, local));
@@ -272,7 +285,7 @@ impl Enrich<'_> {
             facts.works(time);
         }
         match (activity, failure) {
-            ("challenge", true) => facts.denials.push(time),
+            ("challenge", true) => facts.denied(time),
             (_, true) => facts.failures = facts.failures.saturating_add(1),
             _ if sign_in => facts.failures = 0,
             _ => {}

@@ -1,18 +1,19 @@
 //! What a lane remembers of each user from row to row: the last access, the last sign-in, streaks.
 //!
-//! Written to the head topic for every user a tick touched, so a restart begins where the log stood.
+//! Written to the head topic for every user a tick touched, so a restart begins where the log stood; deleted there once the
+//! user has been silent for long.
 
 use base::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::limits::WORK_PAUSE;
+use crate::limits::{DENIALS_MAX, FACTS_KEPT, STRANGERS_KEPT, WORK_PAUSE};
 
 /// A user's last facts, as of the last sealed tick.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LastFacts {
-    /// First event ever seen of the user.
+    /// First event seen of the user, and the newest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) known_since: Option<Timestamp>,
+    pub(crate) known: Option<(Timestamp, Timestamp)>,
     /// The present stretch of work: its first event and its last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) at_work: Option<(Timestamp, Timestamp)>,
@@ -23,7 +24,7 @@ pub(crate) struct LastFacts {
     /// Failed sign-ins in a row.
     #[serde(default)]
     pub(crate) failures: i32,
-    /// Times of denied or ignored challenges, newest last.
+    /// Times of denied or ignored challenges, newest last, [`DENIALS_MAX`] at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) denials: Vec<Timestamp>,
     /// When the last odd sign-in happened.
@@ -35,6 +36,32 @@ pub(crate) struct LastFacts {
 }
 
 impl LastFacts {
+    /// Notes an event of the user, and says since when there were some. Whoever was forgotten begins anew, whether or not
+    /// the lane still held something.
+    pub(crate) fn heard(&mut self, time: Timestamp) -> Timestamp {
+        if self.is_forgotten(time) {
+            *self = Self::default();
+        }
+        let (since, newest) = self.known.unwrap_or((time, time));
+        self.known = Some((since, newest.max(time)));
+        since
+    }
+
+    /// Whether the user has been silent for so long that nothing is remembered. Of a name that never got in, and may be
+    /// invented, that is sooner.
+    pub(crate) fn is_forgotten(&self, at: Timestamp) -> bool {
+        let kept = if self.at_work.is_some() { FACTS_KEPT } else { STRANGERS_KEPT };
+        self.known.is_some_and(|(_, newest)| at - newest > kept)
+    }
+
+    /// Notes a denied or ignored challenge.
+    pub(crate) fn denied(&mut self, time: Timestamp) {
+        if self.denials.len() == DENIALS_MAX {
+            self.denials.remove(0);
+        }
+        self.denials.push(time);
+    }
+
     /// When the stretch of work began that an event of the user belongs to.
     pub(crate) fn working_since(&self, time: Timestamp) -> Timestamp {
         let going_on = self.at_work.filter(|(_, last)| time - *last <= WORK_PAUSE);
@@ -88,3 +115,6 @@ pub(crate) fn hash64(text: &str) -> i64 {
     hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     i64::from_ne_bytes((hash ^ (hash >> 31)).to_ne_bytes())
 }
+
+#[cfg(test)]
+mod tests;

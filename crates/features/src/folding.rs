@@ -71,6 +71,7 @@ impl Lane {
             self.store(Tier::Hour, hour, STATES, &seen)?;
             self.seen_day.extend(seen);
             self.unfolded_hour = None;
+            self.memory.forget(hour);
         }
         if let Some(day) = self.unfolded_day.filter(|day| *day <= now) {
             let seen = std::mem::take(&mut self.seen_day);

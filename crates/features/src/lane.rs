@@ -18,7 +18,6 @@ use reference::{Known, Pins, Reference};
 use crate::day::LocalTime;
 use crate::enrich::{Enrich, Memory, resolve};
 use crate::error::{Error, Result};
-use crate::facts::LastFacts;
 use crate::journal::{Counts, Digests, JournalRecord};
 use crate::open_step::OpenStep;
 use crate::pair_scores;
@@ -48,8 +47,8 @@ pub struct TickOutput {
     pub record: JournalRecord,
     /// Newly sealed panes.
     pub panes: Vec<(Tier, Timestamp, Vec<u8>)>,
-    /// Last facts of the users the tick touched.
-    pub facts: Vec<(String, Vec<u8>)>,
+    /// Last facts of the users the tick touched; absent of those it forgot.
+    pub facts: Vec<(String, Option<Vec<u8>>)>,
     /// Where a scoring step ends, what each watch is told: states by entity and user, absent where nothing happened.
     pub crossing: Vec<Option<RecordBatch>>,
 }
@@ -401,12 +400,12 @@ impl Lane {
         self.tick = None;
         self.last = Some(end);
         let record = self.record(Some(pins.clone()));
-        let facts = std::mem::take(&mut self.memory.touched).into_iter().filter_map(|user| {
-            let facts: &LastFacts = self.memory.facts.get(&user)?;
-            let bytes = serde_json::to_vec(facts).ok()?;
-            Some((user, bytes))
+        let facts = std::mem::take(&mut self.memory.touched).into_iter().map(|user| {
+            let facts = self.memory.facts.get(&user);
+            let bytes = facts.map(serde_json::to_vec).transpose();
+            Ok((user, bytes.map_err(|error| Error::State(format!("last facts cannot be written: {error}")))?))
         });
-        let facts = facts.collect();
+        let facts = facts.collect::<Result<_>>()?;
         let crossing = match self.ends_step(end) {
             true => self.crossing.iter_mut().map(Option::take).collect(),
             false => Vec::new(),

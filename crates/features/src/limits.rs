@@ -8,6 +8,8 @@ pub const BASELINE_DAYS_MAX: u32 = 90;
 pub const SHARED_DAYS_SPARE: u32 = 5;
 /// How far a watch may look back: all of it is kept in steps.
 pub const WATCH_SIZE_MAX: Millis = Millis::days(7);
+/// Bytes of what a lane tells a watch in one record; few in tests, so that they meet it.
+pub const CROSSING_BYTES_MAX: usize = if cfg!(test) { 512 } else { 4 << 20 };
 /// Steps in which nothing happened before a lane of watches closes them: until then it would read them again.
 pub const WATCH_EMPTY_STEPS_MAX: usize = 12;
 /// Rows of steps that wait for lanes which have not spoken of them; few in tests, so that they meet it. What is more is
@@ -29,6 +31,12 @@ pub const ODD_SIGN_IN_REACH: Millis = Millis::hours(12);
 pub const TWO_PLACES_SPAN: Millis = Millis::minutes(5);
 /// Denied pushes within this span before a success are MFA fatigue.
 pub const DENIAL_SPAN: Millis = Millis::minutes(10);
+/// Denied pushes of one user that are remembered within that span.
+pub const DENIALS_MAX: usize = 1_000;
+/// How long a lane remembers when it first and last heard of a user who has been at work.
+pub const FACTS_KEPT: Millis = SEEN_HORIZON_MAX;
+/// The same of a name that has only failed to sign in.
+pub const STRANGERS_KEPT: Millis = Millis::days(30);
 /// Patients a user charted for that are remembered, newest first, within the grace.
 pub const CHARTED_MAX: usize = 64;
 /// Days a user must be known before a first appearance means anything.
@@ -38,4 +46,7 @@ pub const STEP_ROWS_MAX: usize = if cfg!(test) { 6 } else { 16_384 };
 /// Rows of open panes a lane holds before its topics are no longer read on.
 pub const OPEN_ROWS_MAX: usize = 2_000_000;
 
+const _: () = assert!(
+    STRANGERS_KEPT.0 > ODD_SIGN_IN_REACH.0 && STRANGERS_KEPT.0 > WORK_PAUSE.0 && STRANGERS_KEPT.0 <= FACTS_KEPT.0
+);
 const _: () = assert!(DENIAL_SPAN.0 <= SESSION_GAP.0 && TWO_PLACES_SPAN.0 <= SESSION_GAP.0);

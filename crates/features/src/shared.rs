@@ -234,6 +234,8 @@ pub struct SharedFacts {
     kept: Millis,
     /// By the end of the day.
     facts: BTreeMap<Timestamp, Vec<RecordBatch>>,
+    /// Days that somebody will go by however far the lanes have come.
+    named: BTreeSet<Timestamp>,
 }
 
 impl SharedFacts {
@@ -241,7 +243,8 @@ impl SharedFacts {
     pub fn new(program: &Program, digests: &Digests, lanes: u32) -> Result<Self> {
         let plans = program.plans()?.baselines.into_iter().filter_map(BaselinePlan::into_shared).collect();
         let (told, kept) = (vec![BTreeMap::new(); lanes as usize], program.spec.shares_kept());
-        Ok(Self { plans, prefix: prefix(digests), told, kept, facts: BTreeMap::new() })
+        let (facts, named) = (BTreeMap::new(), BTreeSet::new());
+        Ok(Self { plans, prefix: prefix(digests), told, kept, facts, named })
     }
 
     /// Takes what a lane told of the day that ended at `day_end`, of each lane in the order of its days, and works out what
@@ -271,6 +274,12 @@ impl SharedFacts {
         }
         self.forget(slowest);
         Ok(())
+    }
+
+    /// Keeps the facts of these days once they are known: a journal that is replayed names them, and the lanes there may be
+    /// weeks past them.
+    pub fn keep(&mut self, days: impl IntoIterator<Item = Timestamp>) {
+        self.named.extend(days);
     }
 
     /// Bytes of what was told and what it came to, in memory. A lane that is away lets them grow: it will need them.
@@ -310,7 +319,8 @@ impl SharedFacts {
     fn forget(&mut self, slowest: Timestamp) {
         let first = slowest - self.kept;
         self.told.iter_mut().for_each(|told| *told = told.split_off(&first));
-        self.facts = self.facts.split_off(&(slowest - Millis::days(i64::from(SHARED_DAYS_SPARE))));
+        let first = slowest - Millis::days(i64::from(SHARED_DAYS_SPARE));
+        self.facts.retain(|end, _| *end >= first || self.named.contains(end));
     }
 }
 

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMillisecondType};
 use base::{FastSet, Millis, Timestamp};
 use events::Offset;
@@ -21,7 +21,7 @@ pub enum Disposition {
     Kept,
     /// The watermark before its record had passed the end of its tick.
     Late,
-    /// The same event id already stands in the same open pane.
+    /// The same event already stands in the same open pane: one of that id, user, patient and time.
     Duplicate,
     /// Its pane was sealed before a restart; read again and passed over.
     Sealed,
@@ -63,7 +63,37 @@ pub(crate) struct OpenRow {
 #[derive(Debug, Default)]
 struct OpenPane {
     rows: Vec<OpenRow>,
-    ids: FastSet<Box<str>>,
+    /// What stands in it, see [`Identities`].
+    events: FastSet<Box<[u8]>>,
+}
+
+/// What makes two parts the same event. The id alone does not: two sources of one topic may both count from one, and one
+/// of them must not hide what the other saw.
+struct Identities<'b> {
+    times: &'b TimestampMillisecondArray,
+    ids: &'b StringArray,
+    users: &'b StringArray,
+    patients: Option<&'b StringArray>,
+}
+
+impl<'b> Identities<'b> {
+    fn of(batch: &'b RecordBatch) -> Self {
+        Self {
+            times: batch.column(3).as_primitive::<TimestampMillisecondType>(),
+            ids: batch.column(4).as_string::<i32>(),
+            users: batch.column(5).as_string::<i32>(),
+            patients: batch.column_by_name("patient_key").map(|patients| patients.as_string::<i32>()),
+        }
+    }
+
+    /// Pseudonyms hold no zero byte, so that no two read the same.
+    fn at(&self, row: usize) -> Box<[u8]> {
+        let time = self.times.value(row).to_le_bytes();
+        let patient =
+            self.patients.filter(|patients| patients.is_valid(row)).map_or("", |patients| patients.value(row));
+        let (user, id) = (self.users.value(row), self.ids.value(row));
+        [&time, user.as_bytes(), &[0], patient.as_bytes(), &[0], id.as_bytes()].concat().into()
+    }
 }
 
 /// A raise of the watermark: to `watermark`, by what stands right before `position`.
@@ -139,8 +169,7 @@ impl Walker {
     pub fn walk(&mut self, batch: &Arc<RecordBatch>, next: Option<Offset>) -> Vec<Walked> {
         let offsets = batch.column(0).as_primitive::<Int64Type>();
         let parts = batch.column(1).as_primitive::<Int32Type>();
-        let times = batch.column(3).as_primitive::<TimestampMillisecondType>();
-        let ids = batch.column(4).as_string::<i32>();
+        let events = Identities::of(batch);
         let mut walked = Vec::with_capacity(batch.num_rows());
         let mut row = 0;
         while row < offsets.len() {
@@ -149,11 +178,11 @@ impl Walker {
             let before = self.watermark;
             let mut newest = Timestamp::MIN;
             while row < offsets.len() && offsets.value(row) == offset.0 {
-                let time = Timestamp::from_millis(times.value(row));
+                let time = Timestamp::from_millis(events.times.value(row));
                 newest = newest.max(time);
                 let place =
                     OpenRow { batch: Arc::clone(batch), row, offset, part: parts.value(row), watermark_before: before };
-                let disposition = self.place(time, ids.value(row), place);
+                let disposition = self.place(time, events.at(row), place);
                 walked.push(Walked { offset, part: parts.value(row), disposition });
                 row += 1;
             }
@@ -168,7 +197,7 @@ impl Walker {
         walked
     }
 
-    fn place(&mut self, time: Timestamp, id: &str, row: OpenRow) -> Disposition {
+    fn place(&mut self, time: Timestamp, event: Box<[u8]>, row: OpenRow) -> Disposition {
         let end = self.tick_end(time);
         if end <= row.watermark_before {
             return Disposition::Late;
@@ -177,7 +206,7 @@ impl Walker {
             return Disposition::Sealed;
         }
         let pane = self.open.entry(end).or_default();
-        if !pane.ids.insert(id.into()) {
+        if !pane.events.insert(event) {
             return Disposition::Duplicate;
         }
         if pane.rows.is_empty() {

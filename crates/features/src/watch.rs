@@ -21,7 +21,7 @@ use reference::Pins;
 use crate::error::{Error, Result};
 use crate::facts::hash64;
 use crate::journal::{Counts, Digests, JournalRecord, TierRecord, TopicPosition};
-use crate::limits::{WATCH_EMPTY_STEPS_MAX, WATCH_WAITING_ROWS_MAX};
+use crate::limits::{CROSSING_BYTES_MAX, WATCH_EMPTY_STEPS_MAX, WATCH_WAITING_ROWS_MAX};
 use crate::panes::{ByEnd, Tier, drop_before};
 use crate::plan::Program;
 use crate::sections;
@@ -32,7 +32,8 @@ use crate::sql::{Runner, check_keys, plan};
 use crate::state::STATES;
 use crate::window::WindowPlans;
 
-/// What one lane has to say of one scoring step to one lane of a watch.
+/// What one lane has to say of one scoring step to one lane of a watch, or a piece of it: a flood of names that are tried
+/// within minutes would be more than a record holds.
 #[derive(Clone, Debug)]
 pub struct Crossing {
     /// The lane that speaks.
@@ -41,28 +42,38 @@ pub struct Crossing {
     pub end: Timestamp,
     /// The definitions that the states are of.
     pub under: String,
+    /// Which piece it is, from 0.
+    pub piece: u32,
+    /// Whether nothing follows it.
+    pub is_last: bool,
     /// States by entity and user; absent where nothing happened.
     pub states: Option<RecordBatch>,
 }
 
 impl Crossing {
-    /// What each of `lanes` lanes of a watch is to be told: entities are spread by a hash of their key.
+    /// What each of `lanes` lanes of a watch is to be told, in pieces: entities are spread by a hash of their key.
     pub fn split(
         lane: u32,
         end: Timestamp,
         under: &str,
         states: Option<&RecordBatch>,
         lanes: u32,
-    ) -> Result<Vec<Self>> {
+    ) -> Result<Vec<Vec<Self>>> {
         let target = |key: Option<&str>| key.map(|key| hash64(key).rem_euclid(i64::from(lanes)));
         let targets: Vec<Option<i64>> =
             states.into_iter().flat_map(|states| states.column(0).as_string::<i32>()).map(target).collect();
-        let part = |lane_of_watch: u32| -> Result<Self> {
+        let part = |lane_of_watch: u32| -> Result<Vec<Self>> {
             let ours = Some(i64::from(lane_of_watch));
             let mask: BooleanArray = targets.iter().map(|target| Some(*target == ours)).collect();
             let states = states.filter(|_| mask.true_count() > 0);
             let states = states.map(|states| filter_record_batch(states, &mask)).transpose()?;
-            Ok(Self { lane, end, under: under.to_owned(), states })
+            let pieces = states.as_ref().map_or_else(|| vec![None], |states| pieces(states).map(Some).collect());
+            let last = pieces.len() - 1;
+            let crossing = |(place, states): (usize, Option<RecordBatch>)| {
+                let piece = u32::try_from(place).unwrap_or(u32::MAX);
+                Self { lane, end, under: under.to_owned(), piece, is_last: place == last, states }
+            };
+            Ok(pieces.into_iter().enumerate().map(crossing).collect())
         };
         (0..lanes).map(part).collect()
     }
@@ -70,7 +81,8 @@ impl Crossing {
     /// Key and value of the record that says it.
     pub fn encode(&self) -> Result<(Vec<u8>, Vec<u8>)> {
         let value = self.states.as_ref().map(|states| sections::write(&[(STATES.to_owned(), states)]));
-        let key = format!("{}/{}/{}", self.lane, self.end.millis(), self.under);
+        let more = if self.is_last { "" } else { "+" };
+        let key = format!("{}/{}/{}/{}{more}", self.lane, self.end.millis(), self.under, self.piece);
         Ok((key.into_bytes(), value.transpose()?.unwrap_or_default()))
     }
 
@@ -80,22 +92,37 @@ impl Crossing {
         end.parse().ok().map(Timestamp::from_millis)
     }
 
+    /// Which piece of it a record with this key is.
+    pub fn piece_of(key: &[u8]) -> Option<u32> {
+        std::str::from_utf8(key).ok()?.rsplit('/').next()?.trim_end_matches('+').parse().ok()
+    }
+
     /// Reads what `encode` wrote.
     pub fn decode(key: &[u8], value: &[u8]) -> Result<Self> {
         let named = || {
-            let mut parts = std::str::from_utf8(key).ok()?.splitn(3, '/');
+            let text = std::str::from_utf8(key).ok()?;
+            let mut parts = text.splitn(4, '/');
             let (lane, end) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-            Some((lane, end, parts.next()?.to_owned()))
+            Some((lane, end, parts.next()?.to_owned(), Self::piece_of(parts.next()?.as_bytes())?, !text.ends_with('+')))
         };
-        let (lane, end, under) = named().ok_or_else(|| {
-            Error::Crossing(format!("the key `{}` is not `<lane>/<end>/<definitions>`", String::from_utf8_lossy(key)))
+        let (lane, end, under, piece, is_last) = named().ok_or_else(|| {
+            let key = String::from_utf8_lossy(key);
+            Error::Crossing(format!("the key `{key}` is not `<lane>/<end>/<definitions>/<piece>`"))
         })?;
         let states = match value {
             [] => None,
             value => sections::read(value)?.pop().map(|(_, states)| states),
         };
-        Ok(Self { lane, end: Timestamp::from_millis(end), under, states })
+        Ok(Self { lane, end: Timestamp::from_millis(end), under, piece, is_last, states })
     }
+}
+
+/// States in as many pieces as records take.
+fn pieces(states: &RecordBatch) -> impl Iterator<Item = RecordBatch> + '_ {
+    let (rows, bytes) = (states.num_rows(), states.get_array_memory_size());
+    let pieces = bytes.div_ceil(CROSSING_BYTES_MAX).clamp(1, rows);
+    let most = rows.div_ceil(pieces);
+    (0..rows).step_by(most).map(move |from| states.slice(from, most.min(rows - from)))
 }
 
 /// The plan of a watch's entities: over what users did with each, within the window.
@@ -149,7 +176,8 @@ fn grouped_by(plan: &Arc<dyn ExecutionPlan>) -> Result<Vec<String>> {
 struct Said {
     /// The lowest offset at which anything was said of it.
     first: Offset,
-    states: BTreeMap<u32, RecordBatch>,
+    /// By lane and piece.
+    states: BTreeMap<(u32, u32), RecordBatch>,
 }
 
 /// One watch in a lane.
@@ -303,11 +331,17 @@ impl WatchLane {
         if self.last.is_some_and(|last| crossing.end <= last) || crossing.under != self.under {
             return Ok(());
         }
-        *mark = crossing.end.max(*mark);
+        if crossing.is_last {
+            *mark = crossing.end.max(*mark);
+        }
         let said = watch.said.entry(crossing.end).or_insert_with(|| Said { first: offset, states: BTreeMap::new() });
         said.first = said.first.min(offset);
+        if crossing.piece == 0 {
+            // Said once more: what stood there before was as many pieces, or others.
+            said.states.retain(|(lane, _), _| *lane != crossing.lane);
+        }
         if self.left_out.is_none_or(|first| crossing.end < first) {
-            said.states.extend(crossing.states.map(|states| (crossing.lane, states)));
+            said.states.extend(crossing.states.map(|states| ((crossing.lane, crossing.piece), states)));
             self.make_room();
         }
         Ok(())

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use base::{Digest, Timestamp};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::canonical;
@@ -146,13 +147,13 @@ impl Pair {
         (self.last_time, &self.actions, &self.reason, &self.flags)
     }
 
-    /// One sentence about this patient, or this user.
-    pub(crate) fn sentence(&self) -> String {
+    /// One sentence about this patient, or this user, times by the clocks of the zone.
+    pub(crate) fn sentence(&self, zone: &TimeZone) -> String {
         let (who, count) = match &self.other {
             Other::Patient(key) => (format!("chart of {key}"), words::count(self.accesses, "access", "accesses")),
             Other::User(key) => (format!("user {key}"), words::count(self.accesses, "event", "events")),
         };
-        let mut told = format!("{who}: {count} {}", words::span(self.first_time, self.last_time));
+        let mut told = format!("{who}: {count} {}", words::span(self.first_time, self.last_time, zone));
         let mut actions: Vec<_> = self.actions.iter().collect();
         actions.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         if !actions.is_empty() {

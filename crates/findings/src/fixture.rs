@@ -7,6 +7,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use base::{Digest, Millis, Timestamp};
+use jiff::tz::TimeZone;
 
 use crate::{
     Activity, Cases, Confidence, Contribution, FeatureMeaning, Origin, Other, PairEvidence, Policy, Result, Rule,
@@ -106,6 +107,7 @@ pub(crate) fn meanings() -> Vec<FeatureMeaning> {
 
 pub(crate) fn origin() -> Origin {
     Origin {
+        time_zone: TimeZone::get("Europe/Vienna").unwrap(),
         pipeline: "insider-breach".to_owned(),
         version: "3".to_owned(),
         spec: Digest([1; 32]),

@@ -9,6 +9,7 @@ pub(crate) mod model;
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
 use crate::attack;
@@ -75,7 +76,7 @@ fn event(report: &Report, origin: &Origin) -> DetectionFinding {
         class_uid: CLASS.0,
         confidence: report.confidence.caption().to_owned(),
         confidence_id: report.confidence.id(),
-        evidences: evidences(report),
+        evidences: evidences(report, &origin.time_zone),
         finding_info: info(report, origin),
         is_alert: activity != Activity::Closed,
         message: format!("{}: {}. {first}", report.subject, report.title.trim_end_matches('.')),
@@ -183,7 +184,7 @@ fn anomalies(report: &Report) -> Vec<AnomalyAnalysis> {
 }
 
 /// First the values that mattered, with the user where it is one; then one piece per patient, or per user.
-fn evidences(report: &Report) -> Vec<EvidenceItem> {
+fn evidences(report: &Report, zone: &TimeZone) -> Vec<EvidenceItem> {
     let acted = |uid: &str| Some(Actor { user: User { uid: uid.to_owned() } });
     let subject = || report.entity.is_none().then(|| acted(&report.subject)).flatten();
     let contributing = report.contributions.iter().map(|listed| (&listed.feature, &listed.value));
@@ -196,7 +197,7 @@ fn evidences(report: &Report) -> Vec<EvidenceItem> {
             Other::Patient(_) => subject(),
             Other::User(key) => acted(key),
         },
-        name: Some(pair.sentence()),
+        name: Some(pair.sentence(zone)),
         data: EvidenceData::Pair(pair.clone()),
     });
     std::iter::once(values).chain(pairs).collect()

@@ -3,6 +3,7 @@
 //! Plain data that can be read from configuration; `definitions.rs` checks it. Read next: `definitions.rs`.
 
 use base::{Digest, Millis};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 /// When cases are opened, updated and closed.
@@ -177,6 +178,9 @@ impl Subject {
 /// What produced a finding; part of its bytes, so that a replay can be held against it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
+    /// The house's time zone: sentences tell times by its clocks.
+    #[serde(with = "jiff::fmt::serde::tz::required")]
+    pub time_zone: TimeZone,
     /// Name of the pipeline.
     pub pipeline: String,
     /// Version of the pipeline.

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Digest, Timestamp};
+use jiff::tz::TimeZone;
 
 use crate::case::{Case, Earlier};
 use crate::definitions::{CheckedMeaning, Definitions, VALUE};
@@ -139,10 +140,10 @@ impl Definitions {
             sentences.push(self.news(news));
         }
         for index in scene.firing.iter().take(RULES_TOLD_MAX) {
-            sentences.push(self.rules[*index].sentence.render(scene.cell));
+            sentences.push(self.rules[*index].sentence.render(scene.cell, &self.origin.time_zone));
         }
         let shown = scene.evidence.pairs.len().min(self.policy.evidence_top);
-        let mut striking = patients(&scene.evidence.pairs, shown, activity, news);
+        let mut striking = patients(&scene.evidence.pairs, shown, activity, news, &self.origin.time_zone);
         let others = striking.split_off(striking_charts(&scene.evidence.pairs).min(shown));
         sentences.extend(striking);
         sentences.extend(features.iter().map(|told| told.sentence.clone()));
@@ -177,8 +178,11 @@ impl Definitions {
         let is_user = self.subject.entity.is_none();
         let scored = if is_user { " and the score stayed below the threshold" } else { "" };
         report.sentences = vec![
-            format!("Closed after {quiet} of quiet: since {} no rule fired{scored}.", words::moment(case.active)),
-            format!("The case was opened at {} and had {updates}.", words::moment(case.opened)),
+            format!(
+                "Closed after {quiet} of quiet: since {} no rule fired{scored}.",
+                words::moment(case.active, &self.origin.time_zone)
+            ),
+            format!("The case was opened at {} and had {updates}.", words::moment(case.opened, &self.origin.time_zone)),
         ];
         if is_user {
             report.sentences.push(format!("Its highest score was {}.", case.peak_score));
@@ -285,7 +289,7 @@ impl Definitions {
             *sum = *sum + weight;
             if weight > Micros(0)
                 && !by_rules.contains(name.as_str())
-                && let Some(told) = tell_feature(name, meaning, contribution.value, scene.cell)
+                && let Some(told) = tell_feature(name, meaning, contribution.value, scene.cell, &self.origin.time_zone)
             {
                 members.push((weight, told));
             }
@@ -326,7 +330,13 @@ fn striking_charts(pairs: &[Pair]) -> usize {
 /// Scores from here on are grave without any rule.
 const HIGH_SCORE: Micros = Micros(800_000);
 
-fn tell_feature(name: &str, meaning: &CheckedMeaning, value: f64, cell: &dyn Fn(&str) -> Value) -> Option<Told> {
+fn tell_feature(
+    name: &str,
+    meaning: &CheckedMeaning,
+    value: f64,
+    cell: &dyn Fn(&str) -> Value,
+    zone: &TimeZone,
+) -> Option<Told> {
     let value = match cell(name) {
         Value::Missing => Value::decimal(value),
         value => value,
@@ -340,19 +350,22 @@ fn tell_feature(name: &str, meaning: &CheckedMeaning, value: f64, cell: &dyn Fn(
     if template.columns().any(|column| lookup(column) == Value::Missing) {
         return None;
     }
-    let sentence = template.render(&lookup);
+    if template.floor(VALUE).zip(value.number()).is_some_and(|(floor, value)| value <= floor) {
+        return None;
+    }
+    let sentence = template.render(&lookup, zone);
     let baseline = meaning.baseline.as_ref().map(|column| (column.clone(), cell(column)));
     let baseline = baseline.filter(|(_, value)| *value != Value::Missing);
     Some(Told { feature: name.to_owned(), sentence, value, baseline, group: meaning.group.clone() })
 }
 
 /// The patients (of an entity: the users) in sentences. An update tells those that are its news first; the evidence itself keeps its order.
-fn patients(pairs: &[Pair], shown: usize, activity: Activity, news: &News) -> Vec<String> {
+fn patients(pairs: &[Pair], shown: usize, activity: Activity, news: &News, zone: &TimeZone) -> Vec<String> {
     let told = shown.min(EVIDENCE_SENTENCES_MAX);
     let is_news = |pair: &&Pair| activity == Activity::Updated && news.patients.contains(pair.other.key());
     let known = pairs.iter().filter(|pair| !is_news(pair));
     let order = pairs.iter().filter(is_news).chain(known);
-    let mut sentences: Vec<_> = order.take(told).map(Pair::sentence).collect();
+    let mut sentences: Vec<_> = order.take(told).map(|pair| pair.sentence(zone)).collect();
     if pairs.len() > told {
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let (one, many) =

@@ -2,10 +2,11 @@
 //!
 //! `{column}` is the value as a person reads it; `{column|charts}` counts (`1 chart`, `14 charts`, `no charts`), and
 //! `{column|person|people}` does so for irregular words; `{column:percent}`, `:points` (a difference of shares: `3.4
-//! percentage points below`), `:bytes`, `:duration` (milliseconds), `:time` and `:date` (milliseconds since the epoch, or a
-//! timestamp) say how to read a number. `{{` and `}}` are braces. Read next: `value.rs`.
+//! percentage points below`), `:times` (a ratio: `2.5 times`), `:bytes`, `:duration` (milliseconds), `:time` and `:date`
+//! (milliseconds since the epoch, or a timestamp) say how to read a number. `{{` and `}}` are braces. Read next: `value.rs`.
 
 use base::{Millis, Timestamp};
+use jiff::tz::TimeZone;
 
 use crate::limits::{PLACEHOLDERS_MAX, TEMPLATE_BYTES_MAX};
 use crate::value::Value;
@@ -29,15 +30,17 @@ enum Form {
     Count { one: String, many: String },
     Percent,
     Points,
+    Times,
     Bytes,
     Duration,
     Time,
     Date,
 }
 
-const FORMS: [(&str, Form); 6] = [
+const FORMS: [(&str, Form); 7] = [
     ("percent", Form::Percent),
     ("points", Form::Points),
+    ("times", Form::Times),
     ("bytes", Form::Bytes),
     ("duration", Form::Duration),
     ("time", Form::Time),
@@ -98,14 +101,24 @@ impl Template {
         })
     }
 
-    /// The sentence with every placeholder filled.
-    pub(crate) fn render(&self, value: &dyn Fn(&str) -> Value) -> String {
+    /// What a column must exceed for the sentence to say anything of note: a comparison does that where it turns out above
+    /// what is compared with.
+    pub(crate) fn floor(&self, of: &str) -> Option<f64> {
+        self.parts.iter().find_map(|part| match part {
+            Part::Hole { column, form: Form::Times } if column == of => Some(1.0),
+            Part::Hole { column, form: Form::Points } if column == of => Some(0.0),
+            Part::Hole { .. } | Part::Text(_) => None,
+        })
+    }
+
+    /// The sentence with every placeholder filled, times by the clocks of the zone.
+    pub(crate) fn render(&self, value: &dyn Fn(&str) -> Value, zone: &TimeZone) -> String {
         let told: String = self
             .parts
             .iter()
             .map(|part| match part {
                 Part::Text(text) => text.clone(),
-                Part::Hole { column, form } => form.tell(&value(column)),
+                Part::Hole { column, form } => form.tell(&value(column), zone),
             })
             .collect();
         words::sentence(&told)
@@ -138,13 +151,13 @@ fn hole(text: &str) -> Result<Part, String> {
 }
 
 impl Form {
-    fn tell(&self, value: &Value) -> String {
+    fn tell(&self, value: &Value, zone: &TimeZone) -> String {
         if let (Self::Count { many, .. }, Value::Missing) = (self, value) {
             return format!("an unknown number of {many}");
         }
-        let Some(number) = value.number() else { return value.to_string() };
+        let Some(number) = value.number() else { return value.told(zone) };
         match self {
-            Self::Plain => value.to_string(),
+            Self::Plain => value.told(zone),
             Self::Count { one, many } => match whole(number) {
                 Some(number) => words::count(number, one, many),
                 None => format!("{} {many}", words::decimal(number)),
@@ -154,10 +167,11 @@ impl Form {
                 let side = if number < 0.0 { "below" } else { "above" };
                 format!("{} percentage points {side}", words::decimal(number.abs() * 100.0))
             }
+            Self::Times => format!("{} times", words::decimal(number)),
             Self::Bytes => words::bytes(number),
             Self::Duration => words::duration(Millis(near(number))),
-            Self::Time => words::moment(Timestamp::from_millis(near(number))),
-            Self::Date => words::date(Timestamp::from_millis(near(number))),
+            Self::Time => words::moment(Timestamp::from_millis(near(number)), zone),
+            Self::Date => words::date(Timestamp::from_millis(near(number)), zone),
         }
     }
 }

@@ -4,6 +4,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, TimestampMillisecondType};
 use base::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::limits::CELL_CHARS_MAX;
 use crate::score::Micros;
@@ -64,6 +65,18 @@ impl Value {
         matches!(self, Self::Flag(false) | Self::Whole(0)) || matches!(self, Self::Decimal(number) if *number == 0.0)
     }
 
+    /// As a person reads it, times by the clocks of the zone.
+    pub(crate) fn told(&self, zone: &TimeZone) -> String {
+        match self {
+            Self::Missing => "unknown".to_owned(),
+            Self::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
+            Self::Whole(whole) => words::whole(*whole),
+            Self::Decimal(decimal) => words::decimal(*decimal),
+            Self::Text(text) => words::tame(text, CELL_CHARS_MAX),
+            Self::Time(time) => words::moment(*time, zone),
+        }
+    }
+
     /// As machines compare it: no separators, no units.
     pub(crate) fn plain(&self) -> String {
         match self {
@@ -74,21 +87,6 @@ impl Value {
             Self::Text(text) => words::tame(text, CELL_CHARS_MAX),
             Self::Time(time) => time.millis().to_string(),
         }
-    }
-}
-
-/// As a person reads it.
-impl std::fmt::Display for Value {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let text = match self {
-            Self::Missing => "unknown".to_owned(),
-            Self::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
-            Self::Whole(whole) => words::whole(*whole),
-            Self::Decimal(decimal) => words::decimal(*decimal),
-            Self::Text(text) => words::tame(text, CELL_CHARS_MAX),
-            Self::Time(time) => words::moment(*time),
-        };
-        f.write_str(&text)
     }
 }
 

@@ -1,6 +1,7 @@
-//! How numbers, times and lists are put into words. Always UTC and English: these words are hashed.
+//! How numbers, times and lists are put into words. English, and by the house's clocks: these words are hashed.
 
 use base::{Millis, Timestamp};
+use jiff::tz::TimeZone;
 
 /// `1204` as `1,204`.
 pub(crate) fn whole(number: i64) -> String {
@@ -72,31 +73,43 @@ pub(crate) fn duration(length: Millis) -> String {
     }
 }
 
-/// `2026-01-05`, UTC.
-pub(crate) fn date(at: Timestamp) -> String {
-    stamp(at, "%Y-%m-%d")
+/// `2026-01-05`, in the zone.
+pub(crate) fn date(at: Timestamp, zone: &TimeZone) -> String {
+    stamp(at, zone, "%Y-%m-%d")
 }
 
-/// `2026-01-05 02:10 UTC`.
-pub(crate) fn moment(at: Timestamp) -> String {
-    format!("{} UTC", stamp(at, "%Y-%m-%d %H:%M"))
+/// `2026-01-05 03:10 +01:00`, in the zone.
+pub(crate) fn moment(at: Timestamp, zone: &TimeZone) -> String {
+    format!("{} {}", stamp(at, zone, "%Y-%m-%d %H:%M"), offset(at, zone))
 }
 
-/// A span of time, as short as it can be told.
-pub(crate) fn span(first: Timestamp, last: Timestamp) -> String {
-    let (day, clock) = (date(first), stamp(first, "%H:%M"));
+/// A span of time, as short as it can be told, in the zone.
+pub(crate) fn span(first: Timestamp, last: Timestamp, zone: &TimeZone) -> String {
+    let (day, until) = (date(first, zone), offset(last, zone));
+    let mut clock = stamp(first, zone, "%H:%M");
+    // The clocks were changed in between.
+    let from = offset(first, zone);
+    if from != until {
+        clock = format!("{clock} {from}");
+    }
     if first.floor(Millis::minutes(1)) == last.floor(Millis::minutes(1)) {
-        format!("on {day} at {clock} UTC")
-    } else if day == date(last) {
-        format!("on {day} between {clock} and {} UTC", stamp(last, "%H:%M"))
+        format!("on {day} at {clock} {until}")
+    } else if day == date(last, zone) {
+        format!("on {day} between {clock} and {} {until}", stamp(last, zone, "%H:%M"))
     } else {
-        format!("between {day} {clock} and {}", moment(last))
+        format!("between {day} {clock} and {}", moment(last, zone))
     }
 }
 
-fn stamp(at: Timestamp, format: &str) -> String {
+/// How far the clocks are from UTC: `+01:00`, or `UTC`.
+fn offset(at: Timestamp, zone: &TimeZone) -> String {
+    let offset = stamp(at, zone, "%:z");
+    if offset.starts_with(['+', '-']) && offset != "+00:00" { offset } else { "UTC".to_owned() }
+}
+
+fn stamp(at: Timestamp, zone: &TimeZone, format: &str) -> String {
     match jiff::Timestamp::from_millisecond(at.millis()) {
-        Ok(time) => time.strftime(format).to_string(),
+        Ok(time) => time.to_zoned(zone.clone()).strftime(format).to_string(),
         Err(_) => format!("{} ms", at.millis()),
     }
 }

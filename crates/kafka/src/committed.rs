@@ -38,7 +38,7 @@ pub fn read_committed(config: &Config, topic: &str) -> Result<Vec<CommittedRecor
 }
 
 /// The same from the given offset of each partition on; from its beginning where none is given. An offset below the
-/// log's start is `Corrupt`: what was to be read is gone.
+/// log's start, or beyond its end, is `Corrupt`: what was to be read is gone.
 pub fn read_committed_from(config: &Config, topic: &str, from: &BTreeMap<u32, i64>) -> Result<Vec<CommittedRecord>> {
     let partitions = crate::admin::Admin::new(config)?.partitions_of(topic)?;
     let mut reader = Reader::new(&config.waited_reader()?, vec![topic.to_owned()], Signal::default())?;
@@ -52,6 +52,12 @@ pub fn read_committed_from(config: &Config, topic: &str, from: &BTreeMap<u32, i6
             return Err(corrupt(format!(
                 "topic `{topic}` partition {partition}: the records from offset {start} up to the log start {low} were \
                  deleted before they were read; raise the topic's retention"
+            )));
+        }
+        if let Some(start) = start.filter(|start| *start > end) {
+            return Err(corrupt(format!(
+                "topic `{topic}` partition {partition}: offset {start}, from where it is to be read, is beyond the end \
+                 {end}: the topic was cut or created anew"
             )));
         }
         if start.unwrap_or(low) >= end {

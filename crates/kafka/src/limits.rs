@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Records one `poll` hands out at most.
 pub(crate) const POLL_RECORDS_MAX: usize = 8_192;
-/// Bytes of keys and values after which a `poll` stops gathering.
+/// Bytes of keys, values and headers after which a `poll` stops gathering.
 pub(crate) const POLL_BYTES_MAX: usize = 8 << 20;
 /// The fewest records a topic of a lane may bring to a `poll`, however many lanes there are.
 pub(crate) const POLL_SHARE_MIN: usize = 256;
@@ -36,8 +36,17 @@ pub(crate) const WAITED_FETCH_MS: u32 = 10;
 /// Statistics that must have arrived since a partition was added before they are believed: one may have been on its way.
 pub(crate) const STATISTICS_MIN: u64 = 2;
 
+/// A broker from which nothing has come for as many microseconds is away: it answers each fetch, also with nothing.
+pub(crate) const ANSWERS_WITHIN_US: i64 = 5_000_000;
+
 /// A record larger than this is refused by producers; our topics accept as much.
 pub(crate) const RECORD_BYTES_MAX: usize = 16 << 20;
+/// Room in a dead letter for our own headers.
+pub(crate) const LETTER_HEADERS_MAX: usize = 16 << 10;
+/// What surrounds a record in its batch.
+pub(crate) const RECORD_BYTES_ROUND: usize = 4 << 10;
+/// Bytes of a record that every topic takes, however it is set up: less than a broker's default.
+pub(crate) const RECORD_BYTES_SURE: usize = 900 << 10;
 /// Bytes of one part of a stored pane.
 pub(crate) const PANE_PART_BYTES_MAX: usize = 512 << 10;
 /// Parts of one stored pane.
@@ -94,6 +103,14 @@ pub(crate) const REKEY_BYTES_MAX: usize = 8 << 20;
 pub(crate) const REKEY_LINGER: Duration = Duration::from_millis(50);
 /// How often `rekey` looks for new source partitions.
 pub(crate) const REKEY_PARTITIONS_EVERY: Duration = Duration::from_secs(30);
+/// How often `rekey` commits offsets that have not moved: far more often than a broker drops them (a week by default).
+pub const REKEY_RENEW_EVERY: Duration = Duration::from_secs(3_600);
+/// How often `rekey` says that it keeps up.
+pub(crate) const REKEY_PROGRESS_EVERY: Duration = Duration::from_secs(5);
+/// How old what was copied last may be where more is to come, for that to be true.
+pub(crate) const REKEY_BEHIND_MAX: Duration = Duration::from_secs(20);
+/// After how long without a word of it a topic that it writes is not silent, but waits for it.
+pub(crate) const REKEY_SILENT_MAX: Duration = Duration::from_secs(20);
 /// How long `rekey` lives through errors that time may heal before it ends.
 pub(crate) const REKEY_TROUBLE_MAX: Duration = Duration::from_secs(300);
 /// Pause of `rekey` before it opens again.
@@ -101,8 +118,16 @@ pub(crate) const REKEY_RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes that may stand beside an offset: the broker's default `offset.metadata.max.bytes`.
 pub(crate) const REKEY_METADATA_MAX: usize = 4_096;
 
+const _: () = assert!(LETTER_HEADERS_MAX < RECORD_BYTES_SURE && RECORD_BYTES_SURE < RECORD_BYTES_MAX);
 const _: () = assert!(PANE_PART_BYTES_MAX < RECORD_BYTES_MAX, "a part of a pane fits into a record");
+const _: () = assert!(engine::limits::CROSSING_BYTES_MAX < RECORD_BYTES_MAX / 2, "so does what a watch is told");
 const _: () = assert!(engine::limits::RESULT_BYTES_MAX < RECORD_BYTES_MAX / 2, "rough as it is, a record of rows fits");
+const _: () = assert!(
+    ANSWERS_WITHIN_US
+        > 2_000 * (if INPUT_FETCH_MS > LEISURELY_FETCH_MS { INPUT_FETCH_MS } else { LEISURELY_FETCH_MS }) as i64,
+    "a broker with nothing to tell answers well within"
+);
+const _: () = assert!(REKEY_PROGRESS_EVERY.as_secs() * 3 < REKEY_SILENT_MAX.as_secs(), "a word may be lost");
 const _: () = assert!(COMMIT_STEP.as_secs() < COMMIT_MAX.as_secs(), "a commit is tried more than once");
 const _: () = assert!(STABLE_MAX.as_secs() < COMMIT_MAX.as_secs(), "what hangs is told from a broker that is away");
 const _: () = assert!(POLL_SHARE_MIN <= POLL_RECORDS_MAX, "one topic's share fits into a poll");

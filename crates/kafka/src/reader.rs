@@ -21,13 +21,14 @@ use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
-use rdkafka::statistics::Statistics;
+use rdkafka::statistics::{Broker, Statistics};
 use rdkafka::{Offset as Position, TopicPartitionList};
 
+use crate::deadline::Stopwatch;
 use crate::error::{Result, code_of, corrupt, passing, told, unavailable};
-use crate::limits::{CLIENT_EVENTS_MAX, REQUEST_MAX, STATISTICS_MIN};
+use crate::limits::{ANSWERS_WITHIN_US, CLIENT_EVENTS_MAX, REKEY_SILENT_MAX, REQUEST_MAX, STATISTICS_MIN};
 use crate::signal::Signal;
-use crate::stable::is_broom;
+use crate::stable::{is_broom, is_progress};
 
 /// What the library last reported about a partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub(crate) struct Ends {
     high: i64,
     /// Everything below it has been fetched.
     fetched: i64,
+    /// Whether the broker that it is fetched from answers. While it does not, the other numbers are those of before.
+    answers: bool,
 }
 
 /// Receives the library's reports.
@@ -60,13 +63,21 @@ impl ReaderContext {
 impl ClientContext for ReaderContext {
     fn stats(&self, statistics: Statistics) {
         self.served.fetch_add(1, Ordering::Relaxed);
+        let answers = |broker: &&Broker| broker.state == "UP" && (0..ANSWERS_WITHIN_US).contains(&broker.rxidle);
+        let answering: BTreeSet<i32> =
+            statistics.brokers.values().filter(answers).map(|broker| broker.nodeid).collect();
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         for (topic, partitions) in &mut *ends {
             let Some(reported) = statistics.topics.get(topic) else { continue };
             for (partition, ends) in partitions {
                 if let Some(now) = reported.partitions.get(partition) {
-                    let reports = ends.reports + 1;
-                    *ends = Ends { reports, eof: now.eof_offset, high: now.hi_offset, fetched: now.next_offset };
+                    *ends = Ends {
+                        reports: ends.reports + 1,
+                        eof: now.eof_offset,
+                        high: now.hi_offset,
+                        fetched: now.next_offset,
+                        answers: now.fetch_state == "active" && answering.contains(&now.broker),
+                    };
                 }
             }
         }
@@ -98,6 +109,8 @@ struct Feed {
     /// Nothing has come from the broker since the partition was started again, so that the library's reports may speak
     /// of its former life.
     doubted: bool,
+    /// Since `rekey` last said that it keeps up.
+    progress: Option<Stopwatch>,
 }
 
 /// Readers of partitions behind one client.
@@ -117,7 +130,7 @@ pub(crate) struct Reader {
 pub(crate) struct Taken {
     /// Records handed out.
     pub(crate) records: usize,
-    /// Bytes of their keys and values.
+    /// Bytes of their keys, values and headers.
     pub(crate) bytes: usize,
 }
 
@@ -162,7 +175,7 @@ impl Reader {
             .and_then(|()| self.consumer.incremental_assign(&list))
             .map_err(|error| fail(&error))?;
         let doubted = !self.read.insert(key);
-        self.feeds.insert(key, Feed { queue, start, next: start, confirmed: None, doubted });
+        self.feeds.insert(key, Feed { queue, start, next: start, confirmed: None, doubted, progress: None });
         Ok(())
     }
 
@@ -241,12 +254,15 @@ impl Reader {
                         continue; // fetched for an earlier start of the same partition
                     }
                     if is_broom(&message) {
+                        if is_progress(&message) {
+                            feed.progress = Some(Stopwatch::start());
+                        }
                         continue;
                     }
                     each(&message)?;
                     feed.next = Some(message.offset() + 1);
                     taken.records += 1;
-                    taken.bytes += message.key_len() + message.payload_len();
+                    taken.bytes += message.key_len() + message.payload_len() + header_bytes(&message);
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => heard = true,
                 Some(Err(error)) if code_of(&error) == Some(Code::AutoOffsetReset) => {
@@ -271,14 +287,30 @@ impl Reader {
         Ok(taken)
     }
 
-    /// The offset at which the partition ends, if it has been read up to there and nothing lies beyond it: neither
-    /// records nor a transaction that somebody holds open.
+    /// The offset at which the partition ends, if it has been read up to there and nothing lies beyond it, as far as
+    /// anybody knows who can be asked: neither records nor a transaction that somebody holds open.
     pub(crate) fn end(&self, key: Key) -> Option<i64> {
         let feed = self.feeds.get(&key)?;
         let ends = feed.confirmed?;
-        let high = self.consumer.context().with(&self.topics[key.0], key.1, |ends| ends.high)?;
+        let now = self.consumer.context().with(&self.topics[key.0], key.1, |ends| *ends)?;
         let read = feed.next.is_none_or(|next| next <= ends.eof);
-        (ends.eof >= 0 && ends.eof == ends.high && ends.eof == high && read).then_some(ends.eof)
+        (now.answers && ends.eof >= 0 && ends.eof == ends.high && ends.eof == now.high && read).then_some(ends.eof)
+    }
+
+    /// Whether the broker answers that the partition is fetched from. One that is away says of nothing that it ended.
+    pub(crate) fn answers(&self, key: Key) -> bool {
+        self.consumer.context().with(&self.topics[key.0], key.1, |ends| ends.answers).unwrap_or(false)
+    }
+
+    /// Whether `rekey`, which writes the partition, has said lately that it keeps up.
+    pub(crate) fn is_kept_up(&self, key: Key) -> bool {
+        let progress = self.feeds.get(&key).and_then(|feed| feed.progress.as_ref());
+        progress.is_some_and(|progress| progress.elapsed() < REKEY_SILENT_MAX)
+    }
+
+    /// Right after the last record handed out, or where reading began.
+    pub(crate) fn next(&self, key: Key) -> Option<i64> {
+        self.feeds.get(&key)?.next
     }
 
     /// Whether everything below `target` has been handed out.
@@ -325,6 +357,16 @@ pub(crate) fn with_record<T>(message: &BorrowedMessage<'_>, each: impl FnOnce(Re
         value: message.payload(),
         headers: &headers,
     })
+}
+
+fn header_bytes(message: &BorrowedMessage<'_>) -> usize {
+    let Some(headers) = message.headers() else { return 0 };
+    let read = |index| {
+        catch_unwind(AssertUnwindSafe(|| {
+            headers.try_get(index).map_or(0, |header| header.key.len() + header.value.map_or(0, <[u8]>::len))
+        }))
+    };
+    (0..headers.count()).map(|index| read(index).unwrap_or(0)).sum()
 }
 
 /// The headers of a message. One whose name is not UTF-8 is left out: rdkafka panics on it, and a record that anybody

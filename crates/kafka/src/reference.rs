@@ -14,7 +14,7 @@ use rdkafka::message::Message;
 use crate::admin::Admin;
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::error::{Result, unavailable};
+use crate::error::{Result, corrupt, unavailable};
 use crate::limits::{CLOCK_MARGIN_MS, READ_STALL_MAX, REFERENCE_STATISTICS_MS, SLEEP_MAX};
 use crate::reader::{Key, Reader};
 use crate::signal::Signal;
@@ -82,7 +82,15 @@ impl KafkaReferenceFeed {
         let now = self.clock.now();
         let mut targets = Vec::new();
         for key in &self.keys {
-            let (low, high) = self.admin.watermarks(&self.topics[key.0].1, key.1)?;
+            let topic = &self.topics[key.0].1;
+            let (low, high) = self.admin.watermarks(topic, key.1)?;
+            if let Some(read) = self.reader.next(*key).filter(|read| *read > high) {
+                return Err(corrupt(format!(
+                    "reference topic `{topic}` partition {}: it was read to offset {read} and ends at {high}: it was cut or \
+                     created anew; begin anew under another `state_prefix`",
+                    key.1
+                )));
+            }
             if low < high {
                 targets.push((*key, high));
             }

@@ -31,27 +31,30 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use base::{Millis, Timestamp};
+use base::{Clock as _, Millis, SystemClock, Timestamp};
 use events::{Offset, Record};
 use rdkafka::consumer::{Consumer, ConsumerGroupMetadata};
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset as Position, TopicPartitionList};
 
 use crate::admin::Admin;
 use crate::config::Config;
 use crate::deadline::{Deadline, Stopwatch};
 use crate::error::{Result, code_of, corrupt, invalid, told, unavailable};
+use crate::leaders::Place;
 use crate::limits::{
-    OPEN_MAX, POLL_BYTES_MAX, REFERENCE_STATISTICS_MS, REKEY_BYTES_MAX, REKEY_LINGER, REKEY_METADATA_MAX,
-    REKEY_PARTITIONS_EVERY, REKEY_RECORDS_AHEAD, REKEY_RETRY_PAUSE, REKEY_TROUBLE_MAX, REQUEST_MAX, SLEEP_MAX,
-    VISIBLE_PAUSE,
+    OPEN_MAX, POLL_BYTES_MAX, REFERENCE_STATISTICS_MS, REKEY_BEHIND_MAX, REKEY_BYTES_MAX, REKEY_LINGER,
+    REKEY_METADATA_MAX, REKEY_PARTITIONS_EVERY, REKEY_PROGRESS_EVERY, REKEY_RECORDS_AHEAD, REKEY_RETRY_PAUSE,
+    REKEY_TROUBLE_MAX, REQUEST_MAX, SLEEP_MAX, VISIBLE_PAUSE,
 };
 use crate::reader::{Key, Reader};
 use crate::signal::Signal;
 use crate::speaker::partition_of;
+use crate::stable::Stable;
 use align::Alignment;
-use sweep::Hanging;
+use sweep::{Hanging, Stamp};
 use writer::{Keyed, Trouble, Writer};
 
 /// What is copied, where to, and how.
@@ -71,6 +74,11 @@ pub struct RekeyOptions {
     pub until_end: bool,
     /// Where the log starts above the committed offset, go on there instead of ending with an error.
     pub skip_deleted: bool,
+    /// Where the group has no offsets although the target holds copies, copy everything again instead of ending with an
+    /// error.
+    pub copy_again: bool,
+    /// How often offsets are committed that have not moved.
+    pub renew_every: Duration,
 }
 
 /// Where a record belongs.
@@ -139,6 +147,25 @@ pub fn rekey(config: &Config, options: &RekeyOptions, desk: &mut dyn Addresser, 
     }
 }
 
+/// How far the group of a copy stands in each partition of its sources, where it stands anywhere.
+pub fn rekeyed_to(config: &Config, sources: &[String]) -> Result<BTreeMap<(String, u32), Offset>> {
+    let admin = Admin::new(config)?;
+    let mut all = TopicPartitionList::new();
+    for topic in sources {
+        for partition in 0..i32::try_from(admin.partitions_of(topic)?).unwrap_or(i32::MAX) {
+            all.add_partition(topic, partition);
+        }
+    }
+    let found = Stable::new(config)?.offsets(&all)?;
+    let stands = |element: &TopicPartitionListElem<'_>| match element.offset() {
+        Position::Offset(offset) => {
+            Some(((element.topic().to_owned(), u32::try_from(element.partition()).ok()?), Offset(offset)))
+        }
+        _ => None,
+    };
+    Ok(found.elements().iter().filter_map(stands).collect())
+}
+
 fn check(config: &Config, options: &RekeyOptions) -> Result<()> {
     config.check()?;
     if options.sources.is_empty() {
@@ -168,6 +195,13 @@ struct Session<'a> {
     align: Alignment<Keyed>,
     /// Since when the newest event time of a partition has not moved.
     still: Vec<Stopwatch>,
+    /// The committed offset of each.
+    positions: Vec<Option<i64>>,
+    renewed: Stopwatch,
+    /// When what was copied last of each partition had been appended there.
+    appended: Vec<Option<i64>>,
+    /// Since lanes were told that the copy keeps up.
+    told: Option<Stopwatch>,
     looked: Stopwatch,
 }
 
@@ -189,6 +223,10 @@ impl<'a> Session<'a> {
             keys: Vec::new(),
             align: Alignment::new(options.skew_max),
             still: Vec::new(),
+            positions: Vec::new(),
+            renewed: Stopwatch::start(),
+            appended: Vec::new(),
+            told: None,
             looked: Stopwatch::start(),
         };
         session.sweep()?;
@@ -198,20 +236,30 @@ impl<'a> Session<'a> {
 
     /// Ends what a former writer's last transaction left hanging, before the offsets it may have moved are asked for.
     fn sweep(&self) -> std::result::Result<(), Trouble> {
+        let target = self.target();
+        let stable = self.writer.stable();
+        let hanging = sweep::look(self.config, &self.admin, stable, &target, &self.sources()?)?;
+        let Some(hanging) = hanging else { return Ok(()) };
+        let Hanging { places, offsets, committed } = &hanging;
+        tracing::warn!(committed, ?places, offsets, "a former transaction hangs: ending it");
+        self.writer.sweep(&self.options.target, &hanging, &self.group_metadata()?)?;
+        Ok(stable.swept(&target)?)
+    }
+
+    fn target(&self) -> Vec<Place> {
         let lanes = i32::try_from(self.lanes).unwrap_or(i32::MAX);
-        let target: Vec<_> = (0..lanes).map(|lane| (self.options.target.clone(), lane)).collect();
+        (0..lanes).map(|lane| (self.options.target.clone(), lane)).collect()
+    }
+
+    /// Every source partition there is.
+    fn sources(&self) -> Result<TopicPartitionList> {
         let mut sources = TopicPartitionList::new();
         for topic in &self.options.sources {
             for partition in 0..i32::try_from(self.admin.partitions_of(topic)?).unwrap_or(i32::MAX) {
                 sources.add_partition(topic, partition);
             }
         }
-        let stable = self.writer.stable();
-        let Some(hanging) = sweep::look(self.config, &self.admin, stable, &target, &sources)? else { return Ok(()) };
-        let Hanging { places, offsets, committed } = &hanging;
-        tracing::warn!(committed, ?places, offsets, "a former transaction hangs: ending it");
-        self.writer.sweep(&self.options.target, &hanging, &self.group_metadata()?)?;
-        Ok(stable.swept(&target)?)
+        Ok(sources)
     }
 
     fn group_metadata(&self) -> Result<ConsumerGroupMetadata> {
@@ -221,18 +269,22 @@ impl<'a> Session<'a> {
 
     /// Starts reading every source partition that is not being read yet.
     fn take_up(&mut self) -> Result<()> {
-        let mut new = Vec::new();
-        for (index, topic) in self.options.sources.iter().enumerate() {
-            for partition in 0..i32::try_from(self.admin.partitions_of(topic)?).unwrap_or(i32::MAX) {
-                if !self.keys.contains(&(index, partition)) {
-                    new.push((index, partition));
-                }
-            }
-        }
+        let sources = self.sources()?;
+        let index = |topic: &str| self.options.sources.iter().position(|source| source == topic);
+        let all =
+            sources.elements().into_iter().filter_map(|element| Some((index(element.topic())?, element.partition())));
+        let new: Vec<Key> = all.filter(|key| !self.keys.contains(key)).collect();
         if new.is_empty() {
             return Ok(());
         }
         let committed = self.committed(&new)?;
+        if self.keys.is_empty() && !self.options.copy_again {
+            self.check_whole(&committed)?;
+        }
+        let stands = |element: &TopicPartitionListElem<'_>| matches!(element.offset(), Position::Offset(_));
+        if self.keys.is_empty() && !self.options.copy_again && !committed.elements().iter().any(stands) {
+            self.check_untouched(&sources)?;
+        }
         for key in new {
             let topic = &self.options.sources[key.0];
             let element = committed.find_partition(topic, key.1);
@@ -246,9 +298,46 @@ impl<'a> Session<'a> {
             self.keys.push(key);
             self.align.add(newest);
             self.still.push(Stopwatch::start());
+            self.positions.push(start);
+            self.appended.push(None);
         }
         tracing::info!(partitions = self.keys.len(), target = self.options.target, lanes = self.lanes, "copying");
         Ok(())
+    }
+
+    fn check_whole(&self, committed: &TopicPartitionList) -> Result<()> {
+        let gone = self.options.sources.iter().find_map(|topic| Some((topic, forgotten(committed, topic)?)));
+        gone.map_or(Ok(()), |(topic, partition)| {
+            Err(corrupt(format!(
+                "topic `{topic}` partition {partition}: the group `{}` had an offset there, and has it no more: it was \
+                 deleted, or not committed for longer than the broker keeps offsets (`offsets.retention.minutes`); set it \
+                 with your Kafka tools (`kafka-consumer-groups --reset-offsets`), or copy the partition once more with \
+                 --copy-again",
+                self.config.group
+            )))
+        })
+    }
+
+    /// How many partitions of a topic have offsets, from the first on.
+    fn whole(&self, topic: usize, next: &BTreeMap<usize, i64>) -> i32 {
+        let has = |partition: &i32| {
+            let part = self.keys.iter().position(|key| *key == (topic, *partition));
+            part.is_some_and(|part| self.positions[part].is_some() || next.contains_key(&part))
+        };
+        (0..).take_while(has).last().map_or(0, |last| last + 1)
+    }
+
+    /// A group without offsets has copied nothing, or a broker has forgotten them.
+    fn check_untouched(&self, sources: &TopicPartitionList) -> Result<()> {
+        if !sweep::has_copies(self.config, &self.admin, self.writer.stable(), &self.target(), sources)? {
+            return Ok(());
+        }
+        Err(corrupt(format!(
+            "the group `{}` has no offsets, but topic `{}` holds copies that it made: it was deleted, or did not run for \
+             longer than the broker keeps offsets (`offsets.retention.minutes`); set them with your Kafka tools \
+             (`kafka-consumer-groups --reset-offsets`), or copy everything once more with --copy-again",
+            self.config.group, self.options.target
+        )))
     }
 
     /// The committed offset, if its records are there.
@@ -258,7 +347,7 @@ impl<'a> Session<'a> {
         if committed > high {
             return Err(corrupt(format!(
                 "topic `{topic}` partition {}: the committed offset {committed} is beyond the end {high}: the topic was \
-                 cut or created anew; delete the group `{}` to begin at its beginning",
+                 cut or created anew; delete the group `{}`, and begin at its beginning with --copy-again",
                 key.1, self.config.group
             )));
         }
@@ -318,6 +407,10 @@ impl<'a> Session<'a> {
             let rests = self.rests();
             if batch.is_empty() {
                 begun = Stopwatch::start();
+                if self.renewed.elapsed() >= self.options.renew_every {
+                    self.renew(&desk.version())?;
+                }
+                self.tell()?;
             }
             let released = self.align.release(&rests, self.options.records_max - batch.len());
             for (part, copy) in released {
@@ -336,6 +429,7 @@ impl<'a> Session<'a> {
                 bytes = 0;
                 *healthy = true;
             } else if batch.is_empty() && (stopping || over) {
+                self.renew(&desk.version())?;
                 return self.writer.prove();
             } else if !arrived {
                 self.reader.sleep(if batch.is_empty() { SLEEP_MAX } else { REKEY_LINGER });
@@ -372,33 +466,88 @@ impl<'a> Session<'a> {
         (0..self.keys.len()).all(|part| self.ended(part))
     }
 
-    /// Which partitions hold nobody back: read to their ends, and without a newer event time for a while.
-    fn rests(&self) -> Vec<bool> {
+    /// Which partitions hold nobody back: read to their ends, and without a newer event time for a while in which their
+    /// brokers answered.
+    fn rests(&mut self) -> Vec<bool> {
+        for (still, key) in self.still.iter_mut().zip(&self.keys) {
+            if !self.reader.answers(*key) {
+                *still = Stopwatch::start();
+            }
+        }
         let idle = |part: usize| self.options.until_end || self.still[part].elapsed() >= self.options.idle_after;
         (0..self.keys.len()).map(|part| self.ended(part) && idle(part)).collect()
     }
 
     fn commit(&mut self, batch: &[(usize, Keyed)], version: &str) -> std::result::Result<(), Trouble> {
-        let mut next: BTreeMap<usize, i64> = BTreeMap::new();
-        for (part, copy) in batch {
-            next.insert(*part, copy.offset + 1);
-        }
-        let mut positions = TopicPartitionList::new();
-        for (part, offset) in next {
-            let (topic, partition) = (&self.options.sources[self.keys[part].0], self.keys[part].1);
-            positions
-                .add_partition_offset(topic, partition, Position::Offset(offset))
-                .map_err(|error| told("source offsets", &error))?;
-            if let Some(mut element) = positions.find_partition(topic, partition) {
-                element.set_metadata(metadata(self.align.newest(part), version));
-            }
-        }
-        let group = self.group_metadata()?;
         let Some((part, first)) = batch.first() else { return Ok(()) };
         let (topic, partition) = self.keys[*part];
         let stamp = self.writer.stamp(&self.options.sources[topic], partition, first.offset);
+        let next = batch.iter().map(|(part, copy)| (*part, copy.offset + 1)).collect();
+        self.write(batch, &stamp, next, version)
+    }
+
+    /// Says once more where every partition stands, when nothing waits to be committed: a broker drops offsets that were
+    /// not committed for a week, and a partition may be silent for longer. One that was read to its end stands there,
+    /// behind markers that no copy stands for: what lies before may be deleted.
+    fn renew(&mut self, version: &str) -> std::result::Result<(), Trouble> {
+        let ends = |part: usize| self.align.is_empty(part).then(|| self.reader.end(self.keys[part])).flatten();
+        let stand = |part: usize| Some((part, ends(part).or(self.positions[part])?));
+        let next: BTreeMap<_, _> = (0..self.keys.len()).filter_map(stand).collect();
+        self.renewed = Stopwatch::start();
+        if next.is_empty() {
+            return Ok(());
+        }
+        let stamp = self.writer.stamp(&self.options.target, 0, 0);
+        self.write(&[], &stamp, next, version)
+    }
+
+    /// Tells every lane that the copy keeps up, if it does. A lane whose topic is silent goes on without it; one whose copy
+    /// is away must not, or what comes once it is back would be late.
+    fn tell(&mut self) -> std::result::Result<(), Trouble> {
+        if self.told.as_ref().is_some_and(|told| told.elapsed() < REKEY_PROGRESS_EVERY) || !self.keeps_up() {
+            return Ok(());
+        }
+        let lanes = i32::try_from(self.lanes).unwrap_or(i32::MAX);
+        let words: Vec<Keyed> = (0..lanes).map(Keyed::progress).collect();
+        let (stamp, nowhere) = (self.writer.stamp(&self.options.target, 0, 0), TopicPartitionList::new());
+        let group = self.group_metadata()?;
+        self.writer.write(&self.options.target, words.iter(), &stamp, &nowhere, &group)?;
+        self.told = Some(Stopwatch::start());
+        Ok(())
+    }
+
+    /// Whether every partition is copied to its end, or nearly: under a steady stream none ever ends.
+    fn keeps_up(&self) -> bool {
+        let lately = SystemClock.now().millis() - i64::try_from(REKEY_BEHIND_MAX.as_millis()).unwrap_or(i64::MAX);
+        let mut parts = self.appended.iter().enumerate();
+        parts.all(|(part, appended)| self.ended(part) || appended.is_some_and(|appended| appended >= lately))
+    }
+
+    /// One transaction of copies and of where source partitions stand behind them.
+    fn write(
+        &mut self,
+        batch: &[(usize, Keyed)],
+        stamp: &Stamp,
+        next: BTreeMap<usize, i64>,
+        version: &str,
+    ) -> std::result::Result<(), Trouble> {
+        let mut positions = TopicPartitionList::new();
+        for (part, offset) in &next {
+            let (topic, partition) = (&self.options.sources[self.keys[*part].0], self.keys[*part].1);
+            positions
+                .add_partition_offset(topic, partition, Position::Offset(*offset))
+                .map_err(|error| told("source offsets", &error))?;
+            if let Some(mut element) = positions.find_partition(topic, partition) {
+                let whole = self.whole(self.keys[*part].0, &next);
+                element.set_metadata(metadata(self.align.newest(*part), whole, version));
+            }
+        }
+        let group = self.group_metadata()?;
         let copies = batch.iter().map(|(_, copy)| copy);
-        self.writer.write(&self.options.target, copies, &stamp, &positions, &group)
+        self.writer.write(&self.options.target, copies, stamp, &positions, &group)?;
+        next.into_iter().for_each(|(part, offset)| self.positions[part] = Some(offset));
+        batch.iter().for_each(|(part, copy)| self.appended[*part] = copy.time.or(self.appended[*part]));
+        Ok(())
     }
 
     fn done(&self, batch: &[(usize, Keyed)]) -> Rekeyed {
@@ -447,10 +596,11 @@ fn addressed(
     (time, copy)
 }
 
-/// What stands beside an offset: the newest event time copied, and what the keys rest on.
-fn metadata(newest: Option<Timestamp>, version: &str) -> String {
+/// What stands beside an offset: the newest event time copied, how many partitions of its topic have offsets, and what the
+/// keys rest on.
+fn metadata(newest: Option<Timestamp>, whole: i32, version: &str) -> String {
     let newest = newest.map_or(String::new(), |newest| newest.millis().to_string());
-    let mut text = format!("newest={newest} {version}");
+    let mut text = format!("newest={newest} whole={whole} {version}");
     text.truncate(text.floor_char_boundary(REKEY_METADATA_MAX));
     text
 }
@@ -458,6 +608,19 @@ fn metadata(newest: Option<Timestamp>, version: &str) -> String {
 fn newest_of(metadata: &str) -> Option<Timestamp> {
     let text = metadata.strip_prefix("newest=")?.split(' ').next()?;
     text.parse().ok().map(Timestamp::from_millis)
+}
+
+/// Offsets say how many partitions of their topic had some: one of those without any was forgotten by the broker.
+fn forgotten(committed: &TopicPartitionList, topic: &str) -> Option<i32> {
+    let elements = committed.elements_for_topic(topic);
+    let whole = elements.iter().filter_map(|element| whole_of(element.metadata())).max().unwrap_or(0);
+    let stands = |element: &&TopicPartitionListElem<'_>| matches!(element.offset(), Position::Offset(_));
+    let gone = elements.iter().filter(|element| element.partition() < whole).find(|element| !stands(element));
+    gone.map(TopicPartitionListElem::partition)
+}
+
+fn whole_of(metadata: &str) -> Option<i32> {
+    metadata.split(' ').find_map(|word| word.strip_prefix("whole="))?.parse().ok()
 }
 
 #[cfg(test)]

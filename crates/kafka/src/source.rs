@@ -284,6 +284,12 @@ impl Source for KafkaSource {
         if self.held.contains(&key) { None } else { self.reader.end(key).map(Offset) }
     }
 
+    fn answers(&self, lane: LaneId, topic: TopicId) -> bool {
+        let key = self.key(lane, topic);
+        let is_rekeyed = self.config.rekeyed_topics.contains(&self.config.input_topics[key.0]);
+        self.reader.answers(key) && (!is_rekeyed || self.reader.is_kept_up(key))
+    }
+
     fn lag(&self, lane: LaneId, topic: TopicId) -> Option<u64> {
         self.reader.lag(self.key(lane, topic))
     }

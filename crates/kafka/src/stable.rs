@@ -54,6 +54,14 @@ pub(crate) fn stamp_of(message: &BorrowedMessage<'_>) -> Option<Vec<u8>> {
 /// The key of a record that is written only so that a marker follows it. It has no value.
 pub(crate) const BROOM: &[u8] = b"broom";
 
+/// The header of a broom by which `rekey` says that it keeps up with its sources.
+pub(crate) const PROGRESS: &str = "chartwarden-progress";
+
+/// Whether a broom says so.
+pub(crate) fn is_progress(broom: &BorrowedMessage<'_>) -> bool {
+    headers(broom).iter().any(|(name, _)| name == PROGRESS)
+}
+
 /// Whether a record was written only so that a marker follows it: readers pass it over.
 pub(crate) fn is_broom(message: &BorrowedMessage<'_>) -> bool {
     let ours = || headers(message).iter().any(|(name, _)| name == TRANSACTION);

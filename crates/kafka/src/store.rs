@@ -27,9 +27,12 @@ use crate::config::{Config, Topics};
 use crate::error::{Result, code_of, told, unavailable};
 use crate::group::Member;
 use crate::leaders::Place;
+use crate::limits::RECORD_BYTES_SURE;
 use crate::panes::{Joiner, Span, split};
 use crate::restore::Restorer;
 use crate::stable::{Stable, Written};
+use crate::topics::record_room;
+use letters::Enclosed;
 use producer::{Committed, Outgoing, Producer};
 use sweep::Hanging;
 
@@ -69,6 +72,8 @@ pub(crate) struct Store {
     number: Option<u64>,
     /// Of the transaction that renewed the state; known once the head has been read.
     renewed: u64,
+    /// Bytes of a record that the dead-letter topic takes; asked for when it matters.
+    letter_room: Option<usize>,
     /// What the last transaction wrote, until it has been seen to be readable.
     unproven: Vec<Written>,
     /// A commit whose end is unknown, or a fatal error: nothing more may be sent.
@@ -91,6 +96,7 @@ impl Store {
             trimmed: BTreeMap::new(),
             number: None,
             renewed: 0,
+            letter_room: None,
             unproven: Vec::new(),
             broken: false,
         };
@@ -176,12 +182,13 @@ impl Store {
         }
         for letter in &transaction.dead_letters {
             let source = &self.config.input_topics[letter.topic.index()];
+            let enclosed = Enclosed::new(letter, self.letter_room.unwrap_or(RECORD_BYTES_SURE));
             out.push(Outgoing {
                 topic: &self.config.dead_letter_topic,
                 partition: None,
-                key: letter.key.as_deref(),
-                value: letter.value.as_deref(),
-                headers: letters::headers(letter, source, self.lane),
+                key: enclosed.key,
+                value: enclosed.value,
+                headers: enclosed.headers(letter, source, self.lane),
                 pane: None,
             });
         }
@@ -302,6 +309,9 @@ impl LaneStore for Store {
         }
         let number = self.number.unwrap_or(0) + 1;
         self.restorer = None;
+        if self.letter_room.is_none() && transaction.dead_letters.iter().any(Enclosed::is_large) {
+            self.letter_room = Some(record_room(&self.outside.admin, &self.config.dead_letter_topic));
+        }
         let panes = pane_records(&transaction.panes)?;
         let positions = self.positions(&transaction.positions)?;
         let stamp = sweep::stamp(self.lane, number);

@@ -19,7 +19,7 @@ use crate::admin::{Admin, wait};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Result, invalid, told, unavailable};
-use crate::limits::{REQUEST_MAX, VISIBLE_PAUSE};
+use crate::limits::{RECORD_BYTES_MAX, RECORD_BYTES_ROUND, RECORD_BYTES_SURE, REQUEST_MAX, VISIBLE_PAUSE};
 use wanted::{Bound, Wanted, wanted};
 
 pub use wanted::{Gravity, Role};
@@ -389,6 +389,15 @@ fn holds_records(admin: &Admin, topic: &str, partitions: u32) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// Bytes of a record that a topic takes, uncompressed, as far as the cluster says.
+pub(crate) fn record_room(admin: &Admin, topic: &str) -> usize {
+    let setting = describe(admin, topic).map(|of| of.get("max.message.bytes").and_then(|entry| entry.value.clone()));
+    let bytes = setting.ok().flatten().and_then(|bytes| bytes.parse().ok());
+    // What surrounds a record in a batch counts as well.
+    let room = |bytes: usize| bytes.saturating_sub(RECORD_BYTES_ROUND).min(RECORD_BYTES_MAX - RECORD_BYTES_ROUND);
+    bytes.map_or(RECORD_BYTES_SURE, room)
 }
 
 fn describe(admin: &Admin, topic: &str) -> Result<ConfigResource> {

@@ -13,10 +13,11 @@ use futures::future::BoxFuture;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, UpdateVersion};
 use serde::{Deserialize, Serialize};
+use signed_note::{Note, VerifierList};
 
 use crate::limits::HEAD_BYTES_MAX;
 use crate::seal::{digest, seal, unseal};
-use crate::{Error, Result};
+use crate::{Error, Result, SigningKey, VerifierKey};
 
 /// Name of the head below the ledger's place.
 pub(crate) const HEAD_PATH: &str = "state/head";
@@ -35,9 +36,43 @@ pub(crate) struct Head {
     pub(crate) staging_digest: Digest,
     /// Where the caller's source stood after this commit; opaque.
     pub(crate) source_position: Option<String>,
+    /// A signed note over all of the above: whoever moves the position would keep findings out of the log.
+    pub(crate) signed: String,
 }
 
+/// What the signature of a head is about; never what a checkpoint begins with, which is an origin.
+const SIGNED_LABEL: &str = "chartwarden ledger head";
+
 impl Head {
+    /// Signs for itself.
+    pub(crate) fn sign(mut self, key: &SigningKey) -> Result<Self> {
+        let mut note =
+            Note::new(&self.signed_text(), &[]).map_err(|error| Error::Bug(format!("text of the head: {error}")))?;
+        note.add_sigs(&[key.signer()]).map_err(|error| Error::Bug(format!("signature of the head: {error}")))?;
+        self.signed = String::from_utf8(note.to_bytes()).map_err(|_| Error::Bug("a note is text".to_owned()))?;
+        Ok(self)
+    }
+
+    /// Whether the key signed for what stands here, or in words why it does not hold.
+    pub(crate) fn check(&self, vkey: &VerifierKey) -> std::result::Result<(), String> {
+        let note =
+            Note::from_bytes(self.signed.as_bytes()).map_err(|_| "its signature is no signed note".to_owned())?;
+        note.verify(&VerifierList::new(vec![Box::new(vkey.verifier().clone())]))
+            .map_err(|error| format!("it is not signed by {}: {error}", vkey.origin()))?;
+        if note.text() != self.signed_text() {
+            return Err("it is not what was signed for: somebody has changed it".to_owned());
+        }
+        Ok(())
+    }
+
+    fn signed_text(&self) -> Vec<u8> {
+        let parts =
+            [self.note.as_bytes(), self.staging.as_bytes(), self.source_position.as_deref().unwrap_or("").as_bytes()];
+        let [note, staging, position] = parts.map(digest);
+        let (sequence, files) = (self.sequence, self.staging_digest);
+        format!("{SIGNED_LABEL}\n{sequence}\n{note}\n{staging}\n{files}\n{position}\n").into_bytes()
+    }
+
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
         let mut bytes = serde_json::to_vec(self).map_err(|error| Error::Bug(format!("head: {error}")))?;
         bytes.push(b'\n');
@@ -103,9 +138,14 @@ fn swap_file(dir: &FilePath, old: Option<&UpdateVersion>, bytes: &[u8]) -> Resul
     if present.as_ref() != old {
         return Ok(None);
     }
-    // A crash here leaves `head.next`, which the next swap overwrites.
+    // A crash here leaves `head.next`, which the next swap removes. Nothing that lies there is written through: it may
+    // be a link to somewhere else.
     let next = state.join("head.next");
-    let mut file = fs::File::create(&next).map_err(at)?;
+    match fs::remove_file(&next) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(at(error)),
+        _ => {}
+    }
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&next).map_err(at)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at)?;
     fs::rename(&next, dir.join(HEAD_PATH)).map_err(at)?;
     directory.sync_all().map_err(at)?;

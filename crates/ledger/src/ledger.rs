@@ -8,7 +8,7 @@ mod collect;
 mod commit;
 mod erase;
 mod proofs;
-mod staging;
+pub(crate) mod staging;
 mod start;
 
 use std::collections::{HashMap, HashSet};

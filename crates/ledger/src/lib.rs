@@ -39,4 +39,4 @@ pub use path::{BadPath, Resource};
 pub use proof::{BadProof, TlogProof};
 pub use receipt::{Erasure, Receipt, ReceiptReport, Verdict, verify_receipt};
 pub use store::Place;
-pub use verify::{DirectoryReport, verify_directory};
+pub use verify::{DirectoryReport, Held, verify_directory};

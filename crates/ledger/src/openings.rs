@@ -85,6 +85,10 @@ impl OpeningStore {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(dir).map_err(|source| Error::io(dir, source))?;
+        // It may have been there, and open to others.
+        #[cfg(unix)]
+        fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+            .map_err(|source| Error::io(dir, source))?;
         let real = |dir: &FilePath| fs::canonicalize(dir).map_err(|source| Error::io(dir, source));
         let (openings, log): (PathBuf, PathBuf) = (real(dir)?, real(log)?);
         if openings.starts_with(&log) || log.starts_with(&openings) {

@@ -1,6 +1,6 @@
 //! The walk over a whole ledger directory: signature, bundles, tiles, root, entry grammar, time, and every file that
 //! lies beside them. Reads only; names each file that does not fit and the byte or entry where. What the directory
-//! alone cannot show, such as a log set back as a whole, is for those who hold an older checkpoint or a receipt.
+//! alone cannot show, such as a log set back as a whole, shows where somebody held on to a checkpoint or a receipt.
 //! Read next: `verify/walk.rs` for the tree, `verify/beside.rs` for the other files.
 
 mod beside;
@@ -40,24 +40,39 @@ pub struct DirectoryReport {
     pub notes: Vec<String>,
 }
 
-/// Verifies the ledger in `dir` against a verifier key that came from elsewhere. Bytes that do not hold make the
+/// What somebody was given earlier: a checkpoint, or a receipt (`.tlog-proof`). The log must still hold what it signed there.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// What it is called in the report.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Verifies the ledger in `dir` against a verifier key, and what else came from elsewhere. Bytes that do not hold make the
 /// report say so; an error means that the directory could not be read.
-pub async fn verify_directory(dir: &Path, vkey: &VerifierKey) -> Result<DirectoryReport> {
+pub async fn verify_directory(dir: &Path, vkey: &VerifierKey, held: &[Held]) -> Result<DirectoryReport> {
     if !dir.is_dir() {
         return Err(Error::NoLedger { place: dir.display().to_string() });
     }
-    verify_store(&Store::local(dir)?, vkey).await
+    verify_store(&Store::local(dir)?, vkey, held).await
 }
 
 /// The same over any store.
-pub(crate) async fn verify_store(store: &Store, vkey: &VerifierKey) -> Result<DirectoryReport> {
+pub(crate) async fn verify_store(store: &Store, vkey: &VerifierKey, held: &[Held]) -> Result<DirectoryReport> {
     let mut verifier = Verifier::new(store);
-    let names = store.list("").await?;
-    if names.is_empty() {
-        return Err(Error::NoLedger { place: "the directory".to_owned() });
-    }
+    let names = match store.list("").await {
+        Ok(names) if names.is_empty() => return Err(Error::NoLedger { place: "the directory".to_owned() }),
+        Ok(names) => names,
+        Err(Error::Store { source: object_store::Error::InvalidPath { source }, .. }) => {
+            verifier
+                .problem(format!("no part of a ledger has a name like this, and others may lie beside it: {source}"));
+            Vec::new()
+        }
+        Err(error) => return Err(error),
+    };
     if let Some(checkpoint) = verifier.checkpoint(vkey).await? {
-        let promises = verifier.promises(&names, &checkpoint, vkey).await?;
+        let promises = verifier.promises(&names, &checkpoint, vkey, held).await?;
         verifier.walk(&checkpoint, promises).await?;
         verifier.beside(&names, &checkpoint).await?;
     }

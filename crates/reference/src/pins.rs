@@ -134,13 +134,13 @@ impl<'k> Sight<'k> {
     }
 }
 
-/// How far a partition has been read, and where its append time first rose: enough to pin any tick.
+/// How far a partition has been read, and until when it stood where: enough to pin any tick.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     end: i64,
-    /// (offset, append time) of each record appended later than all before it. Clocks of producers may fall back;
-    /// the first offset that reaches a time is still found by bisection.
-    rises: Vec<(i64, Timestamp)>,
+    /// (offset, append time) of each record that none appended earlier follows, so that both rise. Where producers stamp
+    /// what they append, one of next year must not hide what comes after it.
+    stands: Vec<(i64, Timestamp)>,
 }
 
 impl Log {
@@ -150,16 +150,15 @@ impl Log {
             return false;
         }
         self.end = offset.0.saturating_add(1);
-        if self.rises.last().is_none_or(|(_, highest)| *highest < append_time) {
-            self.rises.push((offset.0, append_time));
-        }
+        while self.stands.pop_if(|(_, earlier)| *earlier >= append_time).is_some() {}
+        self.stands.push((offset.0, append_time));
         true
     }
 
-    /// The first offset appended at `time` or later; the end if there is none yet.
-    pub(crate) fn first_at(&self, time: Timestamp) -> Offset {
-        let rise = self.rises.partition_point(|(_, append_time)| *append_time < time);
-        Offset(self.rises.get(rise).map_or(self.end, |(offset, _)| *offset))
+    /// The offset behind the last record appended before `time`; the beginning if there is none.
+    pub(crate) fn behind(&self, time: Timestamp) -> Offset {
+        let later = self.stands.partition_point(|(_, append_time)| *append_time < time);
+        Offset(later.checked_sub(1).and_then(|last| self.stands.get(last)).map_or(0, |(offset, _)| offset + 1))
     }
 
     /// Where to read on.

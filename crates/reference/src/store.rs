@@ -174,12 +174,12 @@ impl Reference {
         pins
     }
 
-    /// The pins of a tick: per partition the first offset appended at the tick's end or later, or where reading
-    /// stands, and never below genesis. Fixed only once all partitions have been read that far.
+    /// The pins of a tick: per partition the offset behind the last row appended before the tick's end, and never below
+    /// genesis. Fixed only once all partitions have been read that far.
     pub fn pin_at(&self, tick_end: Timestamp, genesis: &Pins) -> Pins {
         let mut pins = genesis.clone();
         for ((kind, partition), log) in &self.logs {
-            pins.set(*kind, *partition, log.first_at(tick_end).max(genesis.get(*kind, *partition)));
+            pins.set(*kind, *partition, log.behind(tick_end).max(genesis.get(*kind, *partition)));
         }
         pins
     }

@@ -94,7 +94,7 @@ fn a_case_is_explained_by_the_beginning_of_what_names_it() {
     fs::copy(golden, folder.path().join("findings.ndjson")).unwrap();
     let data = folder.path().display().to_string();
     // All findings of a case, or one of them.
-    for (id, findings) in [("c-vhg6gq", 2), ("f-zqav3s", 1), ("f-zqav3sbl72pmirh4s42jhtlewi", 1), ("c-qfe6es", 4)] {
+    for (id, findings) in [("c-vhg6gq", 2), ("f-ialgwh", 1), ("f-ialgwhoqrslpo2jdzauubqxmua", 1), ("c-qfe6es", 4)] {
         let told = run(&["explain", id, "--data", &data]).with(0).out;
         assert_eq!(told.matches("  case   ").count(), findings, "{id}:\n{told}");
         assert!(told.lines().filter(|line| line.starts_with("  case   ")).all(|line| line.contains(id)), "{told}");

@@ -1,5 +1,6 @@
-//! One machine: the systemd unit, the image file, and the compose file.
+//! One machine: the systemd unit, the image file and what it takes in, and the compose file.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -64,12 +65,34 @@ fn the_image_file_passes_its_linter() {
 }
 
 #[test]
+fn the_build_takes_no_secrets() {
+    let ignored = read("../.dockerignore");
+    let place = |wanted: &str| ignored.lines().position(|line| line == wanted);
+    // `COPY . .` takes what is named, and of that nothing secret: the last line that matches decides.
+    assert!(read("Containerfile").contains("COPY . ."));
+    assert_eq!(ignored.lines().find(|line| !line.starts_with('#')), Some("*"), "what is not named is taken");
+    let taken = ["!Cargo.lock", "!Cargo.toml", "!benches", "!crates", "!pipelines", "!tests"].map(place);
+    assert!(taken.iter().all(Option::is_some), "the build lacks something");
+    for never in ["deploy/secrets", ".git", "**/target", "**/*.key", "**/*.token"] {
+        assert!(place(never) > taken.into_iter().max().flatten(), "`{never}` is taken, or may be");
+    }
+    // What the compose file tells people to put there is not for the repository either.
+    assert!(read("compose.yaml").contains("file: ./secrets/"));
+    assert!(read("../.gitignore").lines().any(|line| line == "/deploy/secrets/"));
+}
+
+#[test]
 fn commands_in_the_files_are_commands_of_the_binary() {
     let help = run(&["run", "--help"]).with(0).out;
+    let known: BTreeSet<&str> = help.split_whitespace().filter(|word| word.starts_with("--")).collect();
     let files = ["chartwarden.service", "compose.yaml", "kubernetes/chartwarden.yaml"].map(read);
+    let lines = files.iter().flat_map(|text| text.lines()).map(str::trim_start);
+    let passed = lines.filter(|line| line.starts_with("ExecStart=") || line.starts_with("- --"));
+    let passed: BTreeSet<&str> =
+        passed.flat_map(|line| line.split([' ', '='])).filter(|word| word.starts_with("--")).collect();
+    assert!(passed.is_subset(&known), "`run` knows {known:?}, and is given {passed:?}");
     for flag in ["--keys", "--http", "--http-token-file", "--instance-id", "--create-topics", "--bootstrap"] {
-        assert!(files.iter().any(|text| text.contains(flag)), "no file uses `{flag}` any more");
-        assert!(help.contains(flag), "`run` has no `{flag}`");
+        assert!(passed.contains(flag), "no file uses `{flag}` any more");
     }
 }
 
@@ -80,7 +103,7 @@ fn the_compose_file_loads() {
     let script = "\
 import sys, yaml
 known = {'image','build','command','depends_on','environment','volumes','healthcheck','read_only','cap_drop',
-         'security_opt','secrets','stop_grace_period','restart','ports'}
+         'security_opt','secrets','stop_grace_period','restart','ports','group_add'}
 file = yaml.safe_load(open(sys.argv[1]))
 assert set(file) == {'name','services','volumes','secrets'}, set(file)
 for name, service in file['services'].items():
@@ -90,6 +113,11 @@ for name, service in file['services'].items():
         assert secret in file['secrets'], secret
     for needed in service.get('depends_on', []):
         assert needed in file['services'], needed
+broker, watcher = file['services']['kafka'], file['services']['prometheus']
+kept = [volume.split(':')[1] for volume in broker['volumes']]
+assert broker['environment'].get('KAFKA_LOG_DIRS') in kept, 'the broker does not write to its volume'
+# The token's mode lets its group read it, and nobody else.
+assert watcher['secrets'] == ['http-token'] and watcher['group_add'] == ['65532'], 'a scrape has no token'
 ";
     let (yes, told) = ask(Command::new(python).args(["-c", script]).arg(deploy("compose.yaml")));
     assert!(yes, "{told}");

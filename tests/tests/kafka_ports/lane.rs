@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use base::Timestamp;
+use base::{Seed, Timestamp};
 use chartwarden_tests::broker::{Broker, Network};
-use engine::ports::{LaneId, LaneStore, PortError, Source, StoredPane, Tier, Transaction, Wake};
+use engine::ports::{DeadLetter, LaneId, LaneStore, PortError, Source, StoredPane, Tier, Transaction, Wake};
 use events::{Offset, TopicId};
-use kafka::{Config, KafkaSource, Speaker, read_committed, topic_ends};
+use kafka::{Config, KafkaSource, Speaker, create_topic, read_committed, topic_ends};
 
 use crate::support::{holding, numbered, numbers, pane, pipeline, poll_until, speak, values};
 
@@ -61,8 +61,8 @@ fn a_zombie_is_fenced_and_nothing_of_it_is_visible() {
 }
 
 /// A pipeline of one lane whose group does not expel a member that the broker's absence kept from heartbeats.
-fn patient(broker: &Broker, name: &str) -> Config {
-    let mut config = pipeline(broker.bootstrap(), name, 1);
+fn patient(bootstrap: &str, name: &str) -> Config {
+    let mut config = pipeline(bootstrap, name, 1);
     config.properties.insert("session.timeout.ms".to_owned(), "45000".to_owned());
     config
 }
@@ -70,7 +70,7 @@ fn patient(broker: &Broker, name: &str) -> Config {
 #[test]
 fn the_broker_dies_in_the_middle_of_commits_and_each_is_there_once() {
     let broker = Arc::new(Broker::start().unwrap());
-    let config = patient(&broker, "dies");
+    let config = patient(broker.bootstrap(), "dies");
     let mut source = holding(&config, 1);
     let mut store = source.open(LANE).unwrap();
     let (committed, back) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicBool::new(false)));
@@ -116,7 +116,7 @@ fn the_broker_dies_in_the_middle_of_commits_and_each_is_there_once() {
 #[test]
 fn a_broker_that_dies_right_after_a_commit_leaves_all_of_it_or_nothing() {
     let broker = Broker::start().unwrap();
-    let config = patient(&broker, "markers");
+    let config = patient(broker.bootstrap(), "markers");
     let mut source = holding(&config, 1);
     let mut store = source.open(LANE).unwrap();
     let (mut whole, mut small) = (Vec::new(), Vec::new());
@@ -318,7 +318,7 @@ fn a_resume_offset_that_was_deleted_or_never_was_is_corrupt() {
 #[test]
 fn a_source_reads_on_when_its_broker_comes_back() {
     let broker = Broker::start().unwrap();
-    let config = patient(&broker, "back");
+    let config = patient(broker.bootstrap(), "back");
     let mut source = holding(&config, 1);
     speak(&config, "back.access", 0, ["before".to_owned()]);
     source.start(LANE, &[Offset(0), Offset(0)]).unwrap();
@@ -330,6 +330,91 @@ fn a_source_reads_on_when_its_broker_comes_back() {
     broker.restart().unwrap();
     speak(&config, "back.access", 0, ["after".to_owned()]);
     assert_eq!(values(&mut source, 1)[&(LANE, TopicId(0))], ["after"]);
+}
+
+#[test]
+fn a_record_that_the_dead_letter_topic_does_not_take_stops_no_lane() {
+    let bootstrap = Broker::shared().bootstrap();
+    let (wide, narrow) = ("letters.wide", "letters.narrow");
+    // As somebody sets it up who leaves the broker's limit of a megabyte.
+    create_topic(&Config::new(bootstrap, "g", narrow), &format!("{narrow}.dlq"), 1, &[]).unwrap();
+    let noise: Vec<u8> = (0..250_000_u64).flat_map(|word| Seed(7).index(word).0.to_le_bytes()).collect();
+    let letter = |part, value: &[u8], headers: Vec<events::Header>| DeadLetter {
+        topic: TopicId(0),
+        offset: Offset(17),
+        part,
+        reason: "too_large",
+        detail: "2 MB".to_owned(),
+        key: Some(b"user".to_vec()),
+        value: Some(value.to_vec()),
+        headers,
+        record_with: None,
+    };
+    let header = |bytes: &[u8]| vec![("trace".to_owned(), Some(bytes.to_vec()))];
+    for (name, takes) in [(wide, true), (narrow, false)] {
+        let config = pipeline(bootstrap, name, 1);
+        let mut source = holding(&config, 1);
+        let mut store = source.open(LANE).unwrap();
+        let dead_letters = vec![
+            letter(0, &noise, header(b"t1")),
+            letter(1, b"small", header(&noise)),
+            letter(2, b"small", header(b"t1")),
+        ];
+        store.commit(Transaction { dead_letters, ..numbered(1) }).unwrap();
+        store.commit(numbered(2)).unwrap();
+        let read = read_committed(&config, &format!("{name}.dlq")).unwrap();
+        let told = |record: &kafka::CommittedRecord| {
+            let header =
+                |name: &str| record.headers.iter().find(|(known, _)| known == name).and_then(|(_, v)| v.clone());
+            let omitted = header("x-chartwarden-omitted").map(|text| String::from_utf8(text).unwrap());
+            let lengths =
+                [record.key.clone(), record.value.clone(), header("trace")].map(|bytes| bytes.map(|b| b.len()));
+            assert_eq!(header("x-chartwarden-offset").as_deref(), Some(b"17".as_slice()));
+            (lengths, omitted)
+        };
+        let told: Vec<_> = read.iter().map(told).collect();
+        let small = ([Some(4), Some(5), Some(2)], None);
+        let expected = match takes {
+            true => {
+                vec![
+                    ([Some(4), Some(noise.len()), Some(2)], None),
+                    ([Some(4), Some(5), Some(noise.len())], None),
+                    small,
+                ]
+            }
+            false => vec![
+                ([Some(4), None, Some(2)], Some("value of 2000000 bytes".to_owned())),
+                ([None; 3], Some("key, value and headers of 2000014 bytes".to_owned())),
+                small,
+            ],
+        };
+        assert_eq!(told, expected, "{name}");
+    }
+}
+
+#[test]
+fn a_topic_has_no_end_while_its_broker_is_away() {
+    let broker = Broker::start().unwrap();
+    let config = patient(&broker.wired(), "away");
+    let mut source = holding(&config, 1);
+    speak(&config, "away.access", 0, ["before".to_owned()]);
+    source.start(LANE, &[Offset(0), Offset(0)]).unwrap();
+    let topic = TopicId(0);
+    let mut is_at = |end: Option<Offset>| {
+        poll_until(&mut source, |source, _| {
+            source.at_end(LANE, topic) == end && source.answers(LANE, topic) == end.is_some()
+        });
+    };
+    is_at(Some(Offset(1)));
+    // One that says nothing any more is as far away as one that is gone.
+    broker.network(Network::Silent);
+    is_at(None);
+    broker.network(Network::Sound);
+    is_at(Some(Offset(1)));
+    broker.kill().unwrap();
+    is_at(None);
+    broker.restart().unwrap();
+    is_at(Some(Offset(1)));
 }
 
 #[test]

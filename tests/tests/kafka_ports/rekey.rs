@@ -9,13 +9,15 @@ use std::time::Duration;
 use base::{Clock as _, Millis, Seed, SystemClock};
 use chartwarden_tests::binary::{Ended, Process, run};
 use chartwarden_tests::broker::Broker;
-use engine::ports::PortError;
-use events::Record;
+use engine::ports::{LaneId, PortError, Source as _};
+use events::{Offset, Record, TopicId};
 use kafka::{
-    Address, Addresser, CommittedRecord, Config, RekeyOptions, Rekeyed, Speaker, create_topic, partition_of,
-    read_committed, rekey, topic_ends,
+    Address, Addresser, CommittedRecord, Config, KafkaSource, RekeyOptions, Rekeyed, Speaker, create_topic,
+    partition_of, read_committed, rekey, rekeyed_to, topic_ends,
 };
 use tempfile::TempDir;
+
+use crate::support::{holding, pipeline, poll_until};
 
 const LANES: u32 = 4;
 /// Kills of the broker under one copy.
@@ -288,6 +290,8 @@ fn a_broker_that_dies_right_after_a_commit_leaves_each_record_copied_once() {
         records_max: 100,
         until_end: true,
         skip_deleted: false,
+        copy_again: false,
+        renew_every: kafka::REKEY_RENEW_EVERY,
     };
     let mut killer = Killer { broker: &broker, commits: 0, kills: 0 };
     rekey(&config, &options, &mut killer, &AtomicBool::new(false)).unwrap();
@@ -304,6 +308,114 @@ fn a_broker_that_dies_right_after_a_commit_leaves_each_record_copied_once() {
     ids.sort_unstable();
     let differs = (0..count).zip(&ids).find(|(expected, found)| expected != *found);
     assert_eq!((ids.len(), differs), (count as usize, None), "after {BROKER_KILLS} kills of the broker");
+}
+
+/// Leaves every record in the lane of its number.
+struct Passing;
+
+impl Addresser for Passing {
+    fn refresh(&mut self) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    fn address(&mut self, _: &str, record: &Record<'_>) -> Address {
+        Address { key: record.value.map(<[u8]>::to_vec), time: Some(record.append_time), outcome: "copied" }
+    }
+
+    fn version(&self) -> String {
+        "none".to_owned()
+    }
+
+    fn before_commit(&mut self) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    fn committed(&mut self, _: &Rekeyed) {}
+}
+
+#[test]
+fn offsets_are_kept_alive_also_of_partitions_that_are_silent() {
+    let config = Config::new(Broker::shared().bootstrap(), "rekey.renewed.group", "rekey.renewed");
+    let raw = "rekey.renewed.raw".to_owned();
+    source(&config, &raw, 3);
+    source(&config, "rekey.renewed.copy", LANES);
+    // Ten records and the marker of their transaction; an aborted one; nothing.
+    let speaker = Speaker::transactional(&config, "rekey.renewed.ehr").unwrap();
+    for (partition, committed) in [(0, true), (1, false)] {
+        speaker.begin().unwrap();
+        for number in 0..10 {
+            speaker.send(&raw, Some(partition), b"key", Some(number.to_string().as_bytes()), &[], None).unwrap();
+        }
+        speaker.end(committed).unwrap();
+    }
+    let options = |until_end| RekeyOptions {
+        sources: vec![raw.clone()],
+        target: "rekey.renewed.copy".to_owned(),
+        skew_max: Millis::hours(1),
+        idle_after: Duration::from_secs(1),
+        records_max: 100,
+        until_end,
+        skip_deleted: false,
+        copy_again: false,
+        renew_every: Duration::from_millis(500),
+    };
+    let copies = || read_committed(&config, "rekey.renewed.copy").unwrap().len();
+    // One that goes on says where it stands although nothing comes: behind the markers, and in the empty partition too.
+    let stop = AtomicBool::new(false);
+    let expected = [(0, 11), (1, 11), (2, 0)].map(|(partition, offset)| ((raw.clone(), partition), Offset(offset)));
+    std::thread::scope(|scope| {
+        let copying = scope.spawn(|| rekey(&config, &options(false), &mut Passing, &stop));
+        let stands = |_: u32| {
+            std::thread::sleep(Duration::from_millis(20));
+            rekeyed_to(&config, std::slice::from_ref(&raw)).unwrap().into_iter().eq(expected.clone())
+        };
+        let stood = (0..LOOKS_MAX).any(stands);
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        copying.join().unwrap().unwrap();
+        assert!(stood, "{:?}", rekeyed_to(&config, std::slice::from_ref(&raw)));
+    });
+    assert_eq!(copies(), 10);
+    rekey(&config, &options(true), &mut Passing, &AtomicBool::new(false)).unwrap();
+    assert_eq!(copies(), 10);
+}
+
+#[test]
+fn a_topic_that_is_copied_is_silent_only_while_the_copy_keeps_up() {
+    let mut config = pipeline(Broker::shared().bootstrap(), "rekey.away", 1);
+    let target = config.input_topics[0].clone();
+    config.rekeyed_topics = vec![target.clone()];
+    source(&config, "rekey.away.raw", 1);
+    let copier = Config { group: "rekey.away.copy".to_owned(), ..config.clone() };
+    let options = RekeyOptions {
+        sources: vec!["rekey.away.raw".to_owned()],
+        target,
+        skew_max: Millis::hours(1),
+        idle_after: Duration::from_secs(1),
+        records_max: 100,
+        until_end: false,
+        skip_deleted: false,
+        copy_again: false,
+        renew_every: kafka::REKEY_RENEW_EVERY,
+    };
+    let mut lanes = holding(&config, 1);
+    lanes.start(LaneId(0), &[Offset(0); 2]).unwrap();
+    let both = [TopicId(0), TopicId(1)];
+    let answers = |lanes: &KafkaSource| both.map(|topic| lanes.answers(LaneId(0), topic));
+    // The other topic is nobody's copy.
+    poll_until(&mut lanes, |lanes, _| answers(lanes) == [false, true]);
+    for _ in 0..2 {
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let copying = scope.spawn(|| rekey(&copier, &options, &mut Passing, &stop));
+            poll_until(&mut lanes, |lanes, wakes| {
+                assert!(wakes.is_empty(), "what the copy says of itself is no record");
+                answers(lanes) == [true, true] && lanes.at_end(LaneId(0), TopicId(0)).is_some()
+            });
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            copying.join().unwrap().unwrap();
+        });
+        poll_until(&mut lanes, |lanes, _| answers(lanes) == [false, true]);
+    }
 }
 
 #[test]

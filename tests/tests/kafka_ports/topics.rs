@@ -79,7 +79,7 @@ fn every_setting_that_differs_is_told_and_mended_on_the_real_broker() {
         "auth: set cleanup.policy from compact to delete [fatal, ask]",
         "staff: set cleanup.policy from delete to compact [warning, ask]",
         "staff: set message.timestamp.type from CreateTime to LogAppendTime [warning, ask]",
-        "staff: set min.compaction.lag.ms from 0 to 604800000 [warning, ask]",
+        "staff: set min.compaction.lag.ms from 0 to 2592000000 [warning, ask]",
         "head: set max.message.bytes from 1048588 to 17825792 [warning, mend]",
         "head: set cleanup.policy from delete to compact [fatal, mend]",
         "head: set segment.ms from 604800000 to 3600000 [warning, mend]",

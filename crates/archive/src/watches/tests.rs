@@ -8,7 +8,7 @@ fn told(lane: u32, minutes: &[i64]) -> CapturedLane {
     let mut told = CapturedLane::default();
     for minute in minutes {
         let end = Timestamp::from_millis(minute * 60_000);
-        let crossing = Crossing { lane, end, under: "these".to_owned(), states: None };
+        let crossing = Crossing { lane, end, under: "these".to_owned(), piece: 0, is_last: true, states: None };
         let (key, value) = crossing.encode().unwrap();
         for watch in 0..2 {
             let message = Message { key: key.clone(), value: value.clone(), headers: Vec::new() };

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use ledger::{Checkpoint, Verdict, VerifierKey};
+use ledger::{Checkpoint, Held, Verdict, VerifierKey};
 use serde_json::json;
 
 use crate::anchor::{self, Places, runtime};
@@ -30,6 +30,10 @@ pub(crate) enum Arguments {
         /// Verifier key; it must come from elsewhere than the log.
         #[arg(long, value_name = "FILE")]
         vkey: PathBuf,
+        /// A checkpoint or a receipt (`.tlog-proof`) from earlier that the log must still hold to; may be given often. A log
+        /// that was set back shows in nothing else.
+        #[arg(long, value_name = "FILE")]
+        held: Vec<PathBuf>,
         /// Print the report as JSON.
         #[arg(long)]
         json: bool,
@@ -72,10 +76,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
             line(format!("give {} to everybody who is to verify it", places.vkey.display()));
             Ok(Answer::Yes)
         }
-        Arguments::Verify { log, vkey, json } => {
+        Arguments::Verify { log, vkey, held, json } => {
             let vkey = key(vkey, log)?;
             readable(log)?;
-            let report = runtime()?.block_on(ledger::verify_directory(log, &vkey))?;
+            let read = |path: &PathBuf| -> Result<Held> {
+                let bytes = std::fs::read(path).map_err(|error| disk(path, &error))?;
+                Ok(Held { name: path.display().to_string(), bytes })
+            };
+            let held = held.iter().map(read).collect::<Result<Vec<_>>>()?;
+            let report = runtime()?.block_on(ledger::verify_directory(log, &vkey, &held))?;
             if *json {
                 line(serde_json::to_string_pretty(&report)?);
             } else {
@@ -86,6 +95,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
                     report.files_read
                 ));
                 report.problems.iter().for_each(|problem| line(format!("  {problem}")));
+                report.notes.iter().for_each(|note| line(format!("  note: {note}")));
             }
             Ok(answer(report.verdict))
         }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::Result;
 use base::Millis;
 use engine::{Input, Metrics, ModelUse, PipelineSpec};
-use kafka::{Config, Difference, Gravity, RekeyOptions, Role};
+use kafka::{Config, Difference, Gravity, REKEY_RENEW_EVERY, RekeyOptions, Role};
 use serde_json::json;
 
 use crate::cluster::Cluster;
@@ -54,6 +54,9 @@ pub(crate) struct Arguments {
     /// Go on where records were deleted before they were copied.
     #[arg(long)]
     skip_deleted: bool,
+    /// Copy everything once more, where the offsets of the group are gone although there are copies.
+    #[arg(long)]
+    copy_again: bool,
     /// Where HTTP listens; nowhere if absent.
     #[arg(long, value_name = "HOST:PORT")]
     http: Option<SocketAddr>,
@@ -74,7 +77,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         failure.hint(format!("give one of {} to --to", inputs.join(", ")))
     })?;
     let mut config = arguments.cluster.config(&spec)?;
-    config.rekeyed_topics = vec![input.topic.clone()];
+    config.rekeyed_topics.push(input.topic.clone());
     check_target(&config, &input.topic)?;
     // Group and transactional id in one: whoever has it owns the target topic.
     config.group = format!("{}.rekey.{}", config.group, input.topic);
@@ -111,6 +114,8 @@ fn options(arguments: &Arguments, spec: &PipelineSpec, input: &Input) -> RekeyOp
         records_max: usize::try_from(arguments.transaction_records).unwrap_or(usize::MAX),
         until_end: arguments.until_end,
         skip_deleted: arguments.skip_deleted,
+        copy_again: arguments.copy_again,
+        renew_every: REKEY_RENEW_EVERY,
     }
 }
 

@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         let failure = Failure::invalid(format!("--rekeyed: `{stranger}` is no input topic of the pipeline"));
         return Err(failure.hint(format!("its inputs are {}", config.input_topics.join(", "))).into());
     }
-    config.rekeyed_topics.clone_from(&arguments.rekeyed);
+    config.rekeyed_topics.extend(arguments.rekeyed.iter().cloned());
     let scope = if arguments.all { Scope::All } else { Scope::Own };
     let found = kafka::compare_topics(&config, arguments.lanes)?;
     match (arguments.plan, arguments.apply) {

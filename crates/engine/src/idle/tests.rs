@@ -13,3 +13,46 @@ fn what_has_passed_somewhere_never_takes_the_time_back() {
     broker.is_past(at(3_000), at(520));
     assert_eq!(broker.at(at(521)), Some(at(3_001)));
 }
+
+#[test]
+fn a_producer_that_stamps_next_year_does_not_tell_the_time() {
+    let at = Timestamp::from_millis;
+    let mut broker = BrokerTime::default();
+    broker.saw(Some(at(31_536_000_000)), at(10_000));
+    assert_eq!(broker.at(at(10_000)), None);
+    broker.saw(Some(at(70_000)), at(10_000));
+    broker.saw(Some(at(31_536_000_000)), at(20_000));
+    assert_eq!(broker.at(at(20_000)), Some(at(80_000)));
+}
+
+#[test]
+fn silence_is_what_was_listened_to() {
+    let at = Timestamp::from_millis;
+    let (topic, after, still) = (TopicId(0), Millis::seconds(60), at(500));
+    let mut quiet = Quiet::new(1);
+    quiet.broker.saw(Some(at(200_000)), at(0));
+    let idle = |quiet: &Quiet, now| quiet.idle(topic, after, at(now), BrokerTime::default());
+    let listen = |quiet: &mut Quiet, seconds: std::ops::RangeInclusive<i64>, answers| {
+        seconds.for_each(|second| quiet.listen(topic, still, answers, at(second * 1_000)));
+    };
+    assert_eq!(idle(&quiet, 99_000), None, "nobody has looked yet");
+    listen(&mut quiet, 0..=59, true);
+    assert_eq!(idle(&quiet, 59_999), None);
+    listen(&mut quiet, 60..=60, true);
+    assert_eq!(idle(&quiet, 60_000), Some(at(260_000)));
+    // Its broker is away for an hour; after that, a minute has to pass anew.
+    listen(&mut quiet, 61..=3_660, false);
+    assert_eq!(idle(&quiet, 3_660_000), None);
+    listen(&mut quiet, 3_661..=3_719, true);
+    assert_eq!(idle(&quiet, 3_719_000), None);
+    listen(&mut quiet, 3_720..=3_720, true);
+    assert!(idle(&quiet, 3_720_000).is_some());
+    // Nobody listened for a while, because the process was stopped.
+    listen(&mut quiet, 3_800..=3_859, true);
+    assert_eq!(idle(&quiet, 3_859_000), None);
+    listen(&mut quiet, 3_860..=3_860, true);
+    assert!(idle(&quiet, 3_860_000).is_some());
+    // A record that moves the watermark.
+    quiet.listen(topic, at(501), true, at(3_861_000));
+    assert_eq!(idle(&quiet, 3_861_000), None);
+}

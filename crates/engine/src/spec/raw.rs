@@ -75,11 +75,14 @@ pub(super) struct RawInput {
     stream: Stream,
     format: Format,
     lateness: Millis,
+    #[serde(default)]
+    rekeyed: bool,
 }
 
 impl RawInput {
     pub(super) fn checked(&self) -> Input {
-        Input { topic: self.topic.clone(), stream: self.stream, format: self.format, lateness: self.lateness }
+        let Self { stream, format, lateness, rekeyed, .. } = *self;
+        Input { topic: self.topic.clone(), stream, format, lateness, rekeyed }
     }
 }
 

@@ -136,6 +136,32 @@ fn every_problem_of_the_settings_is_reported_at_once_with_its_place() {
 }
 
 #[test]
+fn what_is_wrong_with_a_rule_a_setting_or_a_sentence_is_told_where_it_stands() {
+    let (file, sql) = ("pipeline.toml", "features/users.sql");
+    let text = std::fs::read_to_string(shipped().join(file)).unwrap();
+    let users = std::fs::read_to_string(shipped().join(sql)).unwrap();
+    let line = |text: &str, of: &str| text.lines().position(|line| line.contains(of)).unwrap() + 1;
+    let problems = problems_of(
+        "places",
+        &[
+            (file, "column = \"rule_after_end\"", "column = \"rule_after_ent\""),
+            (file, "open_score = 0.83 ", "open_score = 1.83 "),
+            (sql, "opened {value|charts} in 15 minutes", "opened {value:chart} in 15 minutes"),
+        ],
+    );
+    for (place, what) in [
+        (format!("{file}:{}", line(&text, "id = \"after-end\"")), "did you mean `rule_after_end`?"),
+        (format!("{file}:{}", line(&text, "open_score = ")), "`open_score` is 1.83"),
+        (format!("{sql}:{}", line(&users, " AS patients_15m,")), "unknown form `chart`"),
+    ] {
+        let told =
+            problems.lines().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {problems}"));
+        let around: Vec<_> = problems.lines().skip(told.saturating_sub(1)).take(3).collect();
+        assert!(around.iter().any(|line| line.contains(&place)), "{what} at {place}: {around:?}");
+    }
+}
+
+#[test]
 fn a_file_with_nothing_in_it_is_told_of() {
     let folder = edited("nothing", &[]);
     std::fs::write(folder.join("pipeline.toml"), "").unwrap();

@@ -144,7 +144,9 @@ impl WatchWorker {
 
     /// Closes what every lane has spoken of, as much as fits one commit, and commits it; says whether anything was.
     pub(super) fn close_and_commit(&mut self) -> Result<bool> {
-        while self.steps < TRANSACTION_TICKS_MAX && self.open.byte_count() < TRANSACTION_BYTES_MAX {
+        // Steps that refill are committed with the first one that is told, however many bytes that makes.
+        while self.steps == 0 || (self.steps < TRANSACTION_TICKS_MAX && self.open.byte_count() < TRANSACTION_BYTES_MAX)
+        {
             let timer = self.cases.iter().filter_map(Cases::next_close).min();
             let due = self.lane.next_due(timer).filter(|due| self.until.is_none_or(|until| *due <= until));
             let Some(due) = due else { break };

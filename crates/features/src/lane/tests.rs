@@ -181,7 +181,12 @@ impl Owner {
             }
             assert!(stored.panes.insert((tier, end), bytes).is_none(), "{tier:?} {end:?} was sealed before");
         }
-        stored.facts.extend(output.facts);
+        for (user, facts) in output.facts {
+            match facts {
+                Some(facts) => stored.facts.insert(user, facts),
+                None => stored.facts.remove(&user),
+            };
+        }
         for (topic, at) in (0u8..).zip(&output.record.topics) {
             for (place, what) in self.side.extract_if(.., |(place, _)| place.0 == topic && place.1 < at.position) {
                 assert!(stored.side.insert(place, what).is_none(), "{place:?} left twice");
@@ -292,6 +297,40 @@ fn days_are_kept_for_as_long_as_baselines_reach_and_what_was_seen_for_its_own_ti
     let in_use = lane.shared_in_use().expect("a restored lane knows the day it went by");
     assert_eq!(in_use - tiers["shared"].first, Millis::days(7));
     assert_eq!(*lane.stored[&Tier::Shared].last().unwrap() - in_use, Millis::days(1));
+}
+
+#[test]
+fn who_was_silent_for_long_is_forgotten_and_a_name_that_never_got_in_sooner() {
+    let mut spec = spec(Millis::minutes(20));
+    spec.watches.clear();
+    let program = compiled(spec);
+    let day = |day: i64| START - Millis::days(420 - day).0;
+    let mut logs = Logs::default();
+    let speak = |logs: &mut Logs, id: &str, time: i64, user: &str| {
+        let event = format!(r#""id":"{id}{time}{user}","time":{time},"user":"{user}""#);
+        logs[0].push(format!(r#"{{{event},"patient":"p0","action":"read","outcome":"success"}}"#));
+        logs[1].push(format!(r#"{{{event},"activity":"logon","outcome":"success"}}"#));
+    };
+    // Somebody works for a day, and names are tried that nobody has; another works on, one day in ten.
+    speak(&mut logs, "a", day(0), "u0");
+    for name in 0..20 {
+        let time = day(0) + 60_000;
+        logs[1].push(format!(
+            r#"{{"id":"f{name}","time":{time},"user":"x{name}","activity":"logon","outcome":"failure"}}"#
+        ));
+    }
+    let users = |until: i64, life: usize, mut logs: Logs| {
+        (0..=until / 10).for_each(|ten| speak(&mut logs, "b", day(ten * 10) + 7_200_000, "u1"));
+        let stored = run(&program, &logs, &[2], life);
+        assert_eq!(Owner::new(&program, &stored).lane.state_keys().0, stored.facts.len());
+        stored.facts.len()
+    };
+    for life in [usize::MAX, 5] {
+        assert_eq!(users(30, life, logs.clone()), 22, "all are remembered for thirty days");
+        assert_eq!(users(50, life, logs.clone()), 2, "of who worked, there is something yet");
+    }
+    assert_eq!(users(360, usize::MAX, logs.clone()), 2);
+    assert_eq!(users(390, usize::MAX, logs), 1);
 }
 
 #[test]

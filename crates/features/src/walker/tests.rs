@@ -1,6 +1,7 @@
 //! The rules of time against an independent reading of them: random logs, polls, silences, ticks, commits and kills
 //! must leave the same kept, late and duplicate sets as one plain walk over the log with the recorded decisions.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{ArrayRef, Int32Array, Int64Array, StringArray, TimestampMillisecondArray};
@@ -153,7 +154,9 @@ fn batch(records: &[&(i64, Parts)]) -> RecordBatch {
 /// The rules of time, read once more: no batches, no restarts, no bookkeeping.
 fn plain_walk(log: &[(i64, Parts)], decisions: &BTreeMap<i64, i64>, position: i64, last: i64) -> Outcome {
     let mut outcome = Outcome::default();
-    let mut open: BTreeMap<i64, BTreeMap<u8, (i64, i32)>> = BTreeMap::new();
+    /// Where each event of a tick stands, by id and time.
+    type Tick = BTreeMap<(u8, i64), (i64, i32)>;
+    let mut open: BTreeMap<i64, Tick> = BTreeMap::new();
     let mut watermark = i64::MIN / 4;
     for (offset, parts) in log.iter().filter(|(offset, _)| *offset < position) {
         for (_, value) in decisions.range(..=*offset) {
@@ -163,10 +166,15 @@ fn plain_walk(log: &[(i64, Parts)], decisions: &BTreeMap<i64, i64>, position: i6
             let end = (time.div_euclid(TICK.0) + 1) * TICK.0;
             if end <= watermark {
                 outcome.side.insert((*offset, part), "late");
-            } else if open.entry(end).or_default().contains_key(id) {
-                outcome.side.insert((*offset, part), "duplicate");
             } else {
-                open.entry(end).or_default().insert(*id, (*offset, part));
+                match open.entry(end).or_default().entry((*id, *time)) {
+                    Entry::Occupied(_) => {
+                        outcome.side.insert((*offset, part), "duplicate");
+                    }
+                    Entry::Vacant(entry) => {
+                        entry.insert((*offset, part));
+                    }
+                }
             }
         }
         let newest = parts.iter().map(|(_, time)| time - LATENESS.0).max().unwrap_or(watermark);
@@ -240,6 +248,23 @@ fn a_part_late_by_exactly_the_lateness_is_kept() {
     let dispositions: Vec<_> = walked.iter().map(|part| part.disposition).collect();
     assert_eq!(dispositions, [Disposition::Kept, Disposition::Kept, Disposition::Late]);
     assert_eq!(walker.watermark(), Timestamp::from_millis(20));
+}
+
+#[test]
+fn only_the_same_event_is_a_duplicate_and_not_another_one_of_its_id() {
+    let plain = batch(&[&(0, vec![(1, 30); 6])]);
+    let times = TimestampMillisecondArray::from(vec![30, 30, 30, 30, 31, 30]).with_timezone("UTC");
+    let users = StringArray::from(vec!["u", "u", "v", "u", "u", "u"]);
+    let patients = StringArray::from(vec![Some("p"), Some("p"), Some("p"), Some("q"), Some("p"), None]);
+    let mut columns = plain.columns().to_vec();
+    (columns[3], columns[5]) = (Arc::new(times), Arc::new(users));
+    columns.push(Arc::new(patients));
+    let mut fields: Vec<_> = plain.schema().fields().iter().cloned().collect();
+    fields.push(Arc::new(Field::new("patient_key", arrow::datatypes::DataType::Utf8, true)));
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
+    let walked = Walker::new(TICK, LATENESS, Offset(0)).walk(&Arc::new(batch), None);
+    let kept: Vec<_> = walked.iter().map(|part| part.disposition == Disposition::Kept).collect();
+    assert_eq!(kept, [true, false, true, true, true, true]);
 }
 
 #[test]

@@ -68,12 +68,24 @@ fn expected(lanes: &[Vec<Done>], number: usize) -> Told {
     met.into_iter().map(count).collect()
 }
 
-/// One record of the watch's topic.
-fn crossings(program: &Program, lane: u32, number: usize, done: &Done) -> Crossing {
+/// Records of the watch's topic.
+fn crossings(program: &Program, lane: u32, number: usize, done: &Done) -> Vec<Crossing> {
     let under = digests().told_under();
-    let split = Crossing::split(lane, step(number as i64 + 1), &under, states(program, done).as_ref(), 1).unwrap();
-    let (key, value) = split[0].encode().unwrap();
-    Crossing::decode(&key, &value).unwrap()
+    let mut split = Crossing::split(lane, step(number as i64 + 1), &under, states(program, done).as_ref(), 1).unwrap();
+    let read = |crossing: Crossing| {
+        let (key, value) = crossing.encode().unwrap();
+        Crossing::decode(&key, &value).unwrap()
+    };
+    split.remove(0).into_iter().map(read).collect()
+}
+
+/// Takes records from an offset on; gives the one after them.
+fn hear(watches: &mut WatchLane, said: Vec<Crossing>, mut offset: i64) -> i64 {
+    for crossing in said {
+        watches.take(TopicId(0), crossing, Offset(offset)).unwrap();
+        offset += 1;
+    }
+    offset
 }
 
 proptest! {
@@ -96,7 +108,7 @@ proptest! {
             let number = next[lane as usize];
             if number < 20 {
                 next[lane as usize] += 1;
-                log.push(crossings(&program, lane, number, &lanes[lane as usize][number]));
+                log.extend(crossings(&program, lane, number, &lanes[lane as usize][number]));
             }
         }
         let mut watches = WatchLane::new(Arc::clone(&program), digests(), LANES, &[Offset(0)]).unwrap();
@@ -141,7 +153,7 @@ fn a_lane_that_has_not_spoken_holds_a_step_back() {
     let program = program();
     let mut watches = WatchLane::new(Arc::clone(&program), digests(), LANES, &[Offset(0)]).unwrap();
     let say = |watches: &mut WatchLane, lane, number: usize, offset| {
-        watches.take(TopicId(0), crossings(&program, lane, number, &vec![(1, 1)]), Offset(offset)).unwrap();
+        hear(watches, crossings(&program, lane, number, &vec![(1, 1)]), offset);
     };
     say(&mut watches, 0, 0, 0);
     say(&mut watches, 1, 0, 1);
@@ -166,14 +178,14 @@ fn every_definition_that_states_depend_on_names_what_is_told() {
 fn what_other_definitions_said_is_passed_over_and_strange_records_are_named() {
     let program = program();
     let mut watches = WatchLane::new(Arc::clone(&program), digests(), 1, &[Offset(0)]).unwrap();
-    let other = Crossing { under: "of another pipeline".to_owned(), ..crossings(&program, 0, 0, &vec![(1, 1)]) };
+    let one = |lane| crossings(&program, lane, 0, &vec![(1, 1)]).remove(0);
+    let other = Crossing { under: "of another pipeline".to_owned(), ..one(0) };
     watches.take(TopicId(0), other, Offset(0)).unwrap();
     assert_eq!((watches.next_due(None), watches.resume()), (None, vec![Offset(1)]));
-    let stranger = crossings(&program, 4, 0, &vec![(1, 1)]);
-    let told = watches.take(TopicId(0), stranger, Offset(9)).unwrap_err().to_string();
+    let told = watches.take(TopicId(0), one(4), Offset(9)).unwrap_err().to_string();
     assert!(told.contains("offset 9 is of lane 4, but there are 1 lanes"), "{told}");
     let told = Crossing::decode(b"lane", b"").unwrap_err().to_string();
-    assert!(told.contains("the key `lane` is not `<lane>/<end>/<definitions>`"), "{told}");
+    assert!(told.contains("the key `lane` is not `<lane>/<end>/<definitions>/<piece>`"), "{told}");
 }
 
 #[test]
@@ -182,7 +194,7 @@ fn steps_without_anything_are_closed_so_that_they_are_not_read_for_ever() {
     let mut watches = WatchLane::new(Arc::clone(&program), digests(), 1, &[Offset(0)]).unwrap();
     for number in 0..WATCH_EMPTY_STEPS_MAX {
         assert_eq!((watches.next_due(None), watches.resume()), (None, vec![Offset(0)]));
-        watches.take(TopicId(0), crossings(&program, 0, number, &Vec::new()), Offset(number as i64)).unwrap();
+        hear(&mut watches, crossings(&program, 0, number, &Vec::new()), number as i64);
     }
     let last = step(WATCH_EMPTY_STEPS_MAX as i64);
     assert_eq!(watches.next_due(None), Some(last));
@@ -200,11 +212,35 @@ fn entities_are_spread_over_lanes_and_none_is_lost_or_told_twice() {
         let states = crossing.states.as_ref().unwrap();
         states.column(0).as_string::<i32>().iter().map(|key| key.unwrap().to_owned()).collect()
     };
-    let mut found: Vec<String> = split.iter().flat_map(keys).collect();
+    assert!(split.len() == 4 && split.iter().any(|pieces| pieces.len() > 1), "{split:?}");
+    let mut found: Vec<String> = split.iter().flatten().flat_map(keys).collect();
     found.sort();
     let mut expected: Vec<String> = (0..40).map(|patient| format!("p{patient}")).collect();
     expected.sort();
     assert_eq!(found, expected);
+}
+
+#[test]
+fn a_step_is_whole_only_with_the_last_piece_of_what_a_lane_says_of_it() {
+    let program = program();
+    let done: Done = (0..40).map(|patient| (patient, 1)).collect();
+    let mut said = crossings(&program, 0, 0, &done);
+    let last = said.split_off(said.len() - 1);
+    assert!(said.len() > 1, "{} pieces before the last", said.len());
+    let mut watches = WatchLane::new(Arc::clone(&program), digests(), 1, &[Offset(0)]).unwrap();
+    // Before an upgrade was made whole it had said more, and in more pieces.
+    let more: Done = (0..200).map(|patient| (patient, 1)).collect();
+    let mut more = crossings(&program, 0, 0, &more);
+    more.pop();
+    assert!(more.len() > said.len() + 1, "{} pieces of more", more.len());
+    let mut offset = hear(&mut watches, more, 0);
+    assert_eq!((watches.next_due(None), watches.resume()), (None, vec![Offset(0)]));
+    offset = hear(&mut watches, said, offset);
+    assert_eq!(watches.next_due(None), None);
+    hear(&mut watches, last, offset);
+    assert_eq!(watches.next_due(None), Some(step(1)));
+    let rows = watches.close(step(1)).unwrap().remove(0).unwrap();
+    assert_eq!(told(&rows).len(), 40);
 }
 
 #[test]
@@ -213,8 +249,7 @@ fn after_an_upgrade_windows_are_filled_again_without_a_word() {
     let mut watches = WatchLane::new(Arc::clone(&program), digests(), 1, &[Offset(0)]).unwrap();
     let mut offset = 0;
     let mut say = |watches: &mut WatchLane, number: usize| {
-        watches.take(TopicId(0), crossings(&program, 0, number, &vec![(1, number as u8)]), Offset(offset)).unwrap();
-        offset += 1;
+        offset = hear(watches, crossings(&program, 0, number, &vec![(1, number as u8)]), offset);
     };
     let close = |watches: &mut WatchLane| {
         let due = watches.next_due(None).unwrap();

@@ -147,21 +147,21 @@ fn a_case_about_an_address_names_the_users_and_whoever_it_got_in_as_first() {
     let told: Vec<_> = findings.iter().map(|finding| finding.sentences.join("\n")).collect();
     expect![[r#"
         Failed on 7 accounts.
-        User u1:0: 1 event on 2026-01-05 between 01:30 and 02:00 UTC (1 failed).
-        User u1:1: 1 event on 2026-01-05 between 01:30 and 02:00 UTC (1 failed).
-        User u1:2: 1 event on 2026-01-05 between 01:30 and 02:00 UTC (1 failed).
+        User u1:0: 1 event on 2026-01-05 between 02:30 and 03:00 +01:00 (1 failed).
+        User u1:1: 1 event on 2026-01-05 between 02:30 and 03:00 +01:00 (1 failed).
+        User u1:2: 1 event on 2026-01-05 between 02:30 and 03:00 +01:00 (1 failed).
         7 users in all, listed in the evidence.
 
         New since the last report: rule "One address gets in" fired.
         Signed in as 1 user.
         Failed on 6 accounts.
-        User u1:6: 1 event on 2026-01-05 between 01:30 and 02:00 UTC (1 signed in).
-        User u1:0: 1 event on 2026-01-05 between 01:30 and 02:00 UTC (1 failed).
-        User u1:1: 1 event on 2026-01-05 between 01:30 and 02:00 UTC (1 failed).
+        User u1:6: 1 event on 2026-01-05 between 02:30 and 03:00 +01:00 (1 signed in).
+        User u1:0: 1 event on 2026-01-05 between 02:30 and 03:00 +01:00 (1 failed).
+        User u1:1: 1 event on 2026-01-05 between 02:30 and 03:00 +01:00 (1 failed).
         7 users in all, listed in the evidence.
 
-        Closed after 7 days of quiet: since 2026-01-05 04:00 UTC no rule fired.
-        The case was opened at 2026-01-05 03:00 UTC and had 1 update.
+        Closed after 7 days of quiet: since 2026-01-05 05:00 +01:00 no rule fired.
+        The case was opened at 2026-01-05 04:00 +01:00 and had 1 update.
         It rested on: One address gets in and One address fails on many accounts.
         It was closed by itself: nobody need have reviewed it."#]]
     .assert_eq(&told.join("\n\n"));
@@ -189,8 +189,8 @@ fn a_case_opened_by_rule_and_model() {
             Access after leaving
             Opened 14 charts after leaving on 2026-01-02.
             A patient bears the user's surname.
-            Chart of p1: 3 accesses on 2026-01-05 between 01:30 and 02:00 UTC (2 read, 1 print); no reason on record; VIP and same household.
-            Chart of p2: 4 accesses on 2026-01-05 between 01:30 and 02:00 UTC (3 read, 1 print); reason on record: own unit, 14 days ago; VIP and same household.
+            Chart of p1: 3 accesses on 2026-01-05 between 02:30 and 03:00 +01:00 (2 read, 1 print); no reason on record; VIP and same household.
+            Chart of p2: 4 accesses on 2026-01-05 between 02:30 and 03:00 +01:00 (3 read, 1 print); reason on record: own unit, 14 days ago; VIP and same household.
             Opened 14 charts with no documented reason in the last hour; usual for this user: up to 2.5.
             Exported nothing, only looked.
             The model's score is 0.62, the threshold 0.50."#]],
@@ -232,8 +232,8 @@ fn an_update_by_a_new_rule() {
             New since the last report: rule "Audit log switched off" fired and the score rose from 0.62 to 0.90.
             Opened 14 charts after leaving on 2026-01-02.
             Switched the audit log off.
-            Chart of p1: 3 accesses on 2026-01-05 between 01:30 and 02:00 UTC (2 read, 1 print); no reason on record; VIP and same household.
-            Chart of p2: 4 accesses on 2026-01-05 between 01:30 and 02:00 UTC (3 read, 1 print); reason on record: own unit, 14 days ago; VIP and same household.
+            Chart of p1: 3 accesses on 2026-01-05 between 02:30 and 03:00 +01:00 (2 read, 1 print); no reason on record; VIP and same household.
+            Chart of p2: 4 accesses on 2026-01-05 between 02:30 and 03:00 +01:00 (3 read, 1 print); reason on record: own unit, 14 days ago; VIP and same household.
             Opened 14 charts with no documented reason in the last hour; usual for this user: up to 2.5.
             Exported nothing, only looked.
             The model's score is 0.90, the threshold 0.50."#]],
@@ -248,9 +248,9 @@ fn an_update_after_the_cool_down() {
             u1:3kq7 updated Critical
             Access after leaving
             New since the last report: the charts of 3 further patients stand out.
-            Chart of p3: 5 accesses on 2026-01-05 between 01:30 and 02:00 UTC (4 read, 1 print); no reason on record; VIP and same household.
-            Chart of p4: 6 accesses on 2026-01-05 between 01:30 and 02:00 UTC (5 read, 1 print); no reason on record; VIP and same household.
-            Chart of p5: 7 accesses on 2026-01-05 between 01:30 and 02:00 UTC (6 read, 1 print); no reason on record; VIP and same household.
+            Chart of p3: 5 accesses on 2026-01-05 between 02:30 and 03:00 +01:00 (4 read, 1 print); no reason on record; VIP and same household.
+            Chart of p4: 6 accesses on 2026-01-05 between 02:30 and 03:00 +01:00 (5 read, 1 print); no reason on record; VIP and same household.
+            Chart of p5: 7 accesses on 2026-01-05 between 02:30 and 03:00 +01:00 (6 read, 1 print); no reason on record; VIP and same household.
             5 patients in all, listed in the evidence.
             The model's score is 0.30 now, under the threshold 0.50; in this case it reached 0.90."#]],
     );
@@ -263,8 +263,8 @@ fn a_closing() {
         expect![[r#"
             u1:3kq7 closed Critical
             Access after leaving
-            Closed after 7 days of quiet: since 2026-01-06 06:00 UTC no rule fired and the score stayed below the threshold.
-            The case was opened at 2026-01-05 03:00 UTC and had 2 updates.
+            Closed after 7 days of quiet: since 2026-01-06 07:00 +01:00 no rule fired and the score stayed below the threshold.
+            The case was opened at 2026-01-05 04:00 +01:00 and had 2 updates.
             Its highest score was 0.90.
             It rested on: Access after leaving, Audit log switched off and Same surname.
             It was closed by itself: nobody need have reviewed it."#]],
@@ -355,7 +355,7 @@ fn the_object_of_an_opening() {
               "vendor_name": "Chartwarden",
               "version": "0.1.0"
             },
-            "uid": "f-2eohuqpq5gbllrq7vuw4spi7ji",
+            "uid": "f-sgeoydqmcnsgich7te3owybwmy",
             "version": "1.8.0"
           },
           "observables": [
@@ -413,6 +413,7 @@ fn the_object_of_an_opening() {
                 "pipeline": "insider-breach",
                 "spec": "0101010101010101010101010101010101010101010101010101010101010101",
                 "sql": "0202020202020202020202020202020202020202020202020202020202020202",
+                "time_zone": "Europe/Vienna",
                 "version": "3"
               },
               "rules": [

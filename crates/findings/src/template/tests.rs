@@ -1,7 +1,7 @@
 use super::*;
 
 fn fill(template: &str, value: &Value) -> String {
-    Template::parse(template).unwrap().render(&|_| value.clone())
+    Template::parse(template).unwrap().render(&|_| value.clone(), &TimeZone::UTC)
 }
 
 #[test]
@@ -21,6 +21,7 @@ fn placeholders_are_filled_by_their_form() {
         ("{n:percent} of it", Value::Decimal(0.874), "87.4 % of it."),
         ("{n:points} that of others", Value::Decimal(0.125), "12.5 percentage points above that of others."),
         ("{n:points} that of others", Value::Decimal(-0.034), "3.4 percentage points below that of others."),
+        ("{n:times} the usual", Value::Decimal(2.5), "2.5 times the usual."),
         ("sent {n:bytes}", Value::Whole(1_500_000), "Sent 1.5 MB."),
         ("after {n:duration}", Value::Whole(5_400_000), "After 1 h 30 min."),
         ("at {n:time}", Value::Whole(0), "At 1970-01-01 00:00 UTC."),
@@ -45,7 +46,7 @@ fn a_template_that_cannot_be_read_says_why() {
         ("{|charts}", "placeholder `{|charts}` names no column"),
         (
             "{n:feet}",
-            "placeholder `{n:feet}`: unknown form `feet`, expected one of percent, points, bytes, duration, time, date",
+            "placeholder `{n:feet}`: unknown form `feet`, expected one of percent, points, times, bytes, duration, time, date",
         ),
         ("{a}{a}{a}{a}{a}{a}{a}", "the sentence has 7 placeholders, at most 6 allowed"),
     ];

@@ -54,20 +54,28 @@ fn numbers_read_as_people_say_them() {
 }
 
 #[test]
-fn times_are_utc_and_as_short_as_they_can_be() {
+fn times_are_those_of_the_house_and_as_short_as_they_can_be() {
     let at = Timestamp::from_millis;
-    check(moment, vec![(at(0), "1970-01-01 00:00 UTC"), (at(1_767_579_000_000), "2026-01-05 02:10 UTC")]);
+    let zone = |name| TimeZone::get(name).unwrap();
+    let (vienna, london) = (zone("Europe/Vienna"), zone("Europe/London"));
     let (start, minute) = (1_767_579_000_000, 60_000);
+    check(|time| moment(at(time), &TimeZone::UTC), vec![(0, "1970-01-01 00:00 UTC"), (start, "2026-01-05 02:10 UTC")]);
+    check(|time| moment(at(time), &london), vec![(start, "2026-01-05 02:10 UTC")]);
+    // Late in the evening it is the next day already.
+    check(|time| date(at(time), &vienna), vec![(start, "2026-01-05"), (start - 170 * minute, "2026-01-05")]);
     check(
-        |(first, last)| span(at(first), at(last)),
+        |(first, last)| span(at(first), at(last), &vienna),
         vec![
-            ((start, start + minute - 1), "on 2026-01-05 at 02:10 UTC"),
-            ((start, start + 30 * minute), "on 2026-01-05 between 02:10 and 02:40 UTC"),
-            ((start, start + 1_500 * minute), "between 2026-01-05 02:10 and 2026-01-06 03:10 UTC"),
+            ((start, start + minute - 1), "on 2026-01-05 at 03:10 +01:00"),
+            ((start, start + 30 * minute), "on 2026-01-05 between 03:10 and 03:40 +01:00"),
+            ((start, start + 1_500 * minute), "between 2026-01-05 03:10 and 2026-01-06 04:10 +01:00"),
+            ((start - 240 * minute, start), "between 2026-01-04 23:10 and 2026-01-05 03:10 +01:00"),
+            // In the night of the 29th of March the clocks go forward.
+            ((1_774_738_800_000, 1_774_746_000_000), "on 2026-03-29 between 00:00 +01:00 and 03:00 +02:00"),
         ],
     );
     // Beyond the calendar there is still an answer.
-    check(moment, vec![(Timestamp::MAX, "2305843009213693951 ms UTC")]);
+    check(|time| moment(time, &vienna), vec![(Timestamp::MAX, "2305843009213693951 ms UTC")]);
 }
 
 #[test]

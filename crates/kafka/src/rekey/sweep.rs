@@ -96,18 +96,44 @@ pub(super) fn look(
         }
     }
     let mut committed = hangs.as_ref().is_some_and(|stamp| stamp.is_behind(&done));
+    each_copy(config, admin, stable, target, sources, |seen| {
+        committed |= match &hangs {
+            Some(stamp) => seen == *stamp,
+            None => places.is_empty() && !seen.is_behind(&done),
+        };
+    })?;
+    Ok(Some(Hanging { places, offsets, committed }))
+}
+
+/// Whether copies of these sources can be read at the ends of the target.
+pub(super) fn has_copies(
+    config: &Config,
+    admin: &Admin,
+    stable: &Stable,
+    target: &[Place],
+    sources: &TopicPartitionList,
+) -> Result<bool> {
+    let mut found = false;
+    each_copy(config, admin, stable, target, sources, |_| found = true)?;
+    Ok(found)
+}
+
+/// Gives the stamps of copies that can be read at the ends of the target to `each`.
+fn each_copy(
+    config: &Config,
+    admin: &Admin,
+    stable: &Stable,
+    target: &[Place],
+    sources: &TopicPartitionList,
+    mut each: impl FnMut(Stamp),
+) -> Result<()> {
     let mut readable = Tail::new(target.iter(), &config.waited_reader()?)?;
     for (place, end) in target.iter().zip(stable.ends(target)?) {
         let low = admin.watermarks(&place.0, place.1)?.0;
-        readable.read(place, low.max(end - SWEEP_TAIL), end, |message| {
-            let Some(seen) = copied(message, sources) else { return };
-            committed |= match &hangs {
-                Some(stamp) => seen == *stamp,
-                None => places.is_empty() && !seen.is_behind(&done),
-            };
-        })?;
+        let tail = low.max(end - SWEEP_TAIL);
+        readable.read(place, tail, end, |message| copied(message, sources).into_iter().for_each(&mut each))?;
     }
-    Ok(Some(Hanging { places, offsets, committed }))
+    Ok(())
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::deadline::Deadline;
 use crate::delivery::{Deliveries, is_fenced, serve};
 use crate::error::{answer, code_of, told, unavailable};
 use crate::limits::{COMMIT_MAX, COMMIT_STEP, OPEN_MAX, SEND_MAX};
-use crate::stable::{BROOM, Stable, TRANSACTION, Written};
+use crate::stable::{BROOM, PROGRESS, Stable, TRANSACTION, Written};
 
 use super::sweep::{Hanging, Stamp};
 
@@ -35,6 +35,12 @@ impl Keyed {
     /// A record that is written only so that a marker follows it.
     fn broom(lane: i32) -> Self {
         Self { lane, offset: 0, key: Some(BROOM.to_vec()), value: None, headers: None, time: None, outcome: "" }
+    }
+
+    /// One that says that everything of the sources is copied, but for what was written just now.
+    pub(super) fn progress(lane: i32) -> Self {
+        let header = Header { key: PROGRESS, value: None::<&[u8]> };
+        Self { headers: Some(OwnedHeaders::new().insert(header)), ..Self::broom(lane) }
     }
 
     pub(super) fn bytes(&self) -> usize {

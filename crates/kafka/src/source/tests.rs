@@ -138,7 +138,7 @@ fn transaction() -> Transaction {
             detail: "3 s behind the watermark".to_owned(),
             key: Some(b"k".to_vec()),
             value: Some(b"\xff\x00raw".to_vec()),
-            value_with: None,
+            record_with: None,
             headers: vec![("traceparent".to_owned(), Some(b"00-1".to_vec()))],
         }],
         results: vec![message("features/60000", "ipc")],

@@ -248,8 +248,8 @@ fn reference(topic: &str) -> Wanted {
     );
     wanted.warning(
         "min.compaction.lag.ms",
-        Bound::AtLeast(OUTAGE_MS),
-        "a lane that is behind may need a row as it stood before it was compacted away",
+        Bound::AtLeast(30 * DAY_MS),
+        "a lane that is behind, by as much as its input is kept, may need a row as it stood before it was compacted away",
     )
 }
 

@@ -8,7 +8,8 @@ use crate::testing::block_on;
 fn head(sequence: u64) -> Head {
     let position = Some("access/3: 17".to_owned());
     let note = "note\n".to_owned();
-    Head { sequence, note, staging: "s".to_owned(), staging_digest: Digest([1; 32]), source_position: position }
+    let (staging, signed) = ("s".to_owned(), String::new());
+    Head { sequence, note, staging, staging_digest: Digest([1; 32]), source_position: position, signed }
 }
 
 fn check_contract(one: &dyn HeadStore, two: &dyn HeadStore) {
@@ -30,6 +31,40 @@ fn check_contract(one: &dyn HeadStore, two: &dyn HeadStore) {
 fn a_directory_keeps_the_contract() {
     let dir = tempfile::tempdir().unwrap();
     check_contract(&LocalHeads::new(dir.path()), &LocalHeads::new(dir.path()));
+}
+
+#[test]
+fn a_head_that_somebody_else_wrote_does_not_hold() {
+    let key = |seed| SigningKey::generate("ledger.example", [seed; 32]).unwrap();
+    let signed = head(7).sign(&key(1)).unwrap();
+    assert_eq!(signed.check(key(1).verifier()), Ok(()));
+    assert!(signed.check(key(2).verifier()).is_err());
+    let forged: [fn(&mut Head); 5] = [
+        |head| head.sequence += 1,
+        |head| head.note.push('x'),
+        |head| head.staging.push('x'),
+        |head| head.staging_digest = Digest([2; 32]),
+        |head| head.source_position = Some("access/3: 1700".to_owned()),
+    ];
+    for forge in forged {
+        let mut head = signed.clone();
+        forge(&mut head);
+        assert!(head.check(key(1).verifier()).unwrap_err().contains("somebody has changed it"), "{head:?}");
+    }
+    assert!(head(7).check(key(1).verifier()).is_err(), "without any signature");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_swap_writes_through_no_link() {
+    let (dir, victim) = (tempfile::tempdir().unwrap(), tempfile::NamedTempFile::new().unwrap());
+    let heads = LocalHeads::new(dir.path());
+    std::fs::write(victim.path(), "a key").unwrap();
+    std::fs::create_dir(dir.path().join("state")).unwrap();
+    std::os::unix::fs::symlink(victim.path(), dir.path().join("state/head.next")).unwrap();
+    block_on(heads.swap(None, &head(1))).unwrap().unwrap();
+    assert_eq!(std::fs::read_to_string(victim.path()).unwrap(), "a key");
+    assert!(std::fs::symlink_metadata(dir.path().join(HEAD_PATH)).unwrap().is_file());
 }
 
 #[test]

@@ -47,8 +47,9 @@ impl Ledger {
             staging: prepared.name.clone(),
             staging_digest: digest(&prepared.staged),
             source_position,
+            signed: String::new(),
         };
-        self.swap(head).await?;
+        self.swap(head.sign(&self.key)?).await?;
         self.committed = prepared.checkpoint;
         self.edge = prepared.edge;
         self.last_time = times.unwrap_or(self.last_time);
@@ -76,7 +77,7 @@ impl Ledger {
     pub(super) async fn move_position(&mut self, source_position: Option<String>) -> Result<()> {
         self.stopped = true;
         let head = Head { sequence: self.head.sequence + 1, source_position, ..self.head.clone() };
-        self.swap(head).await?;
+        self.swap(head.sign(&self.key)?).await?;
         self.stopped = false;
         Ok(())
     }
@@ -125,8 +126,9 @@ pub(super) async fn create(place: &Place, key: &SigningKey, now: Timestamp) -> R
         staging: prepared.name.clone(),
         staging_digest: digest(&prepared.staged),
         source_position: None,
+        signed: String::new(),
     };
-    place.heads.swap(None, &head).await?.ok_or_else(|| not_empty(HEAD_PATH.to_owned()))?;
+    place.heads.swap(None, &head.sign(key)?).await?.ok_or_else(|| not_empty(HEAD_PATH.to_owned()))?;
     publish_files(&place.log, prepared.objects).await?;
     publish_checkpoint(&place.log, &prepared.note).await?;
     keep_checkpoint(&place.log, &prepared.checkpoint, &prepared.note).await?;

@@ -6,7 +6,7 @@
 use crate::Resource;
 use crate::tree::Object;
 
-pub(super) fn path(name: &str) -> String {
+pub(crate) fn path(name: &str) -> String {
     format!("staging/{name}")
 }
 

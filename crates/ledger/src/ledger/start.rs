@@ -20,6 +20,7 @@ impl Ledger {
         let loaded = place.heads.load().await?;
         let (head, version) = loaded.ok_or_else(|| Error::NoLedger { place: place.name.clone() })?;
         let committed = open_note(HEAD_PATH, head.note.as_bytes(), &key)?;
+        head.check(key.verifier()).map_err(|reason| Error::Refused { reason: format!("{HEAD_PATH}: {reason}") })?;
         let published = place.log.read(CHECKPOINT_PATH, CHECKPOINT_BYTES_MAX).await?;
         let published = published.map(|note| open_note(CHECKPOINT_PATH, &note, &key)).transpose()?;
         let latest = openings.latest().await?;

@@ -17,7 +17,7 @@ fn indexes(appended: &[Appended]) -> Vec<u64> {
 
 /// The whole ledger in memory must verify, and every finding open.
 pub(super) async fn check_whole(memory: &Memory, ledger: &Ledger, ids: impl IntoIterator<Item = u64>) {
-    let report = verify_store(&ledger.place.log, key().verifier()).await.unwrap();
+    let report = verify_store(&ledger.place.log, key().verifier(), &[]).await.unwrap();
     assert_eq!((report.verdict, report.problems), (Verdict::Committed, vec![]));
     assert_eq!(report.size, Some(ledger.size()));
     for number in ids {
@@ -54,7 +54,7 @@ fn a_directory_on_disk_is_created_filled_closed_and_opened_again() {
         assert_eq!((ledger.size(), ledger.source_position()), (301, position.as_deref()));
         assert_eq!(ledger.checkpoint(), checkpoint);
         assert_eq!(ledger.index_of("f-299"), Some(300));
-        let report = crate::verify_directory(&log, key().verifier()).await.unwrap();
+        let report = crate::verify_directory(&log, key().verifier(), &[]).await.unwrap();
         assert_eq!((report.verdict, report.problems), (Verdict::Committed, vec![]));
         ledger.receipt("f-255").await.unwrap();
     });
@@ -366,6 +366,22 @@ fn a_log_that_was_set_back_is_refused() {
 }
 
 const HEAD: &str = crate::head::HEAD_PATH;
+
+#[test]
+fn a_source_position_that_somebody_moved_is_refused() {
+    use object_store::ObjectStoreExt as _;
+    block_on(async {
+        let (memory, mut ledger) = Memory::ledger().await;
+        ledger.append(&findings(0..3), Some("17".to_owned()), at(1), &mut salts()).await.unwrap();
+        let bytes = memory.log.get(&HEAD.into()).await.unwrap().bytes().await.unwrap();
+        let head = crate::head::Head::decode(&bytes).unwrap();
+        let moved = crate::head::Head { source_position: Some("1700".to_owned()), ..head };
+        memory.log.put(&HEAD.into(), moved.encode().unwrap().into()).await.unwrap();
+        let error = memory.open().await.unwrap_err();
+        assert_eq!(error.kind(), base::Kind::Corrupt);
+        assert!(error.to_string().contains("state/head: it is not what was signed for"), "{error}");
+    });
+}
 
 #[test]
 fn a_fork_is_refused() {

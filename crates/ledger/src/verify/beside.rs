@@ -2,11 +2,15 @@
 //! whatever does not belong. Never reports what a commit under way leaves for a moment as a problem.
 //! Read next: `verify.rs`.
 
-use super::Verifier;
 use super::walk::Promises;
+use super::{Held, Verifier};
+use crate::checkpoint::CHECKPOINT_PATH;
 use crate::head::{HEAD_PATH, Head};
-use crate::limits::{BUNDLE_BYTES_MAX, CHECKPOINT_BYTES_MAX, HEAD_BYTES_MAX, TILE_BYTES_MAX, TILE_WIDTH};
-use crate::{Checkpoint, Resource, Result, VerifierKey, bundle};
+use crate::ledger::staging;
+use crate::limits::{
+    BUNDLE_BYTES_MAX, CHECKPOINT_BYTES_MAX, HEAD_BYTES_MAX, STAGING_BYTES_MAX, TILE_BYTES_MAX, TILE_WIDTH,
+};
+use crate::{Checkpoint, Resource, Result, TlogProof, VerifierKey, bundle};
 
 impl Verifier<'_> {
     /// Every root the log signed for in this directory.
@@ -15,8 +19,17 @@ impl Verifier<'_> {
         names: &[String],
         newest: &Checkpoint,
         vkey: &VerifierKey,
+        held: &[Held],
     ) -> Result<Promises> {
         let mut promises = Promises::new();
+        for Held { name, bytes } in held {
+            // Of a receipt, the checkpoint it was made under.
+            let note = TlogProof::parse(bytes).map_or_else(|_| bytes.clone(), |proof| proof.checkpoint);
+            match Checkpoint::open(&note, vkey) {
+                Ok(promised) => self.promise(name, &promised, newest, &mut promises),
+                Err(reason) => self.problem(format!("{name}: {reason}")),
+            }
+        }
         for path in names {
             let promised = if let Some(size) = path.strip_prefix("checkpoints/") {
                 self.kept_checkpoint(path, size, vkey).await?
@@ -25,19 +38,23 @@ impl Verifier<'_> {
             } else {
                 None
             };
-            let Some(promised) = promised else { continue };
-            if promised.size == newest.size && promised.root != newest.root {
-                self.divergence(format!("{path}: the log signed another root of size {} than it shows", newest.size));
-            } else if promised.size <= newest.size {
-                promises.entry(promised.size).or_default().push((path.clone(), promised.hash()));
-            } else if path == HEAD_PATH {
-                self.note(format!("{path}: {} entries are committed, {} published", promised.size, newest.size));
-            } else {
-                let (signed, shown) = (promised.size, newest.size);
-                self.divergence(format!("{path}: the log signed {signed} entries and shows a checkpoint over {shown}"));
-            }
+            promised.iter().for_each(|promised| self.promise(path, promised, newest, &mut promises));
         }
         Ok(promises)
+    }
+
+    /// Holds the log to what it signed for.
+    fn promise(&mut self, by: &str, promised: &Checkpoint, newest: &Checkpoint, promises: &mut Promises) {
+        let (signed, shown) = (promised.size, newest.size);
+        if signed == shown && promised.root != newest.root {
+            self.divergence(format!("{by}: the log signed another root of size {shown} than it shows"));
+        } else if signed <= shown {
+            promises.entry(signed).or_default().push((by.to_owned(), promised.hash()));
+        } else if by == HEAD_PATH {
+            self.note(format!("{by}: {signed} entries are committed, {shown} published"));
+        } else {
+            self.divergence(format!("{by}: the log signed {signed} entries and shows a checkpoint over {shown}"));
+        }
     }
 
     async fn kept_checkpoint(&mut self, path: &str, size: &str, vkey: &VerifierKey) -> Result<Option<Checkpoint>> {
@@ -57,21 +74,45 @@ impl Verifier<'_> {
 
     async fn head(&mut self, newest: &Checkpoint, vkey: &VerifierKey) -> Result<Option<Checkpoint>> {
         let Some(bytes) = self.read(HEAD_PATH, HEAD_BYTES_MAX).await? else { return Ok(None) };
-        let head = Head::decode(&bytes).map_err(|error| error.to_string());
-        match head.and_then(|head| Checkpoint::open(head.note.as_bytes(), vkey)) {
-            Ok(head) if head.size < newest.size => {
+        let decoded = Head::decode(&bytes).map_err(|error| error.to_string());
+        let opened = decoded.and_then(|head| {
+            let committed = Checkpoint::open(head.note.as_bytes(), vkey)?;
+            head.check(vkey)?;
+            Ok((committed, staging::path(&head.staging)))
+        });
+        match opened {
+            Ok((head, _)) if head.size < newest.size => {
                 let (head, newest) = (head.size, newest.size);
                 self.problem(format!(
                     "{HEAD_PATH}: it stands at {head} entries, the checkpoint at {newest}: it was set back"
                 ));
                 Ok(None)
             }
-            Ok(head) => Ok(Some(head)),
+            // A commit publishes what it has staged, and lets go of it only then.
+            Ok((head, staged)) if head.size > newest.size && !self.is_under_way(&head, &staged, vkey).await? => {
+                let (head, newest) = (head.size, newest.size);
+                self.divergence(format!(
+                    "{HEAD_PATH}: {head} entries are committed, {newest} shown, and what was between is gone: the log was \
+                     set back"
+                ));
+                Ok(None)
+            }
+            Ok((head, _)) => Ok(Some(head)),
             Err(reason) => {
                 self.problem(format!("{HEAD_PATH}: {reason}"));
                 Ok(None)
             }
         }
+    }
+
+    /// Whether a commit is being published: what it staged is there still, or its checkpoint is by now.
+    async fn is_under_way(&self, head: &Checkpoint, staged: &str, vkey: &VerifierKey) -> Result<bool> {
+        if self.store.read(staged, STAGING_BYTES_MAX).await?.is_some() {
+            return Ok(true);
+        }
+        let note = self.store.read(CHECKPOINT_PATH, CHECKPOINT_BYTES_MAX).await?;
+        let shown = note.and_then(|note| Checkpoint::open(&note, vkey).ok());
+        Ok(shown.is_some_and(|shown| shown.size >= head.size))
     }
 
     /// Files that the walk over the tree did not need.

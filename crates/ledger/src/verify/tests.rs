@@ -18,7 +18,7 @@ async fn log() -> (Memory, Ledger) {
 }
 
 async fn verify(store: &std::sync::Arc<InMemory>) -> DirectoryReport {
-    verify_store(&Store::new(store.clone()), key().verifier()).await.unwrap()
+    verify_store(&Store::new(store.clone()), key().verifier(), &[]).await.unwrap()
 }
 
 async fn put(store: &InMemory, name: &str, bytes: impl Into<Vec<u8>>) {
@@ -200,12 +200,49 @@ fn what_a_commit_under_way_leaves_is_a_note() {
         ledger.append(&findings(300..310), None, at(3), &mut salts()).await.unwrap();
         put(&memory.log, "checkpoint", published).await;
         memory.log.delete(&"checkpoints/311".into()).await.unwrap();
-        put(&memory.log, "staging/00000000000000000311-aa", "x").await;
+        let head = crate::head::Head::decode(&get(&memory.log, "state/head").await).unwrap();
+        put(&memory.log, &format!("staging/{}", head.staging), "x").await;
         let report = verify(&memory.log).await;
         assert_eq!((report.verdict, report.size), (Verdict::Committed, Some(301)), "{:?}", report.problems);
         let notes = ["state/head: 311 entries are committed, 301 published", "tile/0/001.p/55: it reaches beyond"];
         for text in notes {
             assert!(report.notes.iter().any(|note| note.contains(text)), "{text}: {:?}", report.notes);
+        }
+    });
+}
+
+#[test]
+fn a_log_that_was_set_back_is_found_by_its_head_and_by_what_others_hold() {
+    block_on(async {
+        let (memory, ledger) = log().await;
+        let (newest, oldest) = (get(&memory.log, "checkpoint").await, get(&memory.log, "checkpoints/100").await);
+        let receipt = ledger.receipt("f-250").await.unwrap().proof.into_bytes();
+        let held = |name: &str, bytes: &[u8]| vec![Held { name: name.to_owned(), bytes: bytes.to_vec() }];
+        let verdict = async |held: Vec<Held>| {
+            let report = verify_store(&Store::new(memory.log.clone()), key().verifier(), &held).await.unwrap();
+            (report.verdict, report.problems.join("; "))
+        };
+        for sound in [&newest, &oldest, &receipt] {
+            assert_eq!(verdict(held("mine", sound)).await.0, Verdict::Committed);
+        }
+        assert!(verdict(held("mine", b"no checkpoint")).await.1.contains("mine: the checkpoint is not a signed note"));
+
+        put(&memory.log, "checkpoint", oldest.clone()).await;
+        memory.log.delete(&"checkpoints/301".into()).await.unwrap();
+        let (found, problems) = verdict(Vec::new()).await;
+        assert_eq!(found, Verdict::Diverged, "{problems}");
+        assert!(problems.contains("state/head: 301 entries are committed, 100 shown"), "{problems}");
+        // Without the head, the directory is that of a log of a hundred entries.
+        memory.log.delete(&"state/head".into()).await.unwrap();
+        assert_eq!(verdict(Vec::new()).await.0, Verdict::Committed);
+        assert_eq!(verdict(held("mine", &oldest)).await.0, Verdict::Committed);
+        for better in [&newest, &receipt] {
+            let (found, problems) = verdict(held("mine", better)).await;
+            assert_eq!(found, Verdict::Diverged, "{problems}");
+            assert!(
+                problems.contains("mine: the log signed 301 entries and shows a checkpoint over 100"),
+                "{problems}"
+            );
         }
     });
 }

@@ -5,16 +5,21 @@ fn at(millis: i64) -> Timestamp {
 }
 
 #[test]
-fn the_first_offset_that_reaches_a_time_is_found_although_clocks_fall_back() {
+fn the_last_row_before_a_time_is_found_although_clocks_fall_back_or_run_ahead() {
     let mut log = Log::default();
     for (offset, append_time) in [(3, 10), (4, 10), (7, 30), (8, 20), (9, 30), (12, 40)] {
         assert!(log.note(Offset(offset), at(append_time)));
     }
     assert!(!log.note(Offset(9), at(99)), "read before");
-    for (time, offset) in [(0, 3), (10, 3), (11, 7), (20, 7), (30, 7), (31, 12), (40, 12), (41, 13)] {
-        assert_eq!(log.first_at(at(time)), Offset(offset), "{time}");
+    for (time, offset) in [(0, 0), (10, 0), (11, 5), (20, 5), (21, 9), (30, 9), (31, 10), (40, 10), (41, 13)] {
+        assert_eq!(log.behind(at(time)), Offset(offset), "{time}");
     }
-    assert_eq!(Log::default().first_at(at(0)), Offset(0));
+    // One row of next year hides no other.
+    log.note(Offset(13), at(1_000_000));
+    assert_eq!(log.behind(at(60)), Offset(13));
+    log.note(Offset(14), at(50));
+    assert_eq!(log.behind(at(60)), Offset(15));
+    assert_eq!(Log::default().behind(at(0)), Offset(0));
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl Played<'_> {
         }
         let conservation = self.conservation();
         let vkey = VerifierKey::load(&self.places.vkey, &self.places.log)?;
-        let ledger = anchor::runtime()?.block_on(ledger::verify_directory(&self.places.log, &vkey))?;
+        let ledger = anchor::runtime()?.block_on(ledger::verify_directory(&self.places.log, &vkey, &[]))?;
         let receipt = cases.first().map(|case| self.judge(&case.finding, &vkey)).transpose()?;
         let committed = ledger::Verdict::Committed;
         let verified = ledger.verdict == committed && receipt.as_ref().is_none_or(|r| r.verdict == committed);

@@ -97,7 +97,9 @@ impl Addresser for Desk<'_> {
 
     fn address(&mut self, topic: &str, record: &Record<'_>) -> Address {
         let parts = events::acts(self.input.stream, self.input.format, record, self.options);
-        let acts: Vec<_> = parts.into_iter().flatten().collect();
+        // A name that no decoder takes either is no name, and would make a key of any size.
+        let named = |act: &events::Act| act.user.len() <= events::limits::TEXT_BYTES_MAX;
+        let acts: Vec<_> = parts.into_iter().flatten().filter(named).collect();
         let Some(first) = acts.first() else { return Address { key: None, time: None, outcome: UNREADABLE } };
         let (key, mut outcome) = self.key(first, record);
         for act in &acts {

@@ -148,7 +148,9 @@ impl Source for Lanes<'_> {
                 let mut records = Records::default();
                 for (offset, (time, value)) in log.iter().enumerate().take(end).skip(next[topic]) {
                     let (offset, append_time) = (Offset(offset as i64), *time);
-                    records.push(Record { offset, append_time, key: None, value: Some(value), headers: &[] });
+                    let headers = [("trace".to_owned(), Some(b"t1".to_vec()))];
+                    let (key, value) = (Some(b"somebody".as_slice()), Some(value.as_slice()));
+                    records.push(Record { offset, append_time, key, value, headers: &headers });
                 }
                 next[topic] = end;
                 if !records.is_empty() {
@@ -226,7 +228,9 @@ fn run_lanes(world: &World, logs: &[[Log; 2]], plan: Plan, mut look: impl FnMut(
     };
     let mut feed = Feed(world.reference.clone(), false);
     let (metrics, progress) = (Metrics::new(&world.spec).unwrap(), Progress::default());
-    let (keys, clock) = (Arc::clone(&world.keys), Ticking(AtomicI64::new(0)));
+    // Everything was appended before.
+    let today = START + Millis::days(365).0;
+    let (keys, clock) = (Arc::clone(&world.keys), Ticking(AtomicI64::new(today)));
     let engine = Engine::new(&world.spec, keys, &mut lanes, &mut feed, &clock, &metrics, &progress);
     let mut engine = engine.with_shares_timeout(timeout);
     while !engine.exhausted || engine.has_ticks() {
@@ -377,8 +381,14 @@ fn a_record_of_many_late_parts_goes_out_once_with_a_letter_for_each() {
     logs[0][0].insert(place, (time, record.clone()));
     let kept = run_lanes(&world, &logs, plain(1), |_, _| {});
     let letters = kept.letters.iter().filter(|letter| letter.reason == "late" && letter.offset == Offset(place as i64));
-    let told: Vec<_> = letters.map(|letter| (letter.part, letter.value.as_deref(), letter.value_with)).collect();
-    assert_eq!(told, [(0, Some(record.as_slice()), None), (1, None, Some(0)), (2, None, Some(0))]);
+    let (key, headers) = (b"somebody".as_slice(), [("trace".to_owned(), Some(b"t1".to_vec()))]);
+    let told: Vec<_> = letters
+        .map(|letter| {
+            (letter.part, letter.key.as_deref(), letter.value.as_deref(), &*letter.headers, letter.record_with)
+        })
+        .collect();
+    let further = |part| (part, None, None, [].as_slice(), Some(0));
+    assert_eq!(told, [(0, Some(key), Some(record.as_slice()), headers.as_slice(), None), further(1), further(2)]);
 }
 
 #[test]
@@ -421,18 +431,18 @@ fn a_process_with_nothing_but_an_empty_lane_goes_on_with_the_others() {
 
 #[test]
 fn after_a_timeout_lanes_go_by_what_was_shared_earlier_and_a_replay_does_the_same() {
-    let world = world(8);
+    let world = world(16);
     let logs = split(&world, 3);
     let patient = run_lanes(&world, &logs, plain(3), |_, _| {});
     let day = |number| Timestamp::from_millis(START) + Millis::days(number);
-    let (silent, timeout) = (Some(day(2)..day(6)), Some(Millis::hours(1)));
+    let (silent, timeout) = (Some(day(2)..day(13)), Some(Millis::hours(1)));
     let mut ahead = Millis(0);
     let hasty = run_lanes(&world, &logs, Plan { silent, timeout, ..plain(3) }, |kept, _| {
         if let (Some(first), Some(last)) = (kept.last.get(&LaneId(0)), kept.last.get(&LaneId(2))) {
             ahead = ahead.max(*first - *last);
         }
     });
-    assert!(ahead > Millis::days(2), "a lane was {ahead} ahead of the one that was silent");
+    assert!(ahead > Millis::days(9), "a lane was {ahead} ahead of the one that was silent");
     let older = |kept: &Kept| kept.journal.values().flatten().filter(|record| record.shared.is_some()).count();
     let (none, some) = (older(&patient), older(&hasty));
     assert!(none == 0 && some > 500, "{none} and {some} ticks went by an older day");

@@ -1,0 +1,23 @@
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+
+#[test]
+fn others_can_read_neither_what_is_made_nor_what_was_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let (fresh, open) = (dir.path().join("a/b"), dir.path().join("open"));
+    fs::create_dir(&open).unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();
+    for path in [&fresh, &open] {
+        folder(path).unwrap();
+        assert_eq!(mode(path), 0o700, "{}", path.display());
+    }
+    let (file, elsewhere) = (open.join("receipt"), dir.path().join("elsewhere"));
+    fs::write(&file, "older").unwrap();
+    fs::write(&elsewhere, "kept").unwrap();
+    std::os::unix::fs::symlink(&elsewhere, open.join("receipt.next")).unwrap();
+    write(&file, b"newer").unwrap();
+    assert_eq!((fs::read(&file).unwrap().as_slice(), mode(&file)), (b"newer".as_slice(), 0o600));
+    assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "kept", "nothing is written through a link");
+}
