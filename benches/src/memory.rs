@@ -26,6 +26,10 @@ impl Clock for Standing {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(0)
     }
+
+    fn tells_time(&self) -> bool {
+        false
+    }
 }
 
 /// What was committed.

@@ -9,6 +9,11 @@ use crate::Timestamp;
 pub trait Clock: Send + Sync {
     /// The present time.
     fn now(&self) -> Timestamp;
+
+    /// Whether that is the time of day, so that others' clocks can be held against it.
+    fn tells_time(&self) -> bool {
+        true
+    }
 }
 
 /// The machine's clock as it stood when it was first asked, and the time that has passed since. A clock that is set in

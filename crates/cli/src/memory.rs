@@ -30,6 +30,10 @@ impl Clock for Standing {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(0)
     }
+
+    fn tells_time(&self) -> bool {
+        false
+    }
 }
 
 /// Which input topic carries which stream of a hospital; formats other than native are refused.

@@ -3,23 +3,23 @@
 use base::{Millis, Timestamp};
 use events::TopicId;
 
-use crate::limits::{BROKER_AHEAD_MAX, LISTEN_GAP_MAX};
+use crate::limits::LISTEN_GAP_MAX;
 
 /// What is known of the broker's time: the newest append time seen, and when it was seen here.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct BrokerTime(Option<(Timestamp, Timestamp)>);
 
 impl BrokerTime {
-    /// Records were read, the newest appended at `newest`. Where producers stamp what they append, one of them may be of
-    /// next year: brokers are not further ahead of us than clocks are apart.
-    pub(crate) fn saw(&mut self, newest: Option<Timestamp>, now: Timestamp) {
-        self.learn(Self(newest.filter(|newest| *newest - now <= BROKER_AHEAD_MAX).map(|newest| (newest, now))));
+    /// Records were read that had been appended at these times. Where producers stamp what they append, one of them may be
+    /// of next year: none is believed that lies beyond `latest`.
+    pub(crate) fn saw(&mut self, times: impl Iterator<Item = Timestamp>, latest: Timestamp, now: Timestamp) {
+        self.learn(Self(times.filter(|time| *time <= latest).max().map(|newest| (newest, now))));
     }
 
     /// Something happened that cannot have come before this time.
     pub(crate) fn is_past(&mut self, time: Timestamp, now: Timestamp) {
         if self.at(now) < Some(time) {
-            self.saw(Some(time), now);
+            self.learn(Self(Some((time, now))));
         }
     }
 

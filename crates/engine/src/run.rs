@@ -17,8 +17,8 @@ use crate::crew::Crew;
 use crate::error::{Error, Result};
 use crate::idle::{BrokerTime, Quiet};
 use crate::limits::{
-    AHEAD_MAX, AHEAD_RESUME, COMMIT_BUDGET, DEAD_LETTERS_MAX, DEAD_LETTERS_WAIT, OPEN_ROWS_DUE, OPEN_ROWS_HOLD,
-    OPEN_ROWS_RESUME, POLL_WAIT, REFERENCE_POLL, SHARES_WARN,
+    AHEAD_MAX, AHEAD_RESUME, BROKER_AHEAD_MAX, COMMIT_BUDGET, DEAD_LETTERS_MAX, DEAD_LETTERS_WAIT, OPEN_ROWS_DUE,
+    OPEN_ROWS_HOLD, OPEN_ROWS_RESUME, POLL_WAIT, REFERENCE_POLL, SHARES_WARN,
 };
 use crate::metrics::{Metrics, Stage};
 use crate::ports::{Flow, LaneId, PortError, ReferenceFeed, Source, Wake};
@@ -255,6 +255,7 @@ impl<'a> Engine<'a> {
     // ---- what arrived
 
     fn walk(&mut self, arrived: BTreeMap<LaneId, Vec<Wake>>, now: Timestamp) {
+        let latest = self.latest(now);
         let mut work: Vec<(&mut Owned, Vec<Wake>)> = Vec::new();
         let mut arrived = arrived;
         for (lane, owned) in &mut self.lanes {
@@ -268,9 +269,9 @@ impl<'a> Engine<'a> {
                 for wake in wakes {
                     match wake {
                         Wake::Records { topic, records, .. } => {
-                            let newest = records.iter().map(|record| record.append_time).max();
+                            let times = records.iter().map(|record| record.append_time);
+                            owned.quiet.broker.saw(times, latest, now);
                             owned.worker.take(topic, &records);
-                            owned.quiet.broker.saw(newest, now);
                         }
                         Wake::Decoded { topic, decoded, .. } => owned.worker.offer(topic, decoded, None),
                         Wake::Assigned(_) | Wake::Revoked(_) | Wake::Exhausted => {}
@@ -280,6 +281,11 @@ impl<'a> Engine<'a> {
             })
             .unwrap_or_else(|error: Error| unreachable!("walking cannot fail: {error}"));
         self.lanes.values().for_each(|owned| self.broker.learn(owned.quiet.broker));
+    }
+
+    /// The latest time of a broker that is believed.
+    fn latest(&self, now: Timestamp) -> Timestamp {
+        if self.clock.tells_time() { now + BROKER_AHEAD_MAX } else { Timestamp::MAX }
     }
 
     /// Silent topics stop holding their lane back; decided by the clock, and therefore recorded.
@@ -322,8 +328,9 @@ impl<'a> Engine<'a> {
 
     fn take_reference(&mut self, through: Option<Timestamp>) -> Result<()> {
         let now = self.clock.now();
+        let latest = self.latest(now);
         for row in self.feed.poll(through)? {
-            self.broker.saw(Some(row.append_time), now);
+            self.broker.saw(std::iter::once(row.append_time), latest, now);
             if let Err(problem) = crate::reference_rows::apply(&mut self.reference, &row, &self.keys) {
                 self.metrics.reference_reject(row.kind);
                 tracing::warn!(

@@ -34,7 +34,6 @@ pub use committed::{CommittedRecord, read_committed, read_committed_from};
 pub use config::{Config, Topics};
 pub use embedded::Embedded;
 pub use follower::KafkaFollower;
-pub use limits::REKEY_RENEW_EVERY;
 pub use reference::KafkaReferenceFeed;
 pub use rekey::{Address, Addresser, RekeyOptions, Rekeyed, rekey, rekeyed_to};
 pub use source::KafkaSource;

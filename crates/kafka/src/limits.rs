@@ -97,6 +97,8 @@ pub(crate) const CLOCK_MARGIN_MS: i64 = 60_000;
 
 /// Records of one source partition that `rekey` holds while others catch up; what lies beyond waits at the broker.
 pub(crate) const REKEY_RECORDS_AHEAD: usize = 512;
+/// Records of one transaction of `rekey`, unless it is told otherwise.
+pub(crate) const REKEY_RECORDS_MAX: usize = 5_000;
 /// Bytes of one transaction of `rekey`; one poll's worth may come on top.
 pub(crate) const REKEY_BYTES_MAX: usize = 8 << 20;
 /// How long `rekey` gathers before it commits less than that.
@@ -104,7 +106,7 @@ pub(crate) const REKEY_LINGER: Duration = Duration::from_millis(50);
 /// How often `rekey` looks for new source partitions.
 pub(crate) const REKEY_PARTITIONS_EVERY: Duration = Duration::from_secs(30);
 /// How often `rekey` commits offsets that have not moved: far more often than a broker drops them (a week by default).
-pub const REKEY_RENEW_EVERY: Duration = Duration::from_secs(3_600);
+pub(crate) const REKEY_RENEW_EVERY: Duration = Duration::from_secs(3_600);
 /// How often `rekey` says that it keeps up.
 pub(crate) const REKEY_PROGRESS_EVERY: Duration = Duration::from_secs(5);
 /// How old what was copied last may be where more is to come, for that to be true.

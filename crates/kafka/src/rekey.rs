@@ -46,8 +46,8 @@ use crate::error::{Result, code_of, corrupt, invalid, told, unavailable};
 use crate::leaders::Place;
 use crate::limits::{
     OPEN_MAX, POLL_BYTES_MAX, REFERENCE_STATISTICS_MS, REKEY_BEHIND_MAX, REKEY_BYTES_MAX, REKEY_LINGER,
-    REKEY_METADATA_MAX, REKEY_PARTITIONS_EVERY, REKEY_PROGRESS_EVERY, REKEY_RECORDS_AHEAD, REKEY_RETRY_PAUSE,
-    REKEY_TROUBLE_MAX, REQUEST_MAX, SLEEP_MAX, VISIBLE_PAUSE,
+    REKEY_METADATA_MAX, REKEY_PARTITIONS_EVERY, REKEY_PROGRESS_EVERY, REKEY_RECORDS_AHEAD, REKEY_RECORDS_MAX,
+    REKEY_RENEW_EVERY, REKEY_RETRY_PAUSE, REKEY_TROUBLE_MAX, REQUEST_MAX, SLEEP_MAX, VISIBLE_PAUSE,
 };
 use crate::reader::{Key, Reader};
 use crate::signal::Signal;
@@ -79,6 +79,23 @@ pub struct RekeyOptions {
     pub copy_again: bool,
     /// How often offsets are committed that have not moved.
     pub renew_every: Duration,
+}
+
+impl RekeyOptions {
+    /// A copy that goes on for ever and stops where something is missing.
+    pub fn new(sources: Vec<String>, target: String, skew_max: Millis, idle_after: Duration) -> Self {
+        Self {
+            sources,
+            target,
+            skew_max,
+            idle_after,
+            records_max: REKEY_RECORDS_MAX,
+            until_end: false,
+            skip_deleted: false,
+            copy_again: false,
+            renew_every: REKEY_RENEW_EVERY,
+        }
+    }
 }
 
 /// Where a record belongs.

@@ -66,7 +66,7 @@ SELECT
   greatest(access_1h_patients, access_24h_patients, 0) AS patients_24h, -- {value|charts} in 24 hours
   greatest(access_1h_patients_unexplained, access_24h_patients_unexplained, 0) AS patients_unexplained_24h, -- {value|charts} without a reason in 24 hours
   coalesce(access_1h_patients_elsewhere_new, 0) AS elsewhere_new_1h, -- while opening {value|charts} of other units' patients for the first time in the hour
-  CAST(coalesce(access_1h_patients_elsewhere_new, 0) AS DOUBLE) / greatest(own_elsewhere_new_max, 1) AS elsewhere_new_vs_own, -- while opening {value} times as many new charts of other units in the hour as on the user's busiest day
+  CAST(coalesce(access_1h_patients_elsewhere_new, 0) AS DOUBLE) / greatest(own_elsewhere_new_max, 1) AS elsewhere_new_vs_own, -- while opening {value:times} as many new charts of other units in the hour as on the user's busiest day
   greatest(access_1h_returns, 0) AS returns_1h, -- while going back and forth between two workstations {value|time|times} in the hour
   tenure_days AS tenure_days, -- {value|days} in employment
   CASE WHEN days_to_end > 0 THEN days_to_end WHEN days_to_end <= 0 THEN 0 END AS days_to_end, -- {value|days} before leaving

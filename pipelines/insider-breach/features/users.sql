@@ -11,9 +11,9 @@ SELECT
   coalesce(access_1h_events, 0) AS events_1h, -- {value|events} in the last hour
   coalesce(access_24h_events, 0) AS events_24h, -- {value|events} in 24 hours
   coalesce(access_1h_rapid_events, 0) AS rapid_events_1h, -- {value|events} less than 3 seconds apart in the last hour
-  CAST(coalesce(access_24h_patients, 0) AS DOUBLE) / greatest(own_patients_median, 1) AS patients_vs_own, -- {value} times the charts of the user's usual day
-  CAST(coalesce(access_24h_patients, 0) AS DOUBLE) / greatest(peers_patients_p95, 1) AS patients_vs_peers, -- {value} times what busy colleagues of the same role open in a day
-  CAST(coalesce(access_24h_events, 0) AS DOUBLE) / greatest(own_events_max, 1) AS events_vs_own_max, -- {value} times the busiest of the user's last 30 days
+  CAST(coalesce(access_24h_patients, 0) AS DOUBLE) / greatest(own_patients_median, 1) AS patients_vs_own, -- {value:times} the charts of the user's usual day
+  CAST(coalesce(access_24h_patients, 0) AS DOUBLE) / greatest(peers_patients_p95, 1) AS patients_vs_peers, -- {value:times} what busy colleagues of the same role open in a day
+  CAST(coalesce(access_24h_events, 0) AS DOUBLE) / greatest(own_events_max, 1) AS events_vs_own_max, -- {value:times} the busiest of the user's last 30 days
   -- how widely
   coalesce(access_1h_resources, 0) AS resources_1h, -- {value|kind of record|kinds of record} in the last hour
   coalesce(access_24h_workstations, 0) AS workstations_24h, -- from {value|workstations} in 24 hours
@@ -44,9 +44,9 @@ SELECT
   coalesce(access_1h_patients_new, 0) AS new_patients_1h, -- {value|charts} the user never opened before, in the last hour
   coalesce(access_24h_patients_new_unexplained, 0) AS new_unexplained_24h, -- {value|charts} opened for the first time and without a reason
   coalesce(access_1h_patients_elsewhere_new, 0) AS elsewhere_new_1h, -- opened {value|charts} of other units' patients for the first time in the last hour
-  CAST(coalesce(access_1h_patients_elsewhere_new, 0) AS DOUBLE) / greatest(own_elsewhere_new_max, 1) AS elsewhere_new_vs_own, -- in the last hour opened {value} times as many new charts of other units as on the user's busiest day
-  CAST(greatest(access_1h_patients_elsewhere_new, access_24h_patients_elsewhere_new, 0) AS DOUBLE) / greatest(peers_elsewhere_new_p95, 1) AS elsewhere_new_vs_peers, -- opened {value} times as many new charts of other units as a busy colleague in a day
-  CAST(greatest(access_1h_patients_unexplained, access_24h_patients_unexplained, 0) AS DOUBLE) / greatest(own_unexplained_max, 1) AS unexplained_vs_own, -- opened {value} times as many charts without a reason as on the user's busiest day
+  CAST(coalesce(access_1h_patients_elsewhere_new, 0) AS DOUBLE) / greatest(own_elsewhere_new_max, 1) AS elsewhere_new_vs_own, -- in the last hour opened {value:times} as many new charts of other units as on the user's busiest day
+  CAST(greatest(access_1h_patients_elsewhere_new, access_24h_patients_elsewhere_new, 0) AS DOUBLE) / greatest(peers_elsewhere_new_p95, 1) AS elsewhere_new_vs_peers, -- opened {value:times} as many new charts of other units as a busy colleague in a day
+  CAST(greatest(access_1h_patients_unexplained, access_24h_patients_unexplained, 0) AS DOUBLE) / greatest(own_unexplained_max, 1) AS unexplained_vs_own, -- opened {value:times} as many charts without a reason as on the user's busiest day
   -- searches, entries and prints
   coalesce(access_1h_searches, 0) AS searches_1h, -- {value|searches} in the last hour
   coalesce(access_24h_searches, 0) AS searches_24h, -- {value|searches} in 24 hours
@@ -60,8 +60,8 @@ SELECT
   coalesce(access_1h_takeouts, 0) AS takeouts_1h, -- printed or exported {value|time|times} in the last hour
   coalesce(access_24h_takeouts, 0) AS takeouts_24h, -- printed or exported {value|time|times} in 24 hours
   coalesce(access_24h_patients_taken_out, 0) AS patients_taken_out_24h, -- printed or exported the records of {value|patients}
-  CAST(coalesce(access_24h_takeouts, 0) AS DOUBLE) / greatest(own_takeouts_max, 1) AS takeouts_vs_own, -- {value} times the prints and exports of the user's busiest day
-  CAST(coalesce(access_24h_takeouts, 0) AS DOUBLE) / greatest(peers_takeouts_p95, 1) AS takeouts_vs_peers, -- {value} times the prints and exports of busy colleagues
+  CAST(coalesce(access_24h_takeouts, 0) AS DOUBLE) / greatest(own_takeouts_max, 1) AS takeouts_vs_own, -- {value:times} the prints and exports of the user's busiest day
+  CAST(coalesce(access_24h_takeouts, 0) AS DOUBLE) / greatest(peers_takeouts_p95, 1) AS takeouts_vs_peers, -- {value:times} the prints and exports of busy colleagues
   CAST(coalesce(access_24h_bytes_out, 0) AS DOUBLE) / 1048576 AS megabytes_out_24h, -- took {value} MB out
   coalesce(access_1h_overrides, 0) AS overrides_1h, -- overrode access rules {value|time|times} in the last hour
   coalesce(access_24h_overrides, 0) AS overrides_24h, -- overrode access rules {value|time|times} in 24 hours

@@ -233,6 +233,10 @@ fn id_of(value: &[u8]) -> u64 {
     digits(text.strip_prefix("no json, number ").unwrap_or_else(|| text.strip_prefix("{\"id\":\"").unwrap()))
 }
 
+fn copying(source: &str, target: &str) -> RekeyOptions {
+    RekeyOptions::new(vec![source.to_owned()], target.to_owned(), Millis::hours(1), Duration::from_secs(1))
+}
+
 /// Spreads records over the lanes, and has the broker killed some milliseconds after commits.
 struct Killer<'a> {
     broker: &'a Broker,
@@ -282,17 +286,8 @@ fn a_broker_that_dies_right_after_a_commit_leaves_each_record_copied_once() {
         speaker.send("rekey.markers.raw", Some(id % 2), b"key", Some(value.as_bytes()), &[], None).unwrap();
     }
     speaker.flush().unwrap();
-    let options = RekeyOptions {
-        sources: vec!["rekey.markers.raw".to_owned()],
-        target: "rekey.markers.copy".to_owned(),
-        skew_max: Millis::hours(1),
-        idle_after: Duration::from_secs(1),
-        records_max: 100,
-        until_end: true,
-        skip_deleted: false,
-        copy_again: false,
-        renew_every: kafka::REKEY_RENEW_EVERY,
-    };
+    let options = copying("rekey.markers.raw", "rekey.markers.copy");
+    let options = RekeyOptions { records_max: 100, until_end: true, ..options };
     let mut killer = Killer { broker: &broker, commits: 0, kills: 0 };
     rekey(&config, &options, &mut killer, &AtomicBool::new(false)).unwrap();
     assert_eq!(killer.kills, BROKER_KILLS);
@@ -348,16 +343,9 @@ fn offsets_are_kept_alive_also_of_partitions_that_are_silent() {
         }
         speaker.end(committed).unwrap();
     }
-    let options = |until_end| RekeyOptions {
-        sources: vec![raw.clone()],
-        target: "rekey.renewed.copy".to_owned(),
-        skew_max: Millis::hours(1),
-        idle_after: Duration::from_secs(1),
-        records_max: 100,
-        until_end,
-        skip_deleted: false,
-        copy_again: false,
-        renew_every: Duration::from_millis(500),
+    let options = |until_end| {
+        let renew_every = Duration::from_millis(500);
+        RekeyOptions { until_end, renew_every, ..copying(&raw, "rekey.renewed.copy") }
     };
     let copies = || read_committed(&config, "rekey.renewed.copy").unwrap().len();
     // One that goes on says where it stands although nothing comes: behind the markers, and in the empty partition too.
@@ -386,17 +374,7 @@ fn a_topic_that_is_copied_is_silent_only_while_the_copy_keeps_up() {
     config.rekeyed_topics = vec![target.clone()];
     source(&config, "rekey.away.raw", 1);
     let copier = Config { group: "rekey.away.copy".to_owned(), ..config.clone() };
-    let options = RekeyOptions {
-        sources: vec!["rekey.away.raw".to_owned()],
-        target,
-        skew_max: Millis::hours(1),
-        idle_after: Duration::from_secs(1),
-        records_max: 100,
-        until_end: false,
-        skip_deleted: false,
-        copy_again: false,
-        renew_every: kafka::REKEY_RENEW_EVERY,
-    };
+    let options = copying("rekey.away.raw", &target);
     let mut lanes = holding(&config, 1);
     lanes.start(LaneId(0), &[Offset(0); 2]).unwrap();
     let both = [TopicId(0), TopicId(1)];

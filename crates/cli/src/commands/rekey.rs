@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::Result;
 use base::Millis;
 use engine::{Input, Metrics, ModelUse, PipelineSpec};
-use kafka::{Config, Difference, Gravity, REKEY_RENEW_EVERY, RekeyOptions, Role};
+use kafka::{Config, Difference, Gravity, RekeyOptions, Role};
 use serde_json::json;
 
 use crate::cluster::Cluster;
@@ -105,17 +105,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
 
 fn options(arguments: &Arguments, spec: &PipelineSpec, input: &Input) -> RekeyOptions {
     let idle_after = arguments.idle_after.unwrap_or(spec.idle_after());
+    let idle_after = Duration::from_millis(u64::try_from(idle_after.0).unwrap_or(0));
+    // The other half is for the disorder within each source partition.
+    let skew_max = Millis(input.lateness.0 / 2);
     RekeyOptions {
-        sources: arguments.from.clone(),
-        target: input.topic.clone(),
-        // The other half is for the disorder within each source partition.
-        skew_max: Millis(input.lateness.0 / 2),
-        idle_after: Duration::from_millis(u64::try_from(idle_after.0).unwrap_or(0)),
         records_max: usize::try_from(arguments.transaction_records).unwrap_or(usize::MAX),
         until_end: arguments.until_end,
         skip_deleted: arguments.skip_deleted,
         copy_again: arguments.copy_again,
-        renew_every: REKEY_RENEW_EVERY,
+        ..RekeyOptions::new(arguments.from.clone(), input.topic.clone(), skew_max, idle_after)
     }
 }
 

@@ -6,7 +6,7 @@ fn what_has_passed_somewhere_never_takes_the_time_back() {
     let mut broker = BrokerTime::default();
     broker.is_past(at(1_000), at(10));
     assert_eq!(broker.at(at(15)), Some(at(1_005)));
-    broker.saw(Some(at(2_000)), at(20));
+    broker.saw([at(2_000)].into_iter(), at(3_000), at(20));
     // By now it is 2,500; that something had passed at 2,100 is no news.
     broker.is_past(at(2_100), at(520));
     assert_eq!(broker.at(at(520)), Some(at(2_500)));
@@ -17,11 +17,11 @@ fn what_has_passed_somewhere_never_takes_the_time_back() {
 #[test]
 fn a_producer_that_stamps_next_year_does_not_tell_the_time() {
     let at = Timestamp::from_millis;
+    let (latest, next_year) = (at(310_000), at(31_536_000_000));
     let mut broker = BrokerTime::default();
-    broker.saw(Some(at(31_536_000_000)), at(10_000));
+    broker.saw([next_year].into_iter(), latest, at(10_000));
     assert_eq!(broker.at(at(10_000)), None);
-    broker.saw(Some(at(70_000)), at(10_000));
-    broker.saw(Some(at(31_536_000_000)), at(20_000));
+    broker.saw([at(60_000), next_year, at(70_000)].into_iter(), latest, at(10_000));
     assert_eq!(broker.at(at(20_000)), Some(at(80_000)));
 }
 
@@ -30,7 +30,7 @@ fn silence_is_what_was_listened_to() {
     let at = Timestamp::from_millis;
     let (topic, after, still) = (TopicId(0), Millis::seconds(60), at(500));
     let mut quiet = Quiet::new(1);
-    quiet.broker.saw(Some(at(200_000)), at(0));
+    quiet.broker.saw([at(200_000)].into_iter(), at(200_000), at(0));
     let idle = |quiet: &Quiet, now| quiet.idle(topic, after, at(now), BrokerTime::default());
     let listen = |quiet: &mut Quiet, seconds: std::ops::RangeInclusive<i64>, answers| {
         seconds.for_each(|second| quiet.listen(topic, still, answers, at(second * 1_000)));

@@ -18,6 +18,7 @@ use crate::ports::{LaneStore, Message, ReferenceRecord, StoredPane, Tier, Transa
 use crate::spec::ModelUse;
 
 mod lanes;
+mod watches;
 
 /// Journal records in the middle of a run.
 const EARLY: usize = 400;

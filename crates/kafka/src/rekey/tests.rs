@@ -37,17 +37,8 @@ impl Addresser for Passing {
 }
 
 fn options() -> RekeyOptions {
-    RekeyOptions {
-        sources: vec!["raw".to_owned()],
-        target: "copy".to_owned(),
-        skew_max: Millis::hours(1),
-        idle_after: Duration::from_secs(1),
-        records_max: 100,
-        until_end: true,
-        skip_deleted: false,
-        copy_again: false,
-        renew_every: Duration::from_secs(3_600),
-    }
+    let (hour, second) = (Millis::hours(1), Duration::from_secs(1));
+    RekeyOptions { until_end: true, ..RekeyOptions::new(vec!["raw".to_owned()], "copy".to_owned(), hour, second) }
 }
 
 /// Two source partitions, the first with ten records and the second empty. This broker keeps no offsets of transactions.

@@ -13,7 +13,7 @@ use crate::ports::{DeadLetter, SharesInMemory};
 /// Midnight in the house, where [`world`] begins.
 const START: i64 = 1_767_567_600_000;
 
-type Log = Vec<(Timestamp, Vec<u8>)>;
+pub(super) type Log = Vec<(Timestamp, Vec<u8>)>;
 
 /// A clock that goes on with every look.
 struct Ticking(AtomicI64);
@@ -25,7 +25,7 @@ impl Clock for Ticking {
 }
 
 /// The house of [`world`], its users spread over lanes.
-fn split(world: &World, lanes: usize) -> Vec<[Log; 2]> {
+pub(super) fn split(world: &World, lanes: usize) -> Vec<[Log; 2]> {
     let mut logs = vec![[Log::new(), Log::new()]; lanes];
     for (topic, log) in world.topics.iter().enumerate() {
         for (time, value) in log {
@@ -40,8 +40,9 @@ fn split(world: &World, lanes: usize) -> Vec<[Log; 2]> {
 
 /// What lanes committed.
 #[derive(Default)]
-struct Kept {
+pub(super) struct Kept {
     results: Vec<Message>,
+    pub(super) crossings: Vec<(TopicId, LaneId, Message)>,
     letters: Vec<DeadLetter>,
     last: BTreeMap<LaneId, Timestamp>,
     journal: BTreeMap<LaneId, Vec<JournalRecord>>,
@@ -67,6 +68,7 @@ impl LaneStore for LaneOfMany {
         self.shares.keep(self.lane, &transaction);
         let mut kept = self.kept.lock().unwrap();
         kept.results.extend(transaction.results);
+        kept.crossings.extend(transaction.crossings);
         kept.letters.extend(transaction.dead_letters);
         let shares = transaction.panes.into_iter().filter(|(tier, _)| *tier == Tier::Shared);
         kept.shares.extend(shares.map(|(_, share)| share));
@@ -85,7 +87,7 @@ impl LaneStore for LaneOfMany {
 
 /// How lanes are handed out and read.
 #[derive(Default)]
-struct Plan {
+pub(super) struct Plan {
     /// At which poll each lane comes; the last of them may be another process's.
     comes: Vec<u32>,
     /// What that process's lane shares.
@@ -100,7 +102,7 @@ struct Plan {
 }
 
 /// A plan in which every lane comes at once.
-fn plain(lanes: usize) -> Plan {
+pub(super) fn plain(lanes: usize) -> Plan {
     Plan { comes: vec![1; lanes], ..Plan::default() }
 }
 
@@ -214,7 +216,7 @@ impl Source for Lanes<'_> {
 }
 
 /// Runs lanes as planned; `look` sees after each turn what was committed, and the metrics.
-fn run_lanes(world: &World, logs: &[[Log; 2]], plan: Plan, mut look: impl FnMut(&Kept, &Metrics)) -> Kept {
+pub(super) fn run_lanes(world: &World, logs: &[[Log; 2]], plan: Plan, mut look: impl FnMut(&Kept, &Metrics)) -> Kept {
     let kept = Arc::new(Mutex::new(Kept::default()));
     let timeout = plan.timeout;
     let mut lanes = Lanes {

@@ -1,0 +1,125 @@
+//! A lane of watches over what a lane of users told it.
+
+use features::Crossing;
+
+use super::lanes::{plain, run_lanes, split};
+use super::*;
+use crate::watch::Watcher;
+use crate::worker::JOURNAL;
+
+/// The topics of all watches, a lane each.
+struct Told {
+    topics: Vec<Vec<Message>>,
+    next: Vec<usize>,
+    stored: Arc<Mutex<Stored>>,
+    assigned: bool,
+}
+
+impl Source for Told {
+    fn poll(&mut self, _: Duration) -> std::result::Result<Vec<Wake>, PortError> {
+        const AT_ONCE: usize = 50;
+        if !std::mem::replace(&mut self.assigned, true) {
+            return Ok(vec![Wake::Assigned(vec![LaneId(0)])]);
+        }
+        let mut wakes = Vec::new();
+        for ((topic, log), next) in (0u8..).map(TopicId).zip(&self.topics).zip(&mut self.next) {
+            let mut records = Records::default();
+            for (offset, message) in (*next..).zip(log[*next..].iter().take(AT_ONCE)) {
+                let (key, value) = (Some(message.key.as_slice()), Some(message.value.as_slice()));
+                let (offset, append_time) = (Offset(offset as i64), Timestamp::from_millis(0));
+                records.push(Record { offset, append_time, key, value, headers: &[] });
+            }
+            *next = (*next + AT_ONCE).min(log.len());
+            if !records.is_empty() {
+                wakes.push(Wake::Records { lane: LaneId(0), topic, records });
+            }
+        }
+        if wakes.is_empty() {
+            wakes.push(Wake::Exhausted);
+        }
+        Ok(wakes)
+    }
+
+    fn open(&mut self, _: LaneId) -> std::result::Result<Box<dyn LaneStore>, PortError> {
+        Ok(Box::new(Store { stored: Arc::clone(&self.stored), faults: Vec::new() }))
+    }
+
+    fn log_start(&mut self, _: LaneId) -> std::result::Result<Vec<Offset>, PortError> {
+        Ok(vec![Offset(0); self.topics.len()])
+    }
+
+    fn start(&mut self, _: LaneId, from: &[Offset]) -> std::result::Result<(), PortError> {
+        self.next = from.iter().map(|offset| offset.0 as usize).collect();
+        Ok(())
+    }
+
+    fn set_flow(&mut self, _: LaneId, _: TopicId, _: Flow) -> std::result::Result<(), PortError> {
+        Ok(())
+    }
+
+    fn at_end(&self, _: LaneId, _: TopicId) -> Option<Offset> {
+        None
+    }
+
+    fn shares(&mut self) -> std::result::Result<Vec<(LaneId, StoredPane)>, PortError> {
+        Ok(Vec::new())
+    }
+
+    fn lane_count(&self) -> u32 {
+        1
+    }
+
+    fn lag(&self, _: LaneId, _: TopicId) -> Option<u64> {
+        None
+    }
+}
+
+/// Lets watches hear everything up to a time.
+fn hear(world: &World, told: &[(TopicId, LaneId, Message)], until: Timestamp, stored: &Arc<Mutex<Stored>>) {
+    let mut topics = vec![Vec::new(); world.spec.watches().len()];
+    for (topic, _, message) in told.iter().filter(|(.., message)| Crossing::end_of(&message.key) <= Some(until)) {
+        topics[topic.index()].push(message.clone());
+    }
+    let next = vec![0; topics.len()];
+    let mut source = Told { topics, next, stored: Arc::clone(stored), assigned: false };
+    let (metrics, progress) = (Metrics::new(&world.spec).unwrap(), Progress::default());
+    Watcher::new(&world.spec, &mut source, &metrics, &progress).run(&AtomicBool::new(false)).unwrap();
+}
+
+#[test]
+fn windows_that_are_filled_again_may_hold_more_than_a_transaction() {
+    let world = world(4);
+    let told = run_lanes(&world, &split(&world, 1), plain(1), |_, _| {}).crossings;
+    let ends: Vec<Timestamp> = told.iter().filter_map(|(.., message)| Crossing::end_of(&message.key)).collect();
+    let (first, last) = (*ends.iter().min().unwrap(), *ends.iter().max().unwrap());
+    let upgraded = first + Millis((last - first).0 / 2);
+    let (whole, renewed) = (Arc::new(Mutex::new(Stored::default())), Arc::new(Mutex::new(Stored::default())));
+    hear(&world, &told, last, &whole);
+    hear(&world, &told, upgraded, &renewed);
+
+    let stands = {
+        let mut stored = renewed.lock().unwrap();
+        let newest = stored.journal.last().unwrap().clone();
+        let stands = newest.tick_end.unwrap();
+        let bytes: usize =
+            stored.panes.range((Tier::Minute, stands - Millis::hours(24))..).map(|(_, pane)| pane.len()).sum();
+        assert!(bytes > 4 * crate::limits::TRANSACTION_BYTES_MAX, "{bytes} bytes of panes within a day");
+        let mut record = JournalRecord { carried: Some(BTreeMap::new()), pins: None, tiers: BTreeMap::new(), ..newest };
+        record.topics.iter_mut().for_each(|topic| (topic.position, topic.resume) = (Offset(0), Offset(0)));
+        stored.head.insert(JOURNAL.to_vec(), serde_json::to_vec(&record).unwrap());
+        stored.panes.clear();
+        stored.results.clear();
+        stands
+    };
+    hear(&world, &told, last, &renewed);
+    let results = |stored: &Arc<Mutex<Stored>>| {
+        let stored = stored.lock().unwrap();
+        let end =
+            |message: &Message| std::str::from_utf8(&message.key).unwrap().rsplit('/').next()?.parse::<i64>().ok();
+        let rows = stored.results.iter().filter(|message| message.key.starts_with(b"watch."));
+        rows.filter(|message| end(message) > Some(stands.millis())).cloned().collect::<Vec<_>>()
+    };
+    let (whole, renewed) = (results(&whole), results(&renewed));
+    assert!(whole.len() > 20, "{} records of entities after the upgrade", whole.len());
+    assert!(whole == renewed, "{} and {} records", whole.len(), renewed.len());
+}
