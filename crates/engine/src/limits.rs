@@ -9,8 +9,10 @@ pub use features::limits::CROSSING_BYTES_MAX;
 pub const POLL_WAIT: Duration = Duration::from_millis(50);
 /// How long a lane closes ticks before it commits them together.
 pub const COMMIT_BUDGET: Duration = Duration::from_millis(200);
-/// Bytes of one transaction; a larger tick goes alone. Few in tests, so that they meet it.
-pub const TRANSACTION_BYTES_MAX: usize = if cfg!(test) { 16 << 10 } else { 4 << 20 };
+/// Bytes of one transaction; a larger tick goes alone.
+pub const TRANSACTION_BYTES_MAX: usize = 4 << 20;
+/// The same of a lane of watches; few in tests, so that they meet it.
+pub const WATCH_TRANSACTION_BYTES_MAX: usize = if cfg!(test) { 16 << 10 } else { TRANSACTION_BYTES_MAX };
 /// Bytes of one record of result rows, roughly: far from what a broker takes.
 pub const RESULT_BYTES_MAX: usize = if cfg!(test) { 16 << 10 } else { 4 << 20 };
 /// Ticks of one transaction; few in tests, so that they meet it.

@@ -12,7 +12,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
 use crate::error::{Result, invalid, unavailable};
-use crate::limits;
+use crate::limits::{self, FETCH_WAIT_MAX_MS};
 
 /// How to reach a cluster, and which topics are whose.
 #[derive(Clone)]
@@ -176,6 +176,13 @@ impl Config {
                     "property `{key}` is `{value}`, but only `range` keeps the topics of a lane together"
                 ));
             }
+        }
+        let waits = self.properties.get("fetch.wait.max.ms").and_then(|wait| wait.parse::<i64>().ok());
+        if let Some(wait) = waits.filter(|wait| *wait > FETCH_WAIT_MAX_MS) {
+            wrong.push(format!(
+                "property `fetch.wait.max.ms` is {wait}, at most {FETCH_WAIT_MAX_MS}: a broker that answers so seldom is \
+                 taken for one that is away"
+            ));
         }
         if self.input_topics.len() > usize::from(u8::MAX) {
             wrong.push(format!("{} input topics, at most {}", self.input_topics.len(), u8::MAX));

@@ -13,7 +13,7 @@ use findings::{Cases, Finding, Step, Tick};
 use crate::error::{Error, Result};
 use crate::invariants;
 use crate::judge::{evidence, recorded};
-use crate::limits::{TRANSACTION_BYTES_MAX, TRANSACTION_TICKS_MAX};
+use crate::limits::{TRANSACTION_TICKS_MAX, WATCH_TRANSACTION_BYTES_MAX};
 use crate::ports::{LaneId, LaneStore, Message, PortError, StoredPane, Transaction};
 use crate::progress::WatchProgress;
 use crate::spec::PipelineSpec;
@@ -145,7 +145,8 @@ impl WatchWorker {
     /// Closes what every lane has spoken of, as much as fits one commit, and commits it; says whether anything was.
     pub(super) fn close_and_commit(&mut self) -> Result<bool> {
         // Steps that refill are committed with the first one that is told, however many bytes that makes.
-        while self.steps == 0 || (self.steps < TRANSACTION_TICKS_MAX && self.open.byte_count() < TRANSACTION_BYTES_MAX)
+        while self.steps == 0
+            || (self.steps < TRANSACTION_TICKS_MAX && self.open.byte_count() < WATCH_TRANSACTION_BYTES_MAX)
         {
             let timer = self.cases.iter().filter_map(Cases::next_close).min();
             let due = self.lane.next_due(timer).filter(|due| self.until.is_none_or(|until| *due <= until));

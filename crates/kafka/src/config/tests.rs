@@ -21,6 +21,8 @@ fn properties_are_checked_without_a_broker() {
     with("compression.type", "zstd").check().unwrap();
     assert!(refused(&with("sesion.timeout.ms", "6000")).contains("`sesion.timeout.ms`"));
     assert!(refused(&with("session.timeout.ms", "soon")).contains("`session.timeout.ms`"));
+    with("fetch.wait.max.ms", "500").check().unwrap();
+    assert!(refused(&with("fetch.wait.max.ms", "30000")).contains("at most 2500"));
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn windows_that_are_filled_again_may_hold_more_than_a_transaction() {
         let stands = newest.tick_end.unwrap();
         let bytes: usize =
             stored.panes.range((Tier::Minute, stands - Millis::hours(24))..).map(|(_, pane)| pane.len()).sum();
-        assert!(bytes > 4 * crate::limits::TRANSACTION_BYTES_MAX, "{bytes} bytes of panes within a day");
+        assert!(bytes > 4 * crate::limits::WATCH_TRANSACTION_BYTES_MAX, "{bytes} bytes of panes within a day");
         let mut record = JournalRecord { carried: Some(BTreeMap::new()), pins: None, tiers: BTreeMap::new(), ..newest };
         record.topics.iter_mut().for_each(|topic| (topic.position, topic.resume) = (Offset(0), Offset(0)));
         stored.head.insert(JOURNAL.to_vec(), serde_json::to_vec(&record).unwrap());
