@@ -8,10 +8,10 @@ use anyhow::Result;
 use base::Timestamp;
 use comfy_table::{Table, presets};
 use findings::{Activity, FindingView};
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::report::fit;
-use crate::view::shown_time;
 
 /// A case as its findings tell it.
 #[derive(Clone, Debug, Serialize)]
@@ -29,6 +29,9 @@ pub(crate) struct Case {
     pub(crate) users: Vec<String>,
     /// When it was opened, and the newest finding about it.
     pub(crate) opened: Timestamp,
+    /// The house's time zone.
+    #[serde(skip)]
+    pub(crate) time_zone: TimeZone,
     pub(crate) last: Timestamp,
     pub(crate) severity: &'static str,
     /// The highest score told, and the threshold of that day.
@@ -87,6 +90,7 @@ fn begun(view: FindingView) -> Case {
         subject: view.subject,
         entity: view.entity,
         opened: view.opened,
+        time_zone: view.origin.time_zone.clone(),
         last: view.tick_end,
         severity: view.severity.caption(),
         score: view.score,
@@ -120,7 +124,7 @@ pub(crate) fn table(cases: &[Case], plain: bool) -> String {
         let reasons = case.reasons.iter().take(REASONS_SHOWN).map(|reason| reason.trim_end_matches('.'));
         let why = std::iter::once(case.title.as_str()).chain(reasons).collect::<Vec<_>>().join("; ");
         let mut row = vec![
-            shown_time(case.opened),
+            findings::moment(case.opened, &case.time_zone),
             short(&case.subject),
             case.severity.to_owned(),
             // A score below the threshold opened nothing: beside a grave rule it would only confuse.

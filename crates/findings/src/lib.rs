@@ -31,3 +31,4 @@ pub use evidence::{Contribution, Other, PairEvidence};
 pub use limits::FINDING_BYTES_MAX;
 pub use policy::{Activity, Confidence, FeatureMeaning, Origin, Policy, Rule, Severity, Subject};
 pub use view::{FindingView, RuleView, read};
+pub use words::moment;

@@ -79,7 +79,7 @@ pub(crate) fn date(at: Timestamp, zone: &TimeZone) -> String {
 }
 
 /// `2026-01-05 03:10 +01:00`, in the zone.
-pub(crate) fn moment(at: Timestamp, zone: &TimeZone) -> String {
+pub fn moment(at: Timestamp, zone: &TimeZone) -> String {
     format!("{} {}", stamp(at, zone, "%Y-%m-%d %H:%M"), offset(at, zone))
 }
 

@@ -6,7 +6,6 @@ use anyhow::Result;
 use findings::{Activity, Other};
 
 use crate::report::{Answer, Failure, disk, line};
-use crate::view::shown_time;
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
@@ -53,6 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
                 line(format!("  what   {entity} {}", view.subject));
             }
         }
+        let shown_time = |time| findings::moment(time, &view.origin.time_zone);
         let done = match view.activity {
             Activity::Opened => "opened".to_owned(),
             Activity::Updated => format!("updated, opened {}", shown_time(view.opened)),
