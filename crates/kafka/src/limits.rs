@@ -111,7 +111,7 @@ pub(crate) const REKEY_PARTITIONS_EVERY: Duration = Duration::from_secs(30);
 pub(crate) const REKEY_RENEW_EVERY: Duration = Duration::from_secs(3_600);
 /// How often `rekey` says that it keeps up.
 pub(crate) const REKEY_PROGRESS_EVERY: Duration = Duration::from_secs(5);
-/// How old what was copied last may be where more is to come, for that to be true.
+/// How long ago what is copied may have been all there was, for that to be true.
 pub(crate) const REKEY_BEHIND_MAX: Duration = Duration::from_secs(20);
 /// After how long without a word of it a topic that it writes is not silent, but waits for it.
 pub(crate) const REKEY_SILENT_MAX: Duration = Duration::from_secs(20);

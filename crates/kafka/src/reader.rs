@@ -308,6 +308,12 @@ impl Reader {
         progress.is_some_and(|progress| progress.elapsed() < REKEY_SILENT_MAX)
     }
 
+    /// The high watermark that was last reported, if the broker answers.
+    pub(crate) fn high(&self, key: Key) -> Option<i64> {
+        let now = self.consumer.context().with(&self.topics[key.0], key.1, |ends| *ends)?;
+        (now.answers && now.high >= 0).then_some(now.high)
+    }
+
     /// Right after the last record handed out, or where reading began.
     pub(crate) fn next(&self, key: Key) -> Option<i64> {
         self.feeds.get(&key)?.next

@@ -237,14 +237,10 @@ fn copying(source: &str, target: &str) -> RekeyOptions {
     RekeyOptions::new(vec![source.to_owned()], target.to_owned(), Millis::hours(1), Duration::from_secs(1))
 }
 
-/// Spreads records over the lanes, and has the broker killed some milliseconds after commits.
-struct Killer<'a> {
-    broker: &'a Broker,
-    commits: u32,
-    kills: u32,
-}
+/// Spreads records over the lanes by their values, and does something after each commit.
+struct Spread<F>(F);
 
-impl Addresser for Killer<'_> {
+impl<F: FnMut()> Addresser for Spread<F> {
     fn refresh(&mut self) -> Result<(), PortError> {
         Ok(())
     }
@@ -262,14 +258,7 @@ impl Addresser for Killer<'_> {
     }
 
     fn committed(&mut self, _: &Rekeyed) {
-        self.commits += 1;
-        if self.commits.is_multiple_of(5) && self.kills < BROKER_KILLS {
-            // Markers are written within milliseconds: before, among and after them.
-            std::thread::sleep(Duration::from_millis(u64::from(self.kills)));
-            self.broker.kill().unwrap();
-            self.broker.restart().unwrap();
-            self.kills += 1;
-        }
+        self.0();
     }
 }
 
@@ -288,9 +277,19 @@ fn a_broker_that_dies_right_after_a_commit_leaves_each_record_copied_once() {
     speaker.flush().unwrap();
     let options = copying("rekey.markers.raw", "rekey.markers.copy");
     let options = RekeyOptions { records_max: 100, until_end: true, ..options };
-    let mut killer = Killer { broker: &broker, commits: 0, kills: 0 };
-    rekey(&config, &options, &mut killer, &AtomicBool::new(false)).unwrap();
-    assert_eq!(killer.kills, BROKER_KILLS);
+    let (mut commits, mut kills) = (0_u32, 0);
+    let kill_some = || {
+        commits += 1;
+        if commits.is_multiple_of(5) && kills < BROKER_KILLS {
+            // Markers are written within milliseconds: before, among and after them.
+            std::thread::sleep(Duration::from_millis(u64::from(kills)));
+            broker.kill().unwrap();
+            broker.restart().unwrap();
+            kills += 1;
+        }
+    };
+    rekey(&config, &options, &mut Spread(kill_some), &AtomicBool::new(false)).unwrap();
+    assert_eq!(kills, BROKER_KILLS);
     let copy = read_committed(&config, "rekey.markers.copy").unwrap();
     let mut lanes: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
     let mut ids = Vec::new();
@@ -303,29 +302,6 @@ fn a_broker_that_dies_right_after_a_commit_leaves_each_record_copied_once() {
     ids.sort_unstable();
     let differs = (0..count).zip(&ids).find(|(expected, found)| expected != *found);
     assert_eq!((ids.len(), differs), (count as usize, None), "after {BROKER_KILLS} kills of the broker");
-}
-
-/// Leaves every record in the lane of its number.
-struct Passing;
-
-impl Addresser for Passing {
-    fn refresh(&mut self) -> Result<(), PortError> {
-        Ok(())
-    }
-
-    fn address(&mut self, _: &str, record: &Record<'_>) -> Address {
-        Address { key: record.value.map(<[u8]>::to_vec), time: Some(record.append_time), outcome: "copied" }
-    }
-
-    fn version(&self) -> String {
-        "none".to_owned()
-    }
-
-    fn before_commit(&mut self) -> Result<(), PortError> {
-        Ok(())
-    }
-
-    fn committed(&mut self, _: &Rekeyed) {}
 }
 
 #[test]
@@ -352,7 +328,7 @@ fn offsets_are_kept_alive_also_of_partitions_that_are_silent() {
     let stop = AtomicBool::new(false);
     let expected = [(0, 11), (1, 11), (2, 0)].map(|(partition, offset)| ((raw.clone(), partition), Offset(offset)));
     std::thread::scope(|scope| {
-        let copying = scope.spawn(|| rekey(&config, &options(false), &mut Passing, &stop));
+        let copying = scope.spawn(|| rekey(&config, &options(false), &mut Spread(|| ()), &stop));
         let stands = |_: u32| {
             std::thread::sleep(Duration::from_millis(20));
             rekeyed_to(&config, std::slice::from_ref(&raw)).unwrap().into_iter().eq(expected.clone())
@@ -363,7 +339,7 @@ fn offsets_are_kept_alive_also_of_partitions_that_are_silent() {
         assert!(stood, "{:?}", rekeyed_to(&config, std::slice::from_ref(&raw)));
     });
     assert_eq!(copies(), 10);
-    rekey(&config, &options(true), &mut Passing, &AtomicBool::new(false)).unwrap();
+    rekey(&config, &options(true), &mut Spread(|| ()), &AtomicBool::new(false)).unwrap();
     assert_eq!(copies(), 10);
 }
 
@@ -384,7 +360,7 @@ fn a_topic_that_is_copied_is_silent_only_while_the_copy_keeps_up() {
     for _ in 0..2 {
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let copying = scope.spawn(|| rekey(&copier, &options, &mut Passing, &stop));
+            let copying = scope.spawn(|| rekey(&copier, &options, &mut Spread(|| ()), &stop));
             poll_until(&mut lanes, |lanes, wakes| {
                 assert!(wakes.is_empty(), "what the copy says of itself is no record");
                 answers(lanes) == [true, true] && lanes.at_end(LaneId(0), TopicId(0)).is_some()
