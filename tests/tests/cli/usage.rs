@@ -60,8 +60,11 @@ fn a_file_where_a_folder_is_meant_is_wrong_usage() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
     let hint = "check the path: a folder stands where a file is meant, or a file where a folder is";
-    let explained = format!("error: Not a directory (os error 20)\n   at: DIR/file/findings.ndjson\n hint: {hint}");
-    check(folder.path(), &["explain", "c-unknown", "--data", "DIR/file"], 2, &explained);
+    let shown = format!("error: Not a directory (os error 20)\n   at: DIR/file/checkpoint\n hint: {hint}");
+    check(folder.path(), &["ledger", "show", "DIR/file"], 2, &shown);
+    let explained = "error: no finding `c-unknown`\n   at: DIR/file\n hint: ids stand in findings as `metadata.uid` and \
+                     `finding_info.uid`";
+    check(folder.path(), &["explain", "c-unknown", "--data", "DIR/file"], 2, explained);
     let made = format!("error: File exists (os error 17)\n   at: DIR/file\n hint: {hint}");
     check(folder.path(), &["simulate", "--staff", "60", "--days", "6", "--out", "DIR/file"], 2, &made);
 }
@@ -91,13 +94,25 @@ fn a_replay_that_cannot_do_what_is_asked_does_not_begin() {
 fn a_case_is_explained_by_the_beginning_of_what_names_it() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/findings/golden/findings.ndjson");
     let folder = tempfile::tempdir().unwrap();
-    fs::copy(golden, folder.path().join("findings.ndjson")).unwrap();
+    fs::copy(&golden, folder.path().join("findings.ndjson")).unwrap();
+    // What a run has sealed: a receipt for each finding, in a folder of many other things.
+    let sealed = tempfile::tempdir().unwrap();
+    fs::create_dir(sealed.path().join("receipts")).unwrap();
+    for (number, content) in fs::read_to_string(&golden).unwrap().lines().enumerate() {
+        let salt = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+        let opening = serde_json::json!({"salt": salt, "content": content}).to_string();
+        fs::write(sealed.path().join(format!("receipts/f-{}.opening.json", 99 - number)), opening).unwrap();
+        fs::write(sealed.path().join(format!("receipts/f-{}.tlog-proof", 99 - number)), "").unwrap();
+    }
     let data = folder.path().display().to_string();
     // All findings of a case, or one of them.
     for (id, findings) in [("c-vhg6gq", 2), ("f-ialgwh", 1), ("f-ialgwhoqrslpo2jdzauubqxmua", 1), ("c-qfe6es", 4)] {
         let told = run(&["explain", id, "--data", &data]).with(0).out;
         assert_eq!(told.matches("  case   ").count(), findings, "{id}:\n{told}");
         assert!(told.lines().filter(|line| line.starts_with("  case   ")).all(|line| line.contains(id)), "{told}");
+        for other in [golden.display().to_string(), sealed.path().display().to_string()] {
+            assert_eq!(run(&["explain", id, "--data", &other]).with(0).out, told, "{other}");
+        }
     }
     let user = run(&["explain", "u1:3kq7", "--data", &data]).with(0).out;
     assert!(user.contains("  who    u1:3kq7\n"), "{user}");

@@ -1,9 +1,10 @@
 //! `chartwarden explain`: one finding, as a colleague would tell it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use findings::{Activity, Other};
+use anyhow::{Context as _, Result};
+use findings::{Activity, FindingView, Other};
+use ledger::Opening;
 
 use crate::report::{Answer, Failure, disk, line};
 
@@ -12,8 +13,8 @@ use crate::report::{Answer, Failure, disk, line};
 pub(crate) struct Arguments {
     /// Id of a finding, of a case, or of whom it is about; the beginning of one will do, as in the table of cases.
     finding: String,
-    /// Folder with `findings.ndjson`.
-    #[arg(long, default_value = "chartwarden-demo", value_name = "DIR")]
+    /// Where findings stand: a file with one a line, the folder of a demo, or that of `run --data`.
+    #[arg(long, default_value = "chartwarden-demo", value_name = "PATH")]
     data: PathBuf,
     /// Print the OCSF object itself.
     #[arg(long)]
@@ -29,68 +30,99 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         let problem = format!("`{}` is the beginning of too many ids", arguments.finding);
         return Err(Failure::invalid(problem).hint(format!("give {ID_CHARS_MIN} characters or more")).into());
     }
-    let path = arguments.data.join("findings.ndjson");
-    let text = std::fs::read(&path).map_err(|error| disk(&path, &error))?;
     let mut found = false;
-    for bytes in text.split(|byte| *byte == b'\n').filter(|bytes| !bytes.is_empty()) {
-        let view = findings::read(bytes)?;
+    for bytes in told(&arguments.data)? {
+        let view = findings::read(&bytes)?;
         if ![&view.id, &view.case_id, &view.subject].iter().any(|id| id.starts_with(&arguments.finding)) {
             continue;
         }
         found = true;
         if arguments.json {
-            line(String::from_utf8_lossy(bytes));
-            continue;
+            line(String::from_utf8_lossy(&bytes));
+        } else {
+            explain(&view);
         }
-        match &view.entity {
-            None => {
-                line(format!("{} ({}, score {:.2})", view.title, view.severity.caption(), view.score));
-                line(format!("  who    {}", view.subject));
-            }
-            Some(entity) => {
-                line(format!("{} ({})", view.title, view.severity.caption()));
-                line(format!("  what   {entity} {}", view.subject));
-            }
-        }
-        let shown_time = |time| findings::moment(time, &view.origin.time_zone);
-        let done = match view.activity {
-            Activity::Opened => "opened".to_owned(),
-            Activity::Updated => format!("updated, opened {}", shown_time(view.opened)),
-            Activity::Closed => format!("closed, opened {}", shown_time(view.opened)),
-        };
-        line(format!("  when   {}: case {done}", shown_time(view.tick_end)));
-        line(format!("  case   {}, finding {}", view.case_id, view.id));
-        view.sentences.iter().for_each(|sentence| line(format!("  -      {sentence}")));
-        // The most telling charts (or users) have their sentences; these are the others.
-        let untold = |key: &str| !view.sentences.iter().any(|sentence| sentence.contains(key));
-        for pair in view.evidence.iter().filter(|pair| untold(pair.other.key())) {
-            let actions: Vec<_> = pair.actions.iter().map(|(action, count)| format!("{count} {action}")).collect();
-            let (first, last) = (shown_time(pair.first_time), shown_time(pair.last_time));
-            let (what, reason) = match &pair.other {
-                Other::Patient(_) => ("chart", format!("; reason: {}", pair.reason)),
-                Other::User(_) => ("user ", String::new()),
-            };
-            line(format!(
-                "  {what}  {}: {}, {}{reason}{}",
-                pair.other.key(),
-                if first == last { first } else { format!("{first} to {last}") },
-                actions.join(", "),
-                if pair.flags.is_empty() { String::new() } else { format!("; {}", pair.flags.join(", ")) }
-            ));
-        }
-        let rules: Vec<_> = view.rules.iter().map(|rule| rule.id.clone()).collect();
-        line(format!(
-            "  rules  {}",
-            if rules.is_empty() { "none: the model alone".to_owned() } else { rules.join(", ") }
-        ));
-        if !view.techniques.is_empty() {
-            line(format!("  ATT&CK {}", view.techniques.join(", ")));
-        }
-        line("");
     }
     if found {
         return Ok(Answer::Yes);
     }
-    let hint = "the ids stand in findings.ndjson as `metadata.uid` and `finding_info.uid`";
-    Err(Failure::invalid(format!("no finding `{}`", arguments.finding)).at(path.display()).hint(hint).into())
+    let hint = "ids stand in findings as `metadata.uid` and `finding_info.uid`";
+    let failure = Failure::invalid(format!("no finding `{}`", arguments.finding));
+    Err(failure.at(arguments.data.display()).hint(hint).into())
+}
+
+/// Every finding that stands there, oldest first. Of `run --data` those that are sealed, which is seconds after they were
+/// told; the archive gets them in larger pieces.
+fn told(data: &Path) -> Result<Vec<Vec<u8>>> {
+    let (lines, receipts) = (data.join("findings.ndjson"), data.join("receipts"));
+    if data.is_dir() && !lines.exists() && receipts.is_dir() {
+        return sealed(&receipts);
+    }
+    let file = if data.is_dir() { &lines } else { data };
+    let text = std::fs::read(file).map_err(|error| disk(file, &error))?;
+    Ok(text.split(|byte| *byte == b'\n').filter(|bytes| !bytes.is_empty()).map(<[u8]>::to_vec).collect())
+}
+
+/// Findings as their receipts hold them.
+fn sealed(receipts: &Path) -> Result<Vec<Vec<u8>>> {
+    let mut told = Vec::new();
+    for entry in std::fs::read_dir(receipts).map_err(|error| disk(receipts, &error))? {
+        let path = entry.map_err(|error| disk(receipts, &error))?.path();
+        if !path.to_string_lossy().ends_with(".opening.json") {
+            continue;
+        }
+        let bytes = std::fs::read(&path).map_err(|error| disk(&path, &error))?;
+        let opening: Opening =
+            serde_json::from_slice(&bytes).with_context(|| format!("{} is no opening", path.display()))?;
+        let view = findings::read(&opening.content)?;
+        told.push(((view.tick_end, view.id), opening.content));
+    }
+    told.sort();
+    Ok(told.into_iter().map(|(_, content)| content).collect())
+}
+
+/// Prints one finding.
+fn explain(view: &FindingView) {
+    match &view.entity {
+        None => {
+            line(format!("{} ({}, score {:.2})", view.title, view.severity.caption(), view.score));
+            line(format!("  who    {}", view.subject));
+        }
+        Some(entity) => {
+            line(format!("{} ({})", view.title, view.severity.caption()));
+            line(format!("  what   {entity} {}", view.subject));
+        }
+    }
+    let shown_time = |time| findings::moment(time, &view.origin.time_zone);
+    let done = match view.activity {
+        Activity::Opened => "opened".to_owned(),
+        Activity::Updated => format!("updated, opened {}", shown_time(view.opened)),
+        Activity::Closed => format!("closed, opened {}", shown_time(view.opened)),
+    };
+    line(format!("  when   {}: case {done}", shown_time(view.tick_end)));
+    line(format!("  case   {}, finding {}", view.case_id, view.id));
+    view.sentences.iter().for_each(|sentence| line(format!("  -      {sentence}")));
+    // The most telling charts (or users) have their sentences; these are the others.
+    let untold = |key: &str| !view.sentences.iter().any(|sentence| sentence.contains(key));
+    for pair in view.evidence.iter().filter(|pair| untold(pair.other.key())) {
+        let actions: Vec<_> = pair.actions.iter().map(|(action, count)| format!("{count} {action}")).collect();
+        let (first, last) = (shown_time(pair.first_time), shown_time(pair.last_time));
+        let (what, reason) = match &pair.other {
+            Other::Patient(_) => ("chart", format!("; reason: {}", pair.reason)),
+            Other::User(_) => ("user ", String::new()),
+        };
+        line(format!(
+            "  {what}  {}: {}, {}{reason}{}",
+            pair.other.key(),
+            if first == last { first } else { format!("{first} to {last}") },
+            actions.join(", "),
+            if pair.flags.is_empty() { String::new() } else { format!("; {}", pair.flags.join(", ")) }
+        ));
+    }
+    let rules: Vec<_> = view.rules.iter().map(|rule| rule.id.clone()).collect();
+    line(format!("  rules  {}", if rules.is_empty() { "none: the model alone".to_owned() } else { rules.join(", ") }));
+    if !view.techniques.is_empty() {
+        line(format!("  ATT&CK {}", view.techniques.join(", ")));
+    }
+    line("");
 }

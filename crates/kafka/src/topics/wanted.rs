@@ -218,7 +218,7 @@ fn input(topic: &str, rekeyed: bool) -> Wanted {
             "message.timestamp.type",
             Bound::Equal("LogAppendTime"),
             "what is too old or in the future would be judged by the producers' clocks; right only where \
-             `chartwarden rekey` writes the topic (name it with --rekeyed)",
+             `chartwarden rekey` writes the topic (`rekeyed = true` in pipeline.toml, or --rekeyed)",
         ),
         true => wanted.warning(
             "message.timestamp.type",
