@@ -16,3 +16,4 @@ pub(crate) mod simulate;
 pub(crate) mod topics;
 pub(crate) mod train;
 pub(crate) mod upgrade;
+pub(crate) mod who;

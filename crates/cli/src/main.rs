@@ -29,7 +29,7 @@ mod watching;
 
 use commands::{
     check, columns, demo, evaluate, explain, ledger as log, record, rekey, replay, run, simulate, topics, train,
-    upgrade,
+    upgrade, who,
 };
 
 /// Lanes are computed on threads that come and go, and panes outlive them: measured 2x faster than the system's.
@@ -67,6 +67,8 @@ enum Command {
     Upgrade(upgrade::Arguments),
     /// Tell a finding in words.
     Explain(explain::Arguments),
+    /// Say whose pseudonyms these are, with the key and the ids they may stand for.
+    Who(who::Arguments),
     /// Check and show ledgers and receipts, offline.
     #[command(subcommand)]
     Ledger(log::Arguments),
@@ -95,6 +97,7 @@ fn main() -> ExitCode {
         Command::Rekey(arguments) => rekey::run(arguments),
         Command::Upgrade(arguments) => upgrade::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
+        Command::Who(arguments) => who::run(arguments),
         Command::Ledger(arguments) => log::run(arguments),
         Command::Simulate(arguments) => simulate::run(arguments),
         Command::Record(arguments) => record::run(arguments),

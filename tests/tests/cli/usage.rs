@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use chartwarden_tests::binary::{Ended, run};
+use events::PseudonymKeys;
 use tempfile::TempDir;
 
 fn pipeline() -> PathBuf {
@@ -118,6 +119,29 @@ fn a_case_is_explained_by_the_beginning_of_what_names_it() {
     assert!(user.contains("  who    u1:3kq7\n"), "{user}");
     let short = "error: `f-` is the beginning of too many ids\n hint: give 6 characters or more";
     check(folder.path(), &["explain", "f-", "--data", "DIR"], 2, short);
+}
+
+#[test]
+fn who_a_pseudonym_is_the_key_and_the_ids_tell() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = PseudonymKeys::generate("9", std::array::from_fn(|byte| byte as u8)).unwrap();
+    fs::write(folder.path().join("key"), keys.to_file_text()).unwrap();
+    let rows = "{\"user\":\"E0042\",\"names\":[\"jdoe\",7],\"role\":\"nurse\"}\n\nP-77\n{\"patient\":1201,\"vip\":true}\nnot {json\n{broken";
+    fs::write(folder.path().join("ids"), rows).unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let ask = |pseudonyms: &[&str], code| {
+        run(&[&["who"], pseudonyms, &["--keys", &path("key"), "--ids", &path("ids")]].concat()).with(code).out
+    };
+    // Whichever name an event used, and however it spelled it.
+    for raw in ["E0042", " JDOE ", "0007"] {
+        let pseudonym = keys.user(raw);
+        assert_eq!(ask(&[&pseudonym[..12]], 0), format!("{pseudonym}  7, E0042, jdoe\n"));
+    }
+    let (patient, other, stranger) = (keys.patient("1201"), keys.patient("p-77"), keys.user("somebody else"));
+    let told = format!("{patient}  1201\n{other}  P-77\n{stranger}  nobody among 8 ids\n");
+    assert_eq!(ask(&[&patient, &other, &stranger], 1), told);
+    let short = "error: `u9:` is the beginning of too many pseudonyms\n hint: give 8 characters or more";
+    check(folder.path(), &["who", "u9:", "--keys", "DIR/key", "--ids", "DIR/ids"], 2, short);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use base::{Clock as _, Millis, Seed, SystemClock};
 use chartwarden_tests::binary::{Ended, Process, run};
 use chartwarden_tests::broker::Broker;
 use engine::ports::{LaneId, PortError, Source as _};
-use events::{Offset, Record, TopicId};
+use events::{Offset, PseudonymKeys, Record, TopicId};
 use kafka::{
     Address, Addresser, CommittedRecord, Config, KafkaSource, RekeyOptions, Rekeyed, Speaker, create_topic,
     partition_of, read_committed, rekey, rekeyed_to, topic_ends,
@@ -410,6 +410,14 @@ fn a_person_with_four_names_has_one_lane_in_both_topics_and_unknown_names_are_li
     assert!(ghosts.iter().all(|record| record.partition == partition_of(b"ghost", LANES)));
     let unreadable = copy.iter().find(|record| record.value.as_deref() == Some(b"not json at all")).unwrap();
     assert_eq!(unreadable.key.as_deref(), Some(b"a key of the source".as_slice()), "it keeps its key");
+
+    // With the key, the directory tells who a pseudonym is.
+    let keys = PseudonymKeys::generate("1", std::array::from_fn(|byte| byte as u8)).unwrap();
+    std::fs::write(ward.path("key"), keys.to_file_text()).unwrap();
+    let (badge, bootstrap) = (keys.user("7"), Broker::shared().bootstrap());
+    let pipeline = ward.path("pipeline");
+    let ask = ["who", &badge, "--keys", &ward.path("key"), "--pipeline", &pipeline, "--bootstrap", bootstrap];
+    assert_eq!(run(&ask).with(0).out, format!("{badge}  0007, E0042, J.Doe@Hospital.org, jdoe\n"));
 
     let list = std::fs::read_to_string(&unknown).unwrap();
     assert_eq!(list.lines().count(), 1, "{list}");

@@ -1,0 +1,135 @@
+//! `chartwarden who`: whose pseudonym it is, for whoever has the key and may know.
+//!
+//! A pseudonym cannot be turned back. The ids that it may stand for are tried with the key: those of a pipeline's reference
+//! topics, or of files. What is printed names people, and nothing of it is logged or kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Result;
+use base::{Clock as _, SystemClock};
+use engine::ports::ReferenceFeed as _;
+use engine::{ModelUse, PipelineSpec};
+use events::{PseudonymKeys, Text};
+use kafka::KafkaReferenceFeed;
+use serde::Deserialize;
+
+use crate::cluster::Cluster;
+use crate::keys;
+use crate::report::{Answer, Failure, disk, line};
+
+/// Arguments of `who`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Pseudonyms of users or patients, as they stand in a finding; the beginning of one will do.
+    #[arg(required = true, value_name = "PSEUDONYM")]
+    pseudonyms: Vec<String>,
+    /// The pseudonym key.
+    #[arg(long, value_name = "FILE")]
+    keys: PathBuf,
+    /// File with ids to try, one a line, or reference rows as JSON objects; may be given often.
+    #[arg(long, value_name = "FILE", required_unless_present = "pipeline")]
+    ids: Vec<PathBuf>,
+    /// Folder of the pipeline whose staff and patient topics are to be tried.
+    #[arg(long, value_name = "DIR", requires = "bootstrap")]
+    pipeline: Option<PathBuf>,
+    /// Brokers that have these topics.
+    #[arg(long, env = "KAFKA_BOOTSTRAP", value_name = "HOST:PORT")]
+    bootstrap: Option<String>,
+    /// A property of librdkafka, as in `security.protocol=ssl`; may be given often.
+    #[arg(long = "property", value_name = "KEY=VALUE")]
+    properties: Vec<String>,
+}
+
+/// Fewest characters of a pseudonym: kind, key and enough to tell one from another.
+const CHARS_MIN: usize = 8;
+
+/// Runs the command.
+pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
+    if let Some(short) = arguments.pseudonyms.iter().find(|pseudonym| pseudonym.len() < CHARS_MIN) {
+        let problem = format!("`{short}` is the beginning of too many pseudonyms");
+        return Err(Failure::invalid(problem).hint(format!("give {CHARS_MIN} characters or more")).into());
+    }
+    let keys = keys::pseudonyms(&arguments.keys)?;
+    let mut people = People::new(&keys, &arguments.pseudonyms);
+    for path in &arguments.ids {
+        let text = std::fs::read_to_string(path).map_err(|error| disk(path, &error))?;
+        text.lines().for_each(|row| people.row(row));
+    }
+    if let Some((pipeline, bootstrap)) = arguments.pipeline.as_ref().zip(arguments.bootstrap.as_ref()) {
+        let spec = PipelineSpec::load(pipeline, ModelUse::Record)?;
+        let mut config = Cluster::at(bootstrap, &arguments.properties).config(&spec)?;
+        config.reference_topics.retain(|(kind, _)| matches!(*kind, "staff" | "patients"));
+        let mut feed = KafkaReferenceFeed::connect(&config, Arc::new(SystemClock))?;
+        for row in feed.poll(Some(SystemClock.now()))? {
+            people.row(&String::from_utf8_lossy(&row.value.unwrap_or_default()));
+        }
+    }
+    let mut all_known = true;
+    for asked in &arguments.pseudonyms {
+        let known: Vec<_> = people.found.iter().filter(|(pseudonym, _)| pseudonym.starts_with(asked)).collect();
+        all_known &= !known.is_empty();
+        if known.is_empty() {
+            line(format!("{asked}  nobody among {} ids", people.tried));
+        }
+        for (pseudonym, ids) in known {
+            line(format!("{pseudonym}  {}", ids.iter().cloned().collect::<Vec<_>>().join(", ")));
+        }
+    }
+    Ok(if all_known { Answer::Yes } else { Answer::No })
+}
+
+/// What a row says of who it is about; anything else in it is passed over.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Row<'t> {
+    #[serde(borrow)]
+    user: Option<Text<'t>>,
+    names: Option<Vec<Text<'t>>>,
+    patient: Option<Text<'t>>,
+}
+
+/// Ids that were tried, and whom they turned out to be.
+struct People<'a> {
+    keys: &'a PseudonymKeys,
+    asked: &'a [String],
+    tried: u64,
+    /// By pseudonym: the ids that give it, and of staff the other names.
+    found: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl<'a> People<'a> {
+    fn new(keys: &'a PseudonymKeys, asked: &'a [String]) -> Self {
+        Self { keys, asked, tried: 0, found: BTreeMap::new() }
+    }
+
+    /// Tries a reference row, or a bare id, which may be a user's or a patient's.
+    fn row(&mut self, text: &str) {
+        let text = text.trim();
+        if text.is_empty() {
+            return;
+        }
+        if !text.starts_with('{') {
+            self.person(self.keys.user(text), &[text]);
+            self.person(self.keys.patient(text), &[text]);
+            return;
+        }
+        let Row { user, names, patient } = serde_json::from_str(text).unwrap_or_default();
+        let names = names.unwrap_or_default();
+        let staff: Vec<&str> = user.iter().chain(&names).map(|name| &**name).collect();
+        for name in &staff {
+            self.person(self.keys.user(name), &staff);
+        }
+        if let Some(patient) = &patient {
+            self.person(self.keys.patient(patient), &[patient]);
+        }
+    }
+
+    fn person(&mut self, pseudonym: String, ids: &[&str]) {
+        self.tried += 1;
+        if self.asked.iter().any(|asked| pseudonym.starts_with(asked.as_str())) {
+            self.found.entry(pseudonym).or_default().extend(ids.iter().map(|id| (*id).to_owned()));
+        }
+    }
+}
