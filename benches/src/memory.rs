@@ -27,8 +27,8 @@ impl Clock for Standing {
         Timestamp::from_millis(0)
     }
 
-    fn tells_time(&self) -> bool {
-        false
+    fn time_of_day(&self) -> Option<Timestamp> {
+        None
     }
 }
 

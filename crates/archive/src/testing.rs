@@ -48,6 +48,10 @@ impl Clock for Ticking {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.fetch_add(5_000, Ordering::Relaxed))
     }
+
+    fn time_of_day(&self) -> Option<Timestamp> {
+        Some(Timestamp::from_millis(self.0.load(Ordering::Relaxed)))
+    }
 }
 
 struct Store(Arc<Mutex<Vec<Transaction>>>, SharesInMemory);
@@ -344,8 +348,18 @@ impl World {
 
     /// A follower that hands over so many records of each topic, and so many transactions, per poll.
     pub(crate) fn follower(&self, records: usize, transactions: usize) -> Box<dyn Follower> {
+        self.follower_over(records, transactions, <[u8]>::to_vec)
+    }
+
+    /// The same over a journal that somebody else has written.
+    pub(crate) fn follower_over(
+        &self,
+        records: usize,
+        transactions: usize,
+        written: impl Fn(&[u8]) -> Vec<u8>,
+    ) -> Box<dyn Follower> {
         let committed = self.committed.iter().map(|transaction| {
-            let journal = transaction.journal.iter().map(|message| message.value.clone()).collect();
+            let journal = transaction.journal.iter().map(|message| written(&message.value)).collect();
             (transaction.results.clone(), journal)
         });
         Box::new(Memory {

@@ -10,10 +10,9 @@ pub trait Clock: Send + Sync {
     /// The present time.
     fn now(&self) -> Timestamp;
 
-    /// Whether that is the time of day, so that others' clocks can be held against it.
-    fn tells_time(&self) -> bool {
-        true
-    }
+    /// The time of day as it is known by now, if this clock knows it: others' clocks are held against it. Unlike `now` it
+    /// may be set right at any time, and nothing that is computed depends on it.
+    fn time_of_day(&self) -> Option<Timestamp>;
 }
 
 /// The machine's clock as it stood when it was first asked, and the time that has passed since. A clock that is set in
@@ -24,11 +23,22 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let (began, passed) = &*STARTED;
-        let since = *began + passed.elapsed();
-        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        since_epoch(*began + passed.elapsed())
+    }
+
+    fn time_of_day(&self) -> Option<Timestamp> {
+        Some(since_epoch(wall()))
     }
 }
 
+fn since_epoch(passed: Duration) -> Timestamp {
+    Timestamp::from_millis(i64::try_from(passed.as_millis()).unwrap_or(i64::MAX))
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
-static STARTED: LazyLock<(Duration, Instant)> =
-    LazyLock::new(|| (SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(), Instant::now()));
+fn wall() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
+static STARTED: LazyLock<(Duration, Instant)> = LazyLock::new(|| (wall(), Instant::now()));

@@ -19,9 +19,22 @@ pub(crate) fn note(text: impl fmt::Display) {
     let _ = writeln!(std::io::stderr().lock(), "{}", printable(&text.to_string()));
 }
 
+/// Writes JSON as a line to standard output. Letters that a terminal obeys are escaped, which leaves it the same JSON.
+pub(crate) fn json_line(text: impl fmt::Display) {
+    let _ = writeln!(std::io::stdout().lock(), "{}", escaped(&text.to_string()));
+}
+
+fn escaped(json: &str) -> String {
+    shown(json, |letter| format!("\\u{:04x}", u32::from(letter)))
+}
+
 /// Text from files and topics may hold what a terminal obeys or what turns the order of letters round: that is shown, not
 /// done.
 fn printable(text: &str) -> String {
+    shown(text, |letter| letter.escape_unicode().to_string())
+}
+
+fn shown(text: &str, escape: impl Fn(char) -> String) -> String {
     let obeyed = |letter: char| {
         (letter.is_control() && letter != '\n' && letter != '\t')
             || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -29,7 +42,7 @@ fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
         if obeyed(letter) {
-            shown.extend(letter.escape_unicode());
+            shown.push_str(&escape(letter));
         } else {
             shown.push(letter);
         }

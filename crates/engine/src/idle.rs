@@ -11,9 +11,15 @@ pub(crate) struct BrokerTime(Option<(Timestamp, Timestamp)>);
 
 impl BrokerTime {
     /// Records were read that had been appended at these times. Where producers stamp what they append, one of them may be
-    /// of next year: none is believed that lies beyond `latest`.
-    pub(crate) fn saw(&mut self, times: impl Iterator<Item = Timestamp>, latest: Timestamp, now: Timestamp) {
-        self.learn(Self(times.filter(|time| *time <= latest).max().map(|newest| (newest, now))));
+    /// of next year: none is believed that lies beyond `latest`. Says whether one did.
+    pub(crate) fn saw(&mut self, times: impl Iterator<Item = Timestamp>, latest: Timestamp, now: Timestamp) -> bool {
+        let (mut newest, mut is_ahead) = (None, false);
+        for time in times {
+            is_ahead |= time > latest;
+            newest = newest.max(Some(time).filter(|time| *time <= latest));
+        }
+        self.learn(Self(newest.map(|newest| (newest, now))));
+        is_ahead
     }
 
     /// Something happened that cannot have come before this time.
@@ -46,6 +52,8 @@ impl BrokerTime {
 pub(crate) struct Quiet {
     /// By its own topics.
     pub(crate) broker: BrokerTime,
+    /// A record was appended later than it can be by now.
+    pub(crate) is_ahead: bool,
     topics: Vec<Option<Silence>>,
 }
 
@@ -59,7 +67,7 @@ struct Silence {
 
 impl Quiet {
     pub(crate) fn new(topics: usize) -> Self {
-        Self { broker: BrokerTime::default(), topics: vec![None; topics] }
+        Self { broker: BrokerTime::default(), is_ahead: false, topics: vec![None; topics] }
     }
 
     /// Notes where a topic's watermark stands, and whether its broker `answers`. Silence is what was listened to: it begins

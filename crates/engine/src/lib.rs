@@ -33,3 +33,8 @@ pub use run::Engine;
 pub use spec::{ENGINE, Input, ModelUse, Models, PipelineSpec, Problem, Problems, Watch};
 pub use watch::{STREAM as WATCH_STREAM, Watcher};
 pub use when::when;
+
+/// Tests allocate as the product does.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -38,6 +38,8 @@ pub const WORKERS_MAX: usize = 16;
 pub const BROKER_AHEAD_MAX: Millis = Millis::minutes(5);
 /// Two looks at a topic that lie further apart are no silence in between: the process was held up or stopped.
 pub const LISTEN_GAP_MAX: Millis = Millis::seconds(10);
+/// For how long a word of `rekey` that it keeps up counts.
+pub const REKEY_SILENT_MAX: Millis = Millis::seconds(20);
 /// How often an idle reference feed is asked for news.
 pub const REFERENCE_POLL: Millis = Millis::seconds(1);
 /// After how long it is said what a lane waits for.

@@ -301,6 +301,12 @@ pub trait ReferenceFeed {
 
     /// The end offset of each (kind, partition) at this moment: the genesis of a pipeline that starts now.
     fn ends(&mut self) -> Result<Vec<(&'static str, u32, Offset)>, PortError>;
+
+    /// Of rows that were replaced before this broker time, compaction may have left the newer ones alone. A feed that keeps
+    /// every version is whole since ever.
+    fn whole_since(&mut self) -> Result<Timestamp, PortError> {
+        Ok(Timestamp::MIN)
+    }
 }
 
 /// Something committed that an archiver follows.

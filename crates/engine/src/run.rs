@@ -47,8 +47,12 @@ pub struct Engine<'a> {
     shared: Option<SharedFacts>,
     /// How long a lane waits for what others share before it goes by what they shared earlier; for ever, if absent.
     shares_timeout: Option<Millis>,
+    /// Lanes that are far behind go by what compaction has left of the reference.
+    compacted_will_do: bool,
     /// By all lanes and the reference.
     broker: BrokerTime,
+    /// It has been said that records come from the future.
+    told_ahead: bool,
     exhausted: bool,
     troubles: Troubles,
     crew: Crew,
@@ -105,7 +109,9 @@ impl<'a> Engine<'a> {
             reference_asked: Timestamp::MIN,
             shared: None,
             shares_timeout: None,
+            compacted_will_do: false,
             broker: BrokerTime::default(),
+            told_ahead: false,
             exhausted: false,
             troubles: Troubles::default(),
             crew: Crew::new(),
@@ -116,6 +122,11 @@ impl<'a> Engine<'a> {
     /// Otherwise it waits for ever.
     pub fn with_shares_timeout(self, timeout: Option<Millis>) -> Self {
         Self { shares_timeout: timeout, ..self }
+    }
+
+    /// Lets a lane go on that is so far behind that the reference it needs may have been compacted.
+    pub fn with_compacted_reference(self, will_do: bool) -> Self {
+        Self { compacted_will_do: will_do, ..self }
     }
 
     /// Runs until `stop` is set or a replay is exhausted. What was closed is committed; what event time has not
@@ -202,6 +213,7 @@ impl<'a> Engine<'a> {
         let worker = Worker::open(lane, self.spec, &self.keys, store, lanes, &start, genesis, guide)?;
         if is_live {
             check_reference(lane, &worker, &crate::reference_rows::pins(self.feed.ends()?)?)?;
+            self.check_whole(lane, &worker)?;
         }
         self.shared.iter_mut().for_each(|shared| shared.keep(worker.named_days()));
         self.source.start(lane, &worker.resume())?;
@@ -211,6 +223,26 @@ impl<'a> Engine<'a> {
         let (quiet, flows) = (Quiet::new(topics), vec![Flow::Read; topics]);
         let (blocked_until, waits_for_shares) = (None, None);
         Ok(Owned { worker, quiet, flows, committed_at: now, blocked_until, waits_for_shares, turns: 0 })
+    }
+
+    /// A lane that is far behind may need rows as they stood before they were replaced and compacted away.
+    fn check_whole(&mut self, lane: LaneId, worker: &Worker) -> Result<()> {
+        let Some(tick) = worker.lane().last_tick() else { return Ok(()) };
+        let whole = self.feed.whole_since()?;
+        let Some((kind, partition, row)) = self.reference.appended(worker.lane().genesis(), tick, whole) else {
+            return Ok(());
+        };
+        let (kind, tick, whole) = (kind.name(), when(tick), when(whole));
+        if self.compacted_will_do {
+            tracing::warn!(lane = lane.0, kind, partition, tick, whole, "goes by a reference that may be compacted");
+            return Ok(());
+        }
+        Err(PortError::Corrupt(format!(
+            "reference `{kind}` partition {partition}: lane {lane} stands at {tick}, and what was replaced before {whole}, as \
+             the row at offset {row} may have done, can be compacted away: what was known then can no longer be told for \
+             certain; --compacted-reference goes on by what is left"
+        ))
+        .into())
     }
 
     fn lost(&mut self, lane: LaneId, error: PortError) -> Result<()> {
@@ -255,7 +287,7 @@ impl<'a> Engine<'a> {
     // ---- what arrived
 
     fn walk(&mut self, arrived: BTreeMap<LaneId, Vec<Wake>>, now: Timestamp) {
-        let latest = self.latest(now);
+        let latest = self.latest();
         let mut work: Vec<(&mut Owned, Vec<Wake>)> = Vec::new();
         let mut arrived = arrived;
         for (lane, owned) in &mut self.lanes {
@@ -270,7 +302,7 @@ impl<'a> Engine<'a> {
                     match wake {
                         Wake::Records { topic, records, .. } => {
                             let times = records.iter().map(|record| record.append_time);
-                            owned.quiet.broker.saw(times, latest, now);
+                            owned.quiet.is_ahead |= owned.quiet.broker.saw(times, latest, now);
                             owned.worker.take(topic, &records);
                         }
                         Wake::Decoded { topic, decoded, .. } => owned.worker.offer(topic, decoded, None),
@@ -281,11 +313,20 @@ impl<'a> Engine<'a> {
             })
             .unwrap_or_else(|error: Error| unreachable!("walking cannot fail: {error}"));
         self.lanes.values().for_each(|owned| self.broker.learn(owned.quiet.broker));
+        let ahead = self.lanes.iter().find(|(_, owned)| owned.quiet.is_ahead).map(|(lane, _)| lane.0);
+        if let (Some(lane), false) = (ahead, self.told_ahead) {
+            self.told_ahead = true;
+            tracing::warn!(
+                lane,
+                "records were appended later than it is here: this machine's clock is behind, or a producer's is ahead; silence \
+                 is not judged by them"
+            );
+        }
     }
 
     /// The latest time of a broker that is believed.
-    fn latest(&self, now: Timestamp) -> Timestamp {
-        if self.clock.tells_time() { now + BROKER_AHEAD_MAX } else { Timestamp::MAX }
+    fn latest(&self) -> Timestamp {
+        self.clock.time_of_day().map_or(Timestamp::MAX, |now| now + BROKER_AHEAD_MAX)
     }
 
     /// Silent topics stop holding their lane back; decided by the clock, and therefore recorded.
@@ -328,7 +369,7 @@ impl<'a> Engine<'a> {
 
     fn take_reference(&mut self, through: Option<Timestamp>) -> Result<()> {
         let now = self.clock.now();
-        let latest = self.latest(now);
+        let latest = self.latest();
         for row in self.feed.poll(through)? {
             self.broker.saw(std::iter::once(row.append_time), latest, now);
             if let Err(problem) = crate::reference_rows::apply(&mut self.reference, &row, &self.keys) {

@@ -21,6 +21,7 @@ use sha2::{Digest as _, Sha256};
 mod complaints;
 mod raw;
 
+use crate::limits::REKEY_SILENT_MAX;
 use raw::RawSpec;
 
 /// Something wrong with a pipeline, where it stands and what to try.
@@ -104,7 +105,7 @@ pub struct PipelineSpec {
 }
 
 /// Name and version of the engine and of the layout of its state: state of another one is refused.
-pub const ENGINE: &str = concat!("chartwarden ", env!("CARGO_PKG_VERSION"), " state 6");
+pub const ENGINE: &str = concat!("chartwarden ", env!("CARGO_PKG_VERSION"), " state 7");
 
 /// Whether the models a pipeline names must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -365,6 +366,15 @@ impl Reader<'_> {
                     Some("raise `lateness`: a tick must not close before its reference is known".into()),
                 );
             }
+            if input.rekeyed && raw.limits.idle_after <= REKEY_SILENT_MAX {
+                let at = self.line_of(file, text, "idle_after");
+                let (topic, idle_after) = (&input.topic, raw.limits.idle_after);
+                let what = format!("input `{topic}` is rekeyed, and idle_after is {idle_after}");
+                let hint = format!(
+                    "let it be longer than {REKEY_SILENT_MAX}, for which the last word of a `rekey` that died still counts"
+                );
+                self.problem(at, what, Some(hint));
+            }
         }
         if inputs.is_empty() {
             let hint = "add an [[input]] with topic, stream, format and lateness".to_owned();
@@ -542,10 +552,12 @@ fn is_of_name(letter: char) -> bool {
 }
 
 /// What the settings say, however they are laid out. Where the pipeline meets Kafka is left out: moving it to another
-/// group, or giving its clients another time limit, changes nothing that is computed.
+/// group, giving its clients another time limit or letting `rekey` write its inputs changes nothing that is computed.
 fn settings_digest(text: &str) -> Digest {
     let mut settings: toml::Table = text.parse().unwrap_or_default();
     settings.remove("kafka");
+    let inputs = settings.get_mut("input").and_then(toml::Value::as_array_mut).into_iter().flatten();
+    inputs.filter_map(toml::Value::as_table_mut).for_each(|input| drop(input.remove("rekeyed")));
     Digest(Sha256::digest(settings.to_string()).into())
 }
 

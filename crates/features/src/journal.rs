@@ -69,7 +69,8 @@ pub struct Digests {
 impl Digests {
     /// Names the definitions that what lanes tell each other may depend on.
     pub fn told_under(&self) -> String {
-        format!("{}.{}.{}", self.spec.short(), self.sql.short(), self.model.short())
+        let engine = self.engine.replace([' ', '/'], "-");
+        format!("{}.{}.{}.{engine}", self.spec.short(), self.sql.short(), self.model.short())
     }
 }
 

@@ -103,7 +103,10 @@ impl Crossing {
             let text = std::str::from_utf8(key).ok()?;
             let mut parts = text.splitn(4, '/');
             let (lane, end) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-            Some((lane, end, parts.next()?.to_owned(), Self::piece_of(parts.next()?.as_bytes())?, !text.ends_with('+')))
+            let under = parts.next()?.to_owned();
+            // Former versions cut nothing into pieces.
+            let piece = parts.next().map_or(Some(0), |piece| Self::piece_of(piece.as_bytes()))?;
+            Some((lane, end, under, piece, !text.ends_with('+')))
         };
         let (lane, end, under, piece, is_last) = named().ok_or_else(|| {
             let key = String::from_utf8_lossy(key);

@@ -179,7 +179,7 @@ impl Subject {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// The house's time zone: sentences tell times by its clocks.
-    #[serde(with = "jiff::fmt::serde::tz::required")]
+    #[serde(with = "jiff::fmt::serde::tz::required", default = "utc")]
     pub time_zone: TimeZone,
     /// Name of the pipeline.
     pub pipeline: String,
@@ -195,6 +195,11 @@ pub struct Origin {
     pub model_name: String,
     /// Version of the engine that computed it.
     pub engine_version: String,
+}
+
+/// What findings of former versions tell times in.
+fn utc() -> TimeZone {
+    TimeZone::UTC
 }
 
 /// What a finding says about its case.

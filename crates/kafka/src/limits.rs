@@ -114,7 +114,7 @@ pub(crate) const REKEY_PROGRESS_EVERY: Duration = Duration::from_secs(5);
 /// How long ago what is copied may have been all there was, for that to be true.
 pub(crate) const REKEY_BEHIND_MAX: Duration = Duration::from_secs(20);
 /// After how long without a word of it a topic that it writes is not silent, but waits for it.
-pub(crate) const REKEY_SILENT_MAX: Duration = Duration::from_secs(20);
+pub(crate) const REKEY_SILENT_MAX: Duration = Duration::from_millis(engine::limits::REKEY_SILENT_MAX.0 as u64);
 /// How long `rekey` lives through errors that time may heal before it ends.
 pub(crate) const REKEY_TROUBLE_MAX: Duration = Duration::from_secs(300);
 /// Pause of `rekey` before it opens again.

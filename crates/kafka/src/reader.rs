@@ -257,6 +257,7 @@ impl Reader {
                         if is_progress(&message) {
                             feed.progress = Some(Stopwatch::start());
                         }
+                        feed.next = Some(message.offset() + 1);
                         continue;
                     }
                     each(&message)?;

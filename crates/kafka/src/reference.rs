@@ -18,6 +18,7 @@ use crate::error::{Result, corrupt, unavailable};
 use crate::limits::{CLOCK_MARGIN_MS, READ_STALL_MAX, REFERENCE_STATISTICS_MS, SLEEP_MAX};
 use crate::reader::{Key, Reader};
 use crate::signal::Signal;
+use crate::topics::compaction_lag;
 
 /// The reference topics of a pipeline.
 pub struct KafkaReferenceFeed {
@@ -77,7 +78,8 @@ impl KafkaReferenceFeed {
         Ok(self.pending.len() > before)
     }
 
-    /// Reads on until every partition has been read up to its high watermark of now.
+    /// Reads on until every partition has been read up to its high watermark of now. What lies in the future may still be
+    /// appended to.
     fn take_through(&mut self, through: Timestamp) -> Result<()> {
         let now = self.clock.now();
         let mut targets = Vec::new();
@@ -120,7 +122,9 @@ impl KafkaReferenceFeed {
 
 impl ReferenceFeed for KafkaReferenceFeed {
     fn poll(&mut self, through: Option<Timestamp>) -> Result<Vec<ReferenceRecord>> {
-        match through.filter(|through| *through > self.known_through) {
+        // A clock that does not tell the time says nothing about the future either.
+        let latest = self.clock.time_of_day().unwrap_or(Timestamp::MAX);
+        match through.map(|through| through.min(latest)).filter(|through| *through > self.known_through) {
             Some(through) => self.take_through(through)?,
             None => {
                 self.take_arrived()?;
@@ -141,5 +145,14 @@ impl ReferenceFeed for KafkaReferenceFeed {
             Ok((*kind, u32::try_from(key.1).unwrap_or(u32::MAX), Offset(high)))
         });
         ends.collect()
+    }
+
+    fn whole_since(&mut self) -> Result<Timestamp> {
+        let now = self.clock.now() + Millis(CLOCK_MARGIN_MS);
+        let mut whole = Timestamp::MIN;
+        for (_, topic) in &self.topics {
+            whole = whole.max(compaction_lag(&self.admin, topic)?.map_or(Timestamp::MIN, |lag| now - lag));
+        }
+        Ok(whole)
     }
 }

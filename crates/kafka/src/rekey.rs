@@ -213,7 +213,7 @@ impl<'a> Session<'a> {
                 if self.renewed.elapsed() >= self.options.renew_every {
                     self.renew(&desk.version())?;
                 }
-                self.tell()?;
+                *healthy |= self.tell()?;
             }
             let released = self.align.release(&rests, self.options.records_max - batch.len());
             for (part, copy) in released {
@@ -291,10 +291,12 @@ impl<'a> Session<'a> {
 
     /// Tells every lane that the copy keeps up, if it does. A lane whose topic is silent goes on without it; one whose copy
     /// is away must not, or what comes once it is back would be late.
-    fn tell(&mut self) -> std::result::Result<(), Trouble> {
+    ///
+    /// Says whether it has.
+    fn tell(&mut self) -> std::result::Result<bool, Trouble> {
         let lately = self.told.as_ref().is_some_and(|told| told.elapsed() < REKEY_PROGRESS_EVERY);
         if !self.keeps_up() || lately {
-            return Ok(());
+            return Ok(false);
         }
         let lanes = i32::try_from(self.lanes).unwrap_or(i32::MAX);
         let words: Vec<Keyed> = (0..lanes).map(Keyed::progress).collect();
@@ -302,7 +304,7 @@ impl<'a> Session<'a> {
         let group = self.group_metadata()?;
         self.writer.write(&self.options.target, words.iter(), &stamp, &nowhere, &group)?;
         self.told = Some(Stopwatch::start());
-        Ok(())
+        Ok(true)
     }
 
     /// Whether all that was in the sources a while ago is copied: under a steady stream none of them ever ends.

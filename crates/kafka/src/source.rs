@@ -108,6 +108,7 @@ impl KafkaSource {
             match change {
                 Change::Assigned(lanes) => {
                     tracing::info!(?lanes, "lanes assigned");
+                    self.same_lanes()?;
                     wakes.push(Wake::Assigned(lanes));
                 }
                 Change::Revoked(lanes) => {
@@ -120,6 +121,24 @@ impl KafkaSource {
             }
         }
         Ok(wakes)
+    }
+
+    /// An error if partitions were added since: users have then moved to other lanes, and their state has not. The group
+    /// gives lanes out anew when that happens, to every member.
+    fn same_lanes(&self) -> Result<()> {
+        let (now, then) = match lane_count(&self.admin, &self.config.input_topics) {
+            Ok(now) => (now, self.lane_count),
+            // Nobody can tell just now; who cannot be asked has nothing to read either.
+            Err(PortError::Unavailable(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        if now == then {
+            return Ok(());
+        }
+        Err(invalid(format!(
+            "input topics have {now} partitions, and had {then}: their users are in other lanes now, where nothing is known of \
+             them; let `chartwarden rekey` write keyed copies with {then} partitions, and name those as inputs"
+        )))
     }
 
     fn gather(&mut self, wakes: &mut Vec<Wake>) -> Result<()> {

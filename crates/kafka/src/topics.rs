@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::thread;
 
+use base::Millis;
 use engine::ports::PortError;
 use rdkafka::admin::{
     AlterConfig, ConfigResource, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
@@ -408,6 +409,15 @@ fn describe(admin: &Admin, topic: &str) -> Result<ConfigResource> {
         Some(Err(code)) => Err(told(&doing, &KafkaError::AdminOp(code))),
         None => Err(unavailable(format!("{doing}: no answer; check the right to describe configs"))),
     }
+}
+
+/// How long a row stays that another has replaced; none if the topic is not compacted.
+pub(crate) fn compaction_lag(admin: &Admin, topic: &str) -> Result<Option<Millis>> {
+    let resource = describe(admin, topic)?;
+    let is = |key: &str| resource.get(key).and_then(|entry| entry.value.as_deref());
+    let is_compacted = is("cleanup.policy").is_some_and(|policy| policy.contains("compact"));
+    let lag = is("min.compaction.lag.ms").and_then(|lag| lag.parse().ok()).unwrap_or(0);
+    Ok(is_compacted.then_some(Millis(lag)))
 }
 
 fn create(admin: &Admin, config: &Config, fresh: &[Fresh]) -> Result<()> {

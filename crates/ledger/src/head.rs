@@ -37,6 +37,7 @@ pub(crate) struct Head {
     /// Where the caller's source stood after this commit; opaque.
     pub(crate) source_position: Option<String>,
     /// A signed note over all of the above: whoever moves the position would keep findings out of the log.
+    #[serde(default)]
     pub(crate) signed: String,
 }
 
@@ -55,6 +56,11 @@ impl Head {
 
     /// Whether the key signed for what stands here, or in words why it does not hold.
     pub(crate) fn check(&self, vkey: &VerifierKey) -> std::result::Result<(), String> {
+        if self.signed.is_empty() {
+            return Err("it is not signed: a former version wrote it, or somebody took the signature away; keep the \
+                        folder as it is and begin a new log in another"
+                .to_owned());
+        }
         let note =
             Note::from_bytes(self.signed.as_bytes()).map_err(|_| "its signature is no signed note".to_owned())?;
         note.verify(&VerifierList::new(vec![Box::new(vkey.verifier().clone())]))

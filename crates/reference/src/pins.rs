@@ -161,6 +161,12 @@ impl Log {
         Offset(later.checked_sub(1).and_then(|last| self.stands.get(last)).map_or(0, |(offset, _)| offset + 1))
     }
 
+    /// A record at or behind `first` that was appended within these times, the later one excluded.
+    pub(crate) fn within(&self, first: Offset, from: Timestamp, to: Timestamp) -> Option<Offset> {
+        let earlier = self.stands.partition_point(|(offset, time)| *offset < first.0 || *time < from);
+        self.stands.get(earlier).filter(|(_, time)| *time < to).map(|(offset, _)| Offset(*offset))
+    }
+
     /// Where to read on.
     pub(crate) fn end(&self) -> Offset {
         Offset(self.end)

@@ -184,6 +184,14 @@ impl Reference {
         pins
     }
 
+    /// A row behind genesis that was appended within these times, the later one excluded, if there is any.
+    pub fn appended(&self, genesis: &Pins, from: Timestamp, to: Timestamp) -> Option<(Kind, u32, Offset)> {
+        self.logs.iter().find_map(|((kind, partition), log)| {
+            let row = log.within(genesis.get(*kind, *partition), from, to)?;
+            Some((*kind, *partition, row))
+        })
+    }
+
     /// How many of what there are.
     pub fn counts(&self) -> Counts {
         Counts { staff: self.staff.len(), patients: self.patients.len(), ..self.counts }

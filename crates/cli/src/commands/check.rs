@@ -8,7 +8,7 @@ use anyhow::Result;
 use engine::{ModelUse, PipelineSpec, Problem};
 use serde_json::json;
 
-use crate::report::{Answer, line};
+use crate::report::{Answer, json_line, line};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         Err(problems) => {
             if arguments.json {
                 let told = |problem: &Problem| json!({"what": problem.what, "at": problem.at, "hint": problem.hint});
-                line(json!({ "problems": problems.0.iter().map(told).collect::<Vec<_>>() }));
+                json_line(json!({ "problems": problems.0.iter().map(told).collect::<Vec<_>>() }));
             }
             return Err(problems.into());
         }
@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let pairs = spec.program().pair_schema().fields().len() - 2;
     if arguments.json {
         let digests = spec.digests();
-        line(json!({
+        json_line(json!({
             "problems": [], "pipeline": spec.name(), "version": spec.version(), "features": features, "pairs": pairs,
             "rules": spec.all_rules().count(), "watches": spec.watches().len(), "spec": digests.spec, "sql": digests.sql, "model": digests.model,
         }));

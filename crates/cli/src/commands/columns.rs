@@ -10,7 +10,7 @@ use engine::{ModelUse, PipelineSpec};
 use features::Program;
 use serde_json::json;
 
-use crate::report::{Answer, Failure, fit, line};
+use crate::report::{Answer, Failure, fit, json_line, line};
 
 /// Arguments of `columns`.
 #[derive(Debug, clap::Args)]
@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
             json!({"name": field.name(), "type": field.data_type().to_string(), "nullable": field.is_nullable(),
                    "meaning": meaning(field.name())})
         });
-        line(serde_json::to_string_pretty(&columns.collect::<Vec<_>>())?);
+        json_line(serde_json::to_string_pretty(&columns.collect::<Vec<_>>())?);
         return Ok(Answer::Yes);
     }
     let mut table = Table::new();

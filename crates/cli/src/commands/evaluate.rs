@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::casework::{House, Incident, Outcome, Row, Voices, outcome, random_precision, threshold_for};
-use crate::report::{Answer, Failure, disk, line};
+use crate::report::{Answer, Failure, disk, json_line, line};
 use crate::training::{self, Grain};
 
 /// Budgets that are always shown, in new cases a day.
@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     ];
     let random = random_precision(&houses);
     if arguments.json {
-        line(json!({
+        json_line(json!({
             "model": model.digest(), "houses": houses.len(), "incidents": incidents, "random_precision": random,
             "budgets": budgets.iter().map(|(budget, outcome)| json!({
                 "budget": budget, "precision": outcome.precision(), "caught_share": outcome.recall(),

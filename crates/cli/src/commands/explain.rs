@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use findings::{Activity, FindingView, Other};
 use ledger::Opening;
 
-use crate::report::{Answer, Failure, disk, line};
+use crate::report::{Answer, Failure, disk, json_line, line, note};
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
@@ -32,13 +32,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     }
     let mut found = false;
     for bytes in told(&arguments.data)? {
-        let view = findings::read(&bytes)?;
+        let view = match findings::read(&bytes) {
+            Ok(view) => view,
+            Err(error) => {
+                note(format!("passed over: {error}"));
+                continue;
+            }
+        };
         if ![&view.id, &view.case_id, &view.subject].iter().any(|id| id.starts_with(&arguments.finding)) {
             continue;
         }
         found = true;
         if arguments.json {
-            line(String::from_utf8_lossy(&bytes));
+            json_line(String::from_utf8_lossy(&bytes));
         } else {
             explain(&view);
         }
@@ -74,8 +80,9 @@ fn sealed(receipts: &Path) -> Result<Vec<Vec<u8>>> {
         let bytes = std::fs::read(&path).map_err(|error| disk(&path, &error))?;
         let opening: Opening =
             serde_json::from_slice(&bytes).with_context(|| format!("{} is no opening", path.display()))?;
-        let view = findings::read(&opening.content)?;
-        told.push(((view.tick_end, view.id), opening.content));
+        // What cannot be read comes first, and is told as such.
+        let place = findings::read(&opening.content).ok().map(|view| (view.tick_end, view.id));
+        told.push((place, opening.content));
     }
     told.sort();
     Ok(told.into_iter().map(|(_, content)| content).collect())

@@ -9,7 +9,7 @@ use ledger::{Checkpoint, Held, Verdict, VerifierKey};
 use serde_json::json;
 
 use crate::anchor::{self, Places, runtime};
-use crate::report::{Answer, Failure, disk, line};
+use crate::report::{Answer, Failure, disk, json_line, line};
 
 /// What to do with a ledger.
 #[derive(Debug, clap::Subcommand)]
@@ -86,7 +86,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
             let held = held.iter().map(read).collect::<Result<Vec<_>>>()?;
             let report = runtime()?.block_on(ledger::verify_directory(log, &vkey, &held))?;
             if *json {
-                line(serde_json::to_string_pretty(&report)?);
+                json_line(serde_json::to_string_pretty(&report)?);
             } else {
                 line(format!(
                     "{}: {} entries, {} files read",
@@ -105,7 +105,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
             let opening = opening.as_ref().map(read).transpose()?;
             let report = ledger::verify_receipt(&read(receipt)?, opening.as_deref(), None, &vkey)?;
             if *json {
-                line(serde_json::to_string_pretty(&report)?);
+                json_line(serde_json::to_string_pretty(&report)?);
             } else {
                 line(format!("{}: {}", report.verdict, report.reason));
             }
@@ -121,7 +121,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
             let opened = opened.transpose()?;
             if *json {
                 let checked = opened.map(|checkpoint| json!({"origin": checkpoint.origin, "size": checkpoint.size}));
-                line(json!({"checkpoint": text, "checked": checked}));
+                json_line(json!({"checkpoint": text, "checked": checked}));
                 return Ok(Answer::Yes);
             }
             line(text.trim_end());

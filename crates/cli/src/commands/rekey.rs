@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::cluster::Cluster;
 use crate::http::{Server, Shown, serve};
-use crate::report::{Answer, Failure, line, note};
+use crate::report::{Answer, Failure, json_line, line, note};
 use crate::view::grouped;
 use desk::Desk;
 use unknown::UnknownNames;
@@ -140,7 +140,7 @@ fn tell(arguments: &Arguments, desk: &Desk<'_>) {
     let count = |outcome| desk.outcomes.get(outcome).copied().unwrap_or(0);
     let total: u64 = desk.outcomes.values().sum();
     if arguments.json {
-        line(json!({
+        json_line(json!({
             "from": arguments.from, "to": arguments.to, "records": total, "outcomes": desk.outcomes,
             "unknown_names": desk.names.count(), "directory": desk.directory_version(),
             "directory_rejects": desk.directory_rejects(),

@@ -48,6 +48,10 @@ pub(crate) struct Arguments {
     /// before it goes by what was shared earlier.
     #[arg(long, value_name = "TIME", default_value = "6h")]
     shares_timeout: Millis,
+    /// Let lanes go on that are further behind than the reference topics' compaction lag, by what compaction has left there;
+    /// a replay of their archive may then give other results.
+    #[arg(long)]
+    compacted_reference: bool,
     /// Create the state, findings and dead-letter topics that are missing, with as many partitions as the input has.
     #[arg(long)]
     create_topics: bool,
@@ -93,7 +97,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         let (metrics, progress) = (&shown.metrics, &shown.progress);
         let keys = Arc::clone(&pseudonyms);
         let mut engine = Engine::new(&spec, keys, &mut source, &mut feed, &SystemClock, metrics, progress)
-            .with_shares_timeout(Some(arguments.shares_timeout));
+            .with_shares_timeout(Some(arguments.shares_timeout))
+            .with_compacted_reference(arguments.compacted_reference);
         let ran = engine.run(&shown.stop);
         shown.stop.store(true, Ordering::Relaxed);
         let watched = joined(watcher.join());

@@ -11,7 +11,7 @@ use kafka::{Config, Gravity, Mismatch, Remedy, Scope};
 use serde_json::{Value, json};
 
 use crate::cluster;
-use crate::report::{Answer, Failure, fit, line};
+use crate::report::{Answer, Failure, fit, json_line, line};
 
 /// Arguments of `topics`.
 #[derive(Debug, clap::Args)]
@@ -63,7 +63,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
 
 fn check(arguments: &Arguments, found: &[Mismatch]) -> Answer {
     if arguments.json {
-        line(json!({ "problems": found.iter().map(told).collect::<Vec<_>>() }));
+        json_line(json!({ "problems": found.iter().map(told).collect::<Vec<_>>() }));
     } else {
         found.iter().for_each(|one| line(format!("{}: {one}", one.gravity.name())));
         if found.is_empty() {
@@ -77,7 +77,7 @@ fn check(arguments: &Arguments, found: &[Mismatch]) -> Answer {
 
 fn plan(arguments: &Arguments, found: &[Mismatch], scope: Scope) -> Answer {
     if arguments.json {
-        line(json!({ "plan": found.iter().map(|one| planned(one, scope)).collect::<Vec<_>>() }));
+        json_line(json!({ "plan": found.iter().map(|one| planned(one, scope)).collect::<Vec<_>>() }));
         return Answer::Yes;
     }
     if found.is_empty() {
@@ -100,7 +100,7 @@ fn apply(arguments: &Arguments, config: &Config, found: &[Mismatch], scope: Scop
     let left: Vec<&Mismatch> = found.iter().filter(|one| one.remedy(scope) != Remedy::Mend).collect();
     if arguments.json {
         let left: Vec<_> = left.iter().map(|one| planned(one, scope)).collect();
-        line(json!({ "done": done.iter().map(|one| planned(one, scope)).collect::<Vec<_>>(), "left": left }));
+        json_line(json!({ "done": done.iter().map(|one| planned(one, scope)).collect::<Vec<_>>(), "left": left }));
     } else {
         done.iter().for_each(|one| line(format!("{}: {}: done", one.topic, one.change())));
         for one in &left {

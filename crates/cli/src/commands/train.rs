@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use risk::{FeatureSpec, Provenance, Table, TrainingConfig};
 
-use crate::report::{Answer, Failure, disk, line, note};
+use crate::report::{Answer, Failure, disk, json_line, line, note};
 use crate::training::{Gathered, Grain};
 
 /// Arguments of `train`.
@@ -106,7 +106,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     }
     let metrics = model.metrics();
     if arguments.json {
-        line(serde_json::to_string(metrics)?);
+        json_line(serde_json::to_string(metrics)?);
     } else {
         let (average, auc) = (metrics.average_precision, metrics.auc);
         line(format!("{}: average precision {average:.3}, area under the curve {auc:.3}", model.name()));

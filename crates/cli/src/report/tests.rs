@@ -24,6 +24,16 @@ fn exit_codes_follow_the_kind_of_error() {
 }
 
 #[test]
+fn what_a_terminal_obeys_is_shown_and_json_stays_what_it_was() {
+    let text = "chart\u{200f} of\u{7f} \u{1b}[2J p1\n";
+    assert_eq!(printable(text), "chart\\u{200f} of\\u{7f} \\u{1b}[2J p1\n");
+    let json = serde_json::to_string(text).unwrap();
+    let escaped = escaped(&json);
+    assert!(escaped.is_ascii(), "{escaped}");
+    assert_eq!(serde_json::from_str::<String>(&escaped).unwrap(), text);
+}
+
+#[test]
 fn a_cause_is_told_once() {
     let cause = engine::ports::PortError::Unavailable("no broker".to_owned());
     let text = told(&anyhow::Error::from(engine::Error::from(cause)).context("archiving"));

@@ -6,7 +6,7 @@ fn what_has_passed_somewhere_never_takes_the_time_back() {
     let mut broker = BrokerTime::default();
     broker.is_past(at(1_000), at(10));
     assert_eq!(broker.at(at(15)), Some(at(1_005)));
-    broker.saw([at(2_000)].into_iter(), at(3_000), at(20));
+    assert!(!broker.saw([at(2_000)].into_iter(), at(3_000), at(20)));
     // By now it is 2,500; that something had passed at 2,100 is no news.
     broker.is_past(at(2_100), at(520));
     assert_eq!(broker.at(at(520)), Some(at(2_500)));
@@ -19,10 +19,13 @@ fn a_producer_that_stamps_next_year_does_not_tell_the_time() {
     let at = Timestamp::from_millis;
     let (latest, next_year) = (at(310_000), at(31_536_000_000));
     let mut broker = BrokerTime::default();
-    broker.saw([next_year].into_iter(), latest, at(10_000));
+    assert!(broker.saw([next_year].into_iter(), latest, at(10_000)));
     assert_eq!(broker.at(at(10_000)), None);
-    broker.saw([at(60_000), next_year, at(70_000)].into_iter(), latest, at(10_000));
+    assert!(broker.saw([at(60_000), next_year, at(70_000)].into_iter(), latest, at(10_000)));
     assert_eq!(broker.at(at(20_000)), Some(at(80_000)));
+    // Once our clock is set right, what came too early is of the present.
+    assert!(!broker.saw([next_year].into_iter(), next_year, at(30_000)));
+    assert_eq!(broker.at(at(30_000)), Some(next_year));
 }
 
 #[test]

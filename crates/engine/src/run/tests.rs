@@ -14,7 +14,7 @@ use features::JournalRecord;
 use hospital::{Hospital, HospitalConfig, Site, Stream};
 
 use super::*;
-use crate::ports::{LaneStore, Message, ReferenceRecord, StoredPane, Tier, Transaction};
+use crate::ports::{DeadLetter, LaneStore, Message, ReferenceRecord, StoredPane, Tier, Transaction};
 use crate::spec::ModelUse;
 
 mod lanes;
@@ -30,6 +30,7 @@ struct Stored {
     panes: BTreeMap<(Tier, Timestamp), Vec<u8>>,
     results: Vec<Message>,
     findings: Vec<Message>,
+    letters: Vec<DeadLetter>,
     journal: Vec<JournalRecord>,
     commits: u32,
     /// The head as it was after [`EARLY`] records.
@@ -95,6 +96,7 @@ impl LaneStore for Store {
         }
         stored.results.extend(transaction.results);
         stored.findings.extend(transaction.findings);
+        stored.letters.extend(transaction.dead_letters);
         let records = transaction.journal.iter().map(|message| serde_json::from_slice(&message.value).unwrap());
         stored.journal.extend(records);
         if stored.early.is_empty() && stored.journal.len() > EARLY {
@@ -212,20 +214,53 @@ impl Source for Logs<'_> {
     }
 }
 
-struct Feed(Vec<ReferenceRecord>, bool);
+/// The reference: what was appended by `began` is there at the first start, and what comes later when it is asked for.
+struct Feed {
+    rows: Vec<ReferenceRecord>,
+    began: Timestamp,
+    /// Whether somebody has been here before, when there was less.
+    again: bool,
+    handed: usize,
+    through: Timestamp,
+    whole_since: Timestamp,
+}
+
+impl Feed {
+    /// All of it is there from the beginning.
+    fn whole(world: &World) -> Self {
+        Self::since(world, Timestamp::MAX, false)
+    }
+
+    fn since(world: &World, began: Timestamp, again: bool) -> Self {
+        let mut rows = world.reference.clone();
+        rows.sort_by_key(|row| row.append_time);
+        Self { rows, began, again, handed: 0, through: Timestamp::MIN, whole_since: Timestamp::MIN }
+    }
+
+    fn before(&self, time: Timestamp) -> usize {
+        if time == Timestamp::MAX { self.rows.len() } else { self.rows.partition_point(|row| row.append_time < time) }
+    }
+}
 
 impl ReferenceFeed for Feed {
-    fn poll(&mut self, _: Option<Timestamp>) -> std::result::Result<Vec<ReferenceRecord>, PortError> {
-        Ok(if std::mem::replace(&mut self.1, true) { Vec::new() } else { self.0.clone() })
+    fn poll(&mut self, through: Option<Timestamp>) -> std::result::Result<Vec<ReferenceRecord>, PortError> {
+        self.through = self.through.max(through.map_or(Timestamp::MIN, |through| through.max(self.began)));
+        let end = self.before(self.through).max(self.handed);
+        Ok(self.rows[std::mem::replace(&mut self.handed, end)..end].to_vec())
     }
 
     fn known_through(&self) -> Timestamp {
-        Timestamp::MAX
+        self.through
     }
 
     fn ends(&mut self) -> std::result::Result<Vec<(&'static str, u32, Offset)>, PortError> {
-        let count = |kind: &str| self.0.iter().filter(|row| row.kind == kind).count() as i64;
+        let there = if self.again { self.rows.len() } else { self.before(self.began) };
+        let count = |kind: &str| self.rows[..there].iter().filter(|row| row.kind == kind).count() as i64;
         Ok(["staff", "patients", "relations"].map(|kind| (kind, 0, Offset(count(kind)))).to_vec())
+    }
+
+    fn whole_since(&mut self) -> std::result::Result<Timestamp, PortError> {
+        Ok(self.whole_since)
     }
 }
 
@@ -272,38 +307,52 @@ fn world(days: u32) -> World {
 
 /// Runs to the end, through as many owners as faults kill.
 fn run(world: &World, pieces: &[usize], faults: &[Fault]) -> Stored {
+    run_since(world, Timestamp::MAX, pieces, faults)
+}
+
+/// The same where the reference that was appended from `began` on comes while it runs.
+fn run_since(world: &World, began: Timestamp, pieces: &[usize], faults: &[Fault]) -> Stored {
     let stored = Arc::new(Mutex::new(Stored::default()));
-    let metrics = Metrics::new(&world.spec).unwrap();
-    let progress = Progress::default();
     loop {
-        let mut logs = Logs {
-            topics: &world.topics,
-            next: [0; 2],
-            flows: [Flow::Read; 2],
-            pieces: pieces.iter().copied().collect(),
-            stored: Arc::clone(&stored),
-            shared: Timestamp::MIN,
-            faults: faults.to_vec(),
-            assigned: false,
-            started: false,
-            held: Vec::new(),
-            open_most: 0,
-        };
-        let mut feed = Feed(world.reference.clone(), false);
-        let keys = Arc::clone(&world.keys);
-        let mut engine = Engine::new(&world.spec, keys, &mut logs, &mut feed, &SystemClock, &metrics, &progress);
-        let stop = Arc::clone(&stored.lock().unwrap_or_else(PoisonError::into_inner).stop);
-        match engine.run(&stop) {
+        let again = stored.lock().unwrap_or_else(PoisonError::into_inner).opened > 0;
+        match own(world, Feed::since(world, began, again), pieces, faults, &stored) {
             Err(Error::Port(PortError::Corrupt(_))) => continue,
             other => other.unwrap(),
         }
-        drop(engine);
-        let (held, open_most) = (std::mem::take(&mut logs.held), logs.open_most);
-        drop(logs);
-        let mut stored = Arc::into_inner(stored).unwrap().into_inner().unwrap();
-        (stored.held, stored.open_most) = (held, open_most);
-        return stored;
+        return Arc::into_inner(stored).unwrap().into_inner().unwrap();
     }
+}
+
+/// One owner's time: it takes the lane up where it stands, and ends with its logs, a fault or an error.
+fn own(
+    world: &World,
+    mut feed: Feed,
+    pieces: &[usize],
+    faults: &[Fault],
+    stored: &Arc<Mutex<Stored>>,
+) -> crate::Result<()> {
+    let (metrics, progress) = (Metrics::new(&world.spec).unwrap(), Progress::default());
+    let mut logs = Logs {
+        topics: &world.topics,
+        next: [0; 2],
+        flows: [Flow::Read; 2],
+        pieces: pieces.iter().copied().collect(),
+        stored: Arc::clone(stored),
+        shared: Timestamp::MIN,
+        faults: faults.to_vec(),
+        assigned: false,
+        started: false,
+        held: Vec::new(),
+        open_most: 0,
+    };
+    let keys = Arc::clone(&world.keys);
+    let mut engine = Engine::new(&world.spec, keys, &mut logs, &mut feed, &SystemClock, &metrics, &progress);
+    let stop = Arc::clone(&stored.lock().unwrap_or_else(PoisonError::into_inner).stop);
+    let ended = engine.run(&stop);
+    drop(engine);
+    let mut stored = stored.lock().unwrap_or_else(PoisonError::into_inner);
+    (stored.held, stored.open_most) = (logs.held, logs.open_most);
+    ended
 }
 
 fn ticks(stored: &Stored) -> Vec<Option<Timestamp>> {
@@ -312,7 +361,7 @@ fn ticks(stored: &Stored) -> Vec<Option<Timestamp>> {
 
 #[test]
 fn kills_lost_answers_and_batch_sizes_leave_the_same_bytes() {
-    let world = world(3);
+    let world = salted(world(3));
     let clean = run(&world, &[500], &[]);
     assert!(ticks(&clean).len() > 1_000, "{} ticks", ticks(&clean).len());
     assert!(clean.results.len() > 500, "{} results", clean.results.len());
@@ -323,6 +372,8 @@ fn kills_lost_answers_and_batch_sizes_leave_the_same_bytes() {
         fault(5, false, false),
         fault(9, true, false),
         fault(10, true, true),
+        // The first commit of an owner, which would also delete what former ones left.
+        fault(11, false, true),
         fault(16, false, true),
         fault(17, true, false),
     ];
@@ -337,6 +388,115 @@ fn kills_lost_answers_and_batch_sizes_leave_the_same_bytes() {
     }
     let last = |stored: &Stored| stored.journal.last().unwrap().counts.clone();
     assert_eq!(last(&clean), last(&broken));
+    let letters = |stored: &Stored| {
+        let mut letters = stored.letters.clone();
+        letters.sort_by_key(|letter| (letter.topic, letter.offset, letter.part));
+        letters
+    };
+    for reason in ["not_json", "late"] {
+        let count = clean.letters.iter().filter(|letter| letter.reason == reason).count();
+        assert!(count > 10, "{count} letters of what is {reason}");
+    }
+    assert!(last(&clean)[0].duplicates > 10, "{:?}", last(&clean));
+    assert_eq!(letters(&clean), letters(&broken));
+}
+
+/// The same logs with garbage in them, with records that are there twice, and with some that come hours later once more.
+fn salted(mut world: World) -> World {
+    for log in &mut world.topics {
+        let clean = std::mem::take(log);
+        for (number, (time, value)) in clean.iter().enumerate() {
+            log.push((*time, value.clone()));
+            match number % 60 {
+                20 => log.push((*time, b"{no event".to_vec())),
+                30 => log.push((*time, value.clone())),
+                40 if number > 400 => log.push((*time, clean[number - 400].1.clone())),
+                _ => {}
+            }
+        }
+    }
+    world
+}
+
+/// What is known of the reference at a tick is read before the tick closes, however late it is delivered, and whoever
+/// took the lane up had read less of it than its former owner.
+#[test]
+fn a_tick_waits_until_what_was_appended_before_it_has_been_read() {
+    let world = world(3);
+    let began = Timestamp::from_millis(1_767_567_600_000) + Millis::hours(12);
+    let kill = |commit| Fault { commit, persisted: true, kills: true, stops: false };
+    let delivered = run_since(&world, began, &[13, 700, 61, 5], &[kill(4), kill(9), kill(30)]);
+    assert!(delivered.opened > 3, "{} owners", delivered.opened);
+    let genesis = &delivered.journal[0].genesis;
+    let mut moved = 0;
+    for record in delivered.journal.iter().filter(|record| record.pins.is_some()) {
+        let (end, pins) = (record.tick_end.unwrap(), record.pins.as_ref().unwrap());
+        for kind in reference::Kind::ALL {
+            let appended = |row: &&ReferenceRecord| row.kind == kind.name() && row.append_time < end.max(began);
+            let there = world.reference.iter().filter(appended).count() as i64;
+            assert_eq!(pins.get(kind, 0), Offset(there), "{kind:?} at {end:?}");
+            moved += usize::from(pins.get(kind, 0) > genesis.get(kind, 0));
+        }
+    }
+    assert!(moved > 500, "{moved} pins behind genesis");
+}
+
+#[test]
+fn a_reference_that_was_cut_since_a_lane_read_it_is_refused() {
+    let mut world = world(3);
+    let stored = Arc::new(Mutex::new(Stored::default()));
+    let kill = Fault { commit: 4, persisted: true, kills: true, stops: false };
+    own(&world, Feed::whole(&world), &[500], &[kill], &stored).unwrap_err();
+    let cut = world.reference.iter().rposition(|row| row.kind == "relations").unwrap();
+    world.reference.remove(cut);
+    let told = own(&world, Feed::whole(&world), &[500], &[], &stored).unwrap_err().to_string();
+    for part in ["reference `relations` partition 0", "lane 0 has read it to offset", "was cut or created anew"] {
+        assert!(told.contains(part), "{told}");
+    }
+}
+
+#[test]
+fn a_lane_that_may_need_what_was_compacted_away_is_refused_unless_that_will_do() {
+    let world = world(3);
+    let began = Timestamp::from_millis(1_767_567_600_000) + Millis::hours(1);
+    let stored = Arc::new(Mutex::new(Stored::default()));
+    let kill = Fault { commit: 4, persisted: true, kills: true, stops: false };
+    own(&world, Feed::since(&world, began, false), &[500], &[kill], &stored).unwrap_err();
+    let tick = stored.lock().unwrap_or_else(PoisonError::into_inner).journal.last().unwrap().tick_end.unwrap();
+    let end = world.topics[0].last().unwrap().0;
+    let next = world.reference.iter().map(|row| row.append_time).filter(|time| *time >= tick).min().unwrap();
+    assert!(next < end, "no row is appended between the tick and the end of the world");
+    let again = |whole_since| Feed { whole_since, ..Feed::since(&world, Timestamp::MAX, true) };
+    let told = own(&world, again(next + Millis(1)), &[500], &[], &stored).unwrap_err().to_string();
+    assert!(told.contains("lane 0 stands at") && told.contains("--compacted-reference"), "{told}");
+    // What was replaced before the tick was so when the lane was there, and what was replaced later is all there still.
+    own(&world, again(next), &[500], &[], &stored).unwrap();
+}
+
+#[test]
+fn state_of_another_pipeline_is_refused_by_what_differs() {
+    let world = world(3);
+    let stored = Arc::new(Mutex::new(Stored::default()));
+    let kill = Fault { commit: 2, persisted: true, kills: true, stops: false };
+    own(&world, Feed::whole(&world), &[500], &[kill], &stored).unwrap_err();
+    let mine = stored.lock().unwrap_or_else(PoisonError::into_inner).head[b"journal".as_slice()].clone();
+    let record: JournalRecord = serde_json::from_slice(&mine).unwrap();
+    let other = base::Digest([7; 32]);
+    type Edit = fn(&mut features::Digests, base::Digest);
+    let edits: [(&str, Edit); 4] = [
+        ("specification", |digests, other| digests.spec = other),
+        ("SQL", |digests, other| digests.sql = other),
+        ("model", |digests, other| digests.model = other),
+        ("engine", |digests, _| digests.engine = "chartwarden 0.0.9 state 1".to_owned()),
+    ];
+    for (what, edit) in edits {
+        let mut record = record.clone();
+        edit(&mut record.digests, other);
+        let head = serde_json::to_vec(&record).unwrap();
+        stored.lock().unwrap_or_else(PoisonError::into_inner).head.insert(b"journal".to_vec(), head);
+        let told = own(&world, Feed::whole(&world), &[500], &[], &stored).unwrap_err();
+        assert!(matches!(told, Error::OtherDefinitions { what: told, .. } if told == what), "{what}: {told}");
+    }
 }
 
 /// Panes that one owner would have deleted are deleted by many, none of whom lives for an hour of events.

@@ -101,6 +101,25 @@ fn every_problem_of_a_watch_is_reported_with_its_place() {
 }
 
 #[test]
+fn an_input_whose_ticks_would_close_before_their_reference_is_known_is_refused() {
+    let edit = ("pipeline.toml", "lateness = \"5m\"", "lateness = \"1m\"");
+    let told = problems_of("lateness", &[edit]);
+    for part in ["pipeline.toml:19", "lateness 1m is below max_clock_skew 2m", "raise `lateness`"] {
+        assert!(told.contains(part), "{told}");
+    }
+}
+
+#[test]
+fn silence_behind_a_rekey_that_died_is_not_decided_by_its_last_word() {
+    let (file, rekeyed) = ("pipeline.toml", "stream = \"auth\"\nrekeyed = true");
+    let edits = [(file, "stream = \"auth\"", rekeyed), (file, "idle_after = \"60s\"", "idle_after = \"15s\"")];
+    let told = problems_of("rekeyed", &edits);
+    for part in ["`auth.events.v1` is rekeyed, and idle_after is 15s", "longer than 20s"] {
+        assert!(told.contains(part), "{told}");
+    }
+}
+
+#[test]
 fn every_problem_of_the_settings_is_reported_at_once_with_its_place() {
     let file = "pipeline.toml";
     let problems = problems_of(
@@ -247,6 +266,7 @@ fn digests_tell_what_a_change_concerns() {
     for (name, from, to) in [
         ("comment", "# Names of networks", "# Names of our networks"),
         ("group", "group = \"chartwarden-insider-breach\"", "group = \"another\""),
+        ("rekeyed", "stream = \"auth\"", "stream = \"auth\"\nrekeyed = true"),
     ] {
         assert_eq!(digests(name, (from, to)), *shipped, "{name}");
     }

@@ -169,6 +169,7 @@ fn every_definition_that_states_depend_on_names_what_is_told() {
         Digests { spec: other, ..digests() },
         Digests { sql: other, ..digests() },
         Digests { model: other, ..digests() },
+        Digests { engine: "another".to_owned(), ..digests() },
     ] {
         assert_ne!(changed.told_under(), digests().told_under(), "{changed:?}");
     }
@@ -182,6 +183,10 @@ fn what_other_definitions_said_is_passed_over_and_strange_records_are_named() {
     let other = Crossing { under: "of another pipeline".to_owned(), ..one(0) };
     watches.take(TopicId(0), other, Offset(0)).unwrap();
     assert_eq!((watches.next_due(None), watches.resume()), (None, vec![Offset(1)]));
+    // As an engine wrote it that cut nothing into pieces, and did not name itself.
+    let key = format!("0/{}/070707070707.070707070707.070707070707", step(1).millis());
+    watches.take(TopicId(0), Crossing::decode(key.as_bytes(), b"").unwrap(), Offset(1)).unwrap();
+    assert_eq!((watches.next_due(None), watches.resume()), (None, vec![Offset(2)]));
     let told = watches.take(TopicId(0), one(4), Offset(9)).unwrap_err().to_string();
     assert!(told.contains("offset 9 is of lane 4, but there are 1 lanes"), "{told}");
     let told = Crossing::decode(b"lane", b"").unwrap_err().to_string();

@@ -10,6 +10,7 @@ use crate::ledger::staging;
 use crate::limits::{
     BUNDLE_BYTES_MAX, CHECKPOINT_BYTES_MAX, HEAD_BYTES_MAX, STAGING_BYTES_MAX, TILE_BYTES_MAX, TILE_WIDTH,
 };
+use crate::seal::digest;
 use crate::{Checkpoint, Resource, Result, TlogProof, VerifierKey, bundle};
 
 impl Verifier<'_> {
@@ -78,26 +79,28 @@ impl Verifier<'_> {
         let opened = decoded.and_then(|head| {
             let committed = Checkpoint::open(head.note.as_bytes(), vkey)?;
             head.check(vkey)?;
-            Ok((committed, staging::path(&head.staging)))
+            Ok((committed, head))
         });
         match opened {
-            Ok((head, _)) if head.size < newest.size => {
-                let (head, newest) = (head.size, newest.size);
+            Ok((committed, _)) if committed.size < newest.size => {
+                let (head, newest) = (committed.size, newest.size);
                 self.problem(format!(
                     "{HEAD_PATH}: it stands at {head} entries, the checkpoint at {newest}: it was set back"
                 ));
                 Ok(None)
             }
             // A commit publishes what it has staged, and lets go of it only then.
-            Ok((head, staged)) if head.size > newest.size && !self.is_under_way(&head, &staged, vkey).await? => {
-                let (head, newest) = (head.size, newest.size);
+            Ok((committed, head))
+                if committed.size > newest.size && !self.is_under_way(&committed, &head, vkey).await? =>
+            {
+                let (head, newest) = (committed.size, newest.size);
                 self.divergence(format!(
                     "{HEAD_PATH}: {head} entries are committed, {newest} shown, and what was between is gone: the log was \
                      set back"
                 ));
                 Ok(None)
             }
-            Ok((head, _)) => Ok(Some(head)),
+            Ok((committed, _)) => Ok(Some(committed)),
             Err(reason) => {
                 self.problem(format!("{HEAD_PATH}: {reason}"));
                 Ok(None)
@@ -106,13 +109,14 @@ impl Verifier<'_> {
     }
 
     /// Whether a commit is being published: what it staged is there still, or its checkpoint is by now.
-    async fn is_under_way(&self, head: &Checkpoint, staged: &str, vkey: &VerifierKey) -> Result<bool> {
-        if self.store.read(staged, STAGING_BYTES_MAX).await?.is_some() {
+    async fn is_under_way(&self, committed: &Checkpoint, head: &Head, vkey: &VerifierKey) -> Result<bool> {
+        let staged = self.store.read(&staging::path(&head.staging), STAGING_BYTES_MAX).await?;
+        if staged.is_some_and(|staged| digest(&staged) == head.staging_digest) {
             return Ok(true);
         }
         let note = self.store.read(CHECKPOINT_PATH, CHECKPOINT_BYTES_MAX).await?;
         let shown = note.and_then(|note| Checkpoint::open(&note, vkey).ok());
-        Ok(shown.is_some_and(|shown| shown.size >= head.size))
+        Ok(shown.is_some_and(|shown| shown.size >= committed.size))
     }
 
     /// Files that the walk over the tree did not need.

@@ -19,7 +19,7 @@ use crate::anchor::{self, Anchor, Places};
 use crate::cases::{Case, cases, table};
 use crate::elapsed::Elapsed;
 use crate::http::Shown;
-use crate::report::{Answer, disk, line};
+use crate::report::{Answer, disk, json_line, line};
 use crate::view::grouped;
 use crate::voice::Said;
 
@@ -100,7 +100,7 @@ impl Played<'_> {
             cases,
         };
         if json {
-            line(serde_json::to_string_pretty(&outcome)?)
+            json_line(serde_json::to_string_pretty(&outcome)?)
         } else {
             self.show(&outcome, plain)
         }

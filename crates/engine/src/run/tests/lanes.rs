@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicI64;
 use base::Clock;
 
 use super::*;
-use crate::ports::{DeadLetter, SharesInMemory};
+use crate::ports::SharesInMemory;
 
 /// Midnight in the house, where [`world`] begins.
 const START: i64 = 1_767_567_600_000;
@@ -21,6 +21,10 @@ struct Ticking(AtomicI64);
 impl Clock for Ticking {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.fetch_add(1_000, Ordering::Relaxed))
+    }
+
+    fn time_of_day(&self) -> Option<Timestamp> {
+        Some(Timestamp::from_millis(self.0.load(Ordering::Relaxed)))
     }
 }
 
@@ -228,7 +232,7 @@ pub(super) fn run_lanes(world: &World, logs: &[[Log; 2]], plan: Plan, mut look: 
         kept: Arc::clone(&kept),
         shares: SharesInMemory::default(),
     };
-    let mut feed = Feed(world.reference.clone(), false);
+    let mut feed = Feed::whole(world);
     let (metrics, progress) = (Metrics::new(&world.spec).unwrap(), Progress::default());
     // Everything was appended before.
     let today = START + Millis::days(365).0;
