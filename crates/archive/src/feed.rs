@@ -6,19 +6,33 @@ use base::Timestamp;
 use engine::ports::{PortError, ReferenceFeed, ReferenceRecord};
 use events::Offset;
 
+use reference::Pins;
+
 use crate::error::Result;
-use crate::reference_rows;
+use crate::replay::lanes_of;
+use crate::{read, reference_rows};
 
 /// Reference rows of an archive, as a replay reads them.
 #[derive(Debug)]
 pub struct ArchiveFeed {
     rows: Vec<ReferenceRecord>,
+    /// For lanes without a journal.
+    genesis: Pins,
 }
 
 impl ArchiveFeed {
     /// Opens the reference of an archive. Where it stood when a lane first started, that lane's journal says.
     pub fn open(dir: &Path) -> Result<Self> {
-        Ok(Self { rows: reference_rows::read(dir)? })
+        Ok(Self { rows: reference_rows::read(dir)?, genesis: Pins::default() })
+    }
+
+    /// Lets lanes that follow no journal begin where the reference stood when the pipeline first started.
+    pub fn since_genesis(self, dir: &Path) -> Result<Self> {
+        let genesis = match lanes_of(dir)?.into_values().flatten().next() {
+            Some(run) => read::records(dir, &run)?.into_iter().next().map(|record| record.genesis),
+            None => None,
+        };
+        Ok(Self { genesis: genesis.unwrap_or_default(), ..self })
     }
 }
 
@@ -45,6 +59,6 @@ impl ReferenceFeed for ArchiveFeed {
     }
 
     fn ends(&mut self) -> std::result::Result<Vec<(&'static str, u32, Offset)>, PortError> {
-        Ok(Vec::new())
+        Ok(self.genesis.iter().map(|(kind, partition, offset)| (kind.name(), partition, offset)).collect())
     }
 }

@@ -8,6 +8,7 @@
 mod archiver;
 mod compare;
 mod crossings;
+mod decided;
 mod error;
 mod feed;
 mod findings;
@@ -32,6 +33,7 @@ mod watches;
 pub use archiver::{Archiver, LaneArchived, Progress};
 pub use compare::{Report, compare, compare_watches};
 pub use crossings::Crossings;
+pub use decided::decided;
 pub use error::{Error, Result};
 pub use feed::ArchiveFeed;
 pub use findings::{ArchivedFinding, read_findings, write_findings};
@@ -41,3 +43,8 @@ pub use replay::{ReplaySource, newest_records, tick_that_read};
 pub use results::Results;
 pub use store::{Captured, CapturedLane, Keep};
 pub use watches::WatchSource;
+
+/// Tests allocate as the product does.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

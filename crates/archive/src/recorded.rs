@@ -1,7 +1,7 @@
-//! Recorded events without a journal: NDJSON files, one record a line, as a source of one lane.
+//! Recorded events without a journal: NDJSON files, one record a line, or Parquet files, one a row, as a source of one lane.
 //!
-//! `access.ndjson` and `auth.ndjson` hold what a topic would, in the order it would; `staff.ndjson`,
-//! `patients.ndjson` and `relations.ndjson` the reference. Files know no append times: nothing is rejected for its
+//! `access` and `auth`, each `.ndjson` or `.parquet`, hold what a topic would, in the order it would; `staff`, `patients`
+//! and `relations` the reference. Files know no append times: nothing is rejected for its
 //! age, and every reference row counts from the time it says it was recorded. No clock decides anything, so a topic
 //! that is silent at the end keeps the last ticks open. Read next: `replay.rs`, the twin that has a journal.
 
@@ -21,12 +21,13 @@ use events::{DecodeOptions, Decoder, Offset, PseudonymKeys, Record, Records, Top
 
 use crate::error::{Error, Result};
 use crate::limits::{CHUNK_BYTES, CHUNK_ROWS, LINE_BYTES_MAX};
+use crate::records::RecordRows;
 use crate::store::{Captured, CapturingStore, Keep};
 
 /// The one lane of files.
 const LANE: LaneId = LaneId(0);
 
-/// A source over NDJSON files.
+/// A source over files.
 pub struct RecordedSource {
     topics: Vec<Topic>,
     captured: Arc<Mutex<Captured>>,
@@ -36,7 +37,7 @@ pub struct RecordedSource {
 }
 
 struct Topic {
-    lines: Lines,
+    texts: Texts,
     decoder: Decoder,
     flow: Flow,
     ended: bool,
@@ -56,7 +57,7 @@ impl RecordedSource {
             let ages = Millis::days(i64::from(i32::MAX));
             let options = DecodeOptions { max_event_age: ages, max_clock_skew: ages, ..spec.decode_options().clone() };
             topics.push(Topic {
-                lines: Lines::open(dir.join(format!("{}.ndjson", input.stream.name())))?,
+                texts: Texts::open(dir, input.stream.name())?,
                 decoder: Decoder::new(input.stream, input.format, Arc::clone(keys), options)?,
                 flow: Flow::Read,
                 ended: false,
@@ -76,7 +77,7 @@ impl Topic {
     fn next(&mut self) -> Result<Option<events::Decoded>> {
         let mut records = Records::default();
         while records.len() < CHUNK_ROWS && records.byte_count() < CHUNK_BYTES {
-            let Some((number, line)) = self.lines.next()? else {
+            let Some((number, line)) = self.texts.next()? else {
                 self.ended = true;
                 break;
             };
@@ -162,13 +163,13 @@ pub struct RecordedFeed {
 }
 
 impl RecordedFeed {
-    /// Reads `<kind>.ndjson` of every kind of reference that the pipeline names.
+    /// Reads the file of every kind of reference that the pipeline names.
     pub fn open(dir: &Path, spec: &PipelineSpec) -> Result<Self> {
         let (mut rows, mut ends) = (Vec::new(), Vec::new());
         for kind in spec.reference().keys() {
-            let mut lines = Lines::open(dir.join(format!("{kind}.ndjson")))?;
+            let mut texts = Texts::open(dir, kind)?;
             let mut next = 0;
-            while let Some((number, line)) = lines.next()? {
+            while let Some((number, line)) = texts.next()? {
                 rows.push(ReferenceRecord {
                     kind,
                     partition: 0,
@@ -195,6 +196,34 @@ impl ReferenceFeed for RecordedFeed {
 
     fn ends(&mut self) -> std::result::Result<Vec<(&'static str, u32, Offset)>, PortError> {
         Ok(self.ends.clone())
+    }
+}
+
+/// The texts of one file, with their numbers from 0.
+enum Texts {
+    Ndjson(Lines),
+    Parquet(Box<RecordRows>),
+}
+
+impl Texts {
+    /// Opens the one file of this name, whichever form it has.
+    fn open(dir: &Path, name: &str) -> Result<Self> {
+        let [ndjson, parquet] = ["ndjson", "parquet"].map(|end| dir.join(format!("{name}.{end}")));
+        match (ndjson.exists(), parquet.exists()) {
+            (true, true) => Err(Error::Replay(format!(
+                "`{}` holds both `{name}.ndjson` and `{name}.parquet`: leave the one that is meant",
+                dir.display()
+            ))),
+            (_, true) => Ok(Self::Parquet(Box::new(RecordRows::open(parquet)?))),
+            _ => Lines::open(ndjson).map(Self::Ndjson),
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<(i64, &[u8])>> {
+        match self {
+            Self::Ndjson(lines) => lines.next(),
+            Self::Parquet(rows) => rows.next(),
+        }
     }
 }
 

@@ -1,14 +1,18 @@
-//! Records as a topic would hold them, in one Parquet file: time, key, and the JSON text. For simulated houses only:
-//! it keeps raw ids, which no archive may. Read next: `table.rs`, whose files these are.
+//! Records as a topic would hold them, in one Parquet file: time, key, and the JSON text. For recorded or simulated events
+//! only: it keeps raw ids, which no archive may. Read next: `table.rs`, whose files these are.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringBuilder, TimestampMillisecondBuilder};
+use arrow::array::{
+    Array as _, ArrayRef, AsArray as _, RecordBatch, StringArray, StringBuilder, TimestampMillisecondBuilder,
+};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, SchemaRef};
 use base::Timestamp;
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use crate::error::{Error, Result};
 use crate::layout::TEMPORARY;
@@ -81,6 +85,43 @@ impl RecordFile {
         let file = self.writer.into_inner().map_err(Error::parquet(&self.path, "writing it"))?;
         file.sync_all().map_err(Error::disk(&self.temporary, "flushing it to the disk"))?;
         fs::rename(&self.temporary, &self.path).map_err(Error::disk(&self.path, "giving it its name"))
+    }
+}
+
+/// Reads the texts of such a file, whoever wrote it: of its columns only `value` is looked at.
+pub(crate) struct RecordRows {
+    path: PathBuf,
+    reader: ParquetRecordBatchReader,
+    values: StringArray,
+    /// Of the next row, within `values` and within the file.
+    place: usize,
+    number: i64,
+}
+
+impl RecordRows {
+    pub(crate) fn open(path: PathBuf) -> Result<Self> {
+        let file = File::open(&path).map_err(Error::disk(&path, "opening it"))?;
+        let parquet = Error::parquet(&path, "reading it");
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet)?.with_batch_size(ROW_GROUP_ROWS);
+        let reader = builder.build().map_err(parquet)?;
+        Ok(Self { path, reader, values: StringArray::new_null(0), place: 0, number: -1 })
+    }
+
+    /// The next text and its number, from 0.
+    pub(crate) fn next(&mut self) -> Result<Option<(i64, &[u8])>> {
+        while self.place == self.values.len() {
+            let Some(batch) = self.reader.next() else { return Ok(None) };
+            let batch = batch.map_err(|error| Error::file(&self.path, error))?;
+            let column = batch.column_by_name("value");
+            let column = column.ok_or_else(|| Error::file(&self.path, "column `value` is absent"))?;
+            let texts = cast(column, &DataType::Utf8).map_err(|error| Error::file(&self.path, error))?;
+            (self.values, self.place) = (texts.as_string::<i32>().clone(), 0);
+        }
+        self.number += 1;
+        self.place += 1;
+        let row = self.place - 1;
+        let text = if self.values.is_null(row) { "" } else { self.values.value(row) };
+        Ok(Some((self.number, text.as_bytes())))
     }
 }
 

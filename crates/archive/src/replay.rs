@@ -30,6 +30,8 @@ pub struct ReplaySource {
     keep: Keep,
     shares: SharesInMemory,
     checkpoints: Option<Checkpoints>,
+    /// Nothing of the journal is followed.
+    is_alone: bool,
     assigned: bool,
     exhausted: bool,
 }
@@ -128,8 +130,24 @@ impl ReplaySource {
         let lane_count = lane_count(dir)?;
         let (dir, captured, keep, shares) =
             (dir.to_path_buf(), Arc::default(), Keep::default(), SharesInMemory::default());
-        let (checkpoints, assigned, exhausted) = (None, false, false);
-        Ok(Self { dir, inputs, lanes: opened, lane_count, captured, keep, shares, checkpoints, assigned, exhausted })
+        Ok(Self {
+            dir,
+            inputs,
+            lanes: opened,
+            lane_count,
+            captured,
+            keep,
+            shares,
+            checkpoints: None,
+            is_alone: false,
+            assigned: false,
+            exhausted: false,
+        })
+    }
+
+    /// Lets input and reference alone decide which ticks close, and what they know.
+    pub fn without_journal(self) -> Self {
+        Self { is_alone: true, ..self }
     }
 
     /// Keeps this of what the replay commits.
@@ -281,6 +299,9 @@ impl Source for ReplaySource {
     }
 
     fn journal(&mut self, lane: LaneId) -> std::result::Result<Option<Vec<JournalRecord>>, PortError> {
+        if self.is_alone {
+            return Ok(None);
+        }
         let runs = self.lane(lane)?.runs.clone();
         let mut records = Vec::new();
         for run in &runs {

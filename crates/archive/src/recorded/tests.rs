@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::testing::{WORLD, replay_clock, run as run_engine};
-use crate::{Captured, RecordedFeed, RecordedSource};
+use crate::{Captured, RecordFile, RecordedFeed, RecordedSource};
 
 /// The world's logs as files, each line followed by `between`.
 fn files(between: &str) -> tempfile::TempDir {
@@ -30,14 +30,39 @@ fn replay(dir: &tempfile::TempDir) -> Captured {
     source.take_captured()
 }
 
+/// The same files as Parquet.
+fn parquet() -> tempfile::TempDir {
+    let dir = files("\n");
+    for entry in fs::read_dir(dir.path()).unwrap() {
+        let lines = entry.unwrap().path();
+        let mut file = RecordFile::create(&lines.with_extension("parquet")).unwrap();
+        for line in fs::read(&lines).unwrap().split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            file.add(base::Timestamp::MIN, "somebody", line).unwrap();
+        }
+        file.finish().unwrap();
+        fs::remove_file(lines).unwrap();
+    }
+    dir
+}
+
 #[test]
-fn empty_lines_and_windows_ends_change_nothing() {
-    let (plain, spaced) = (replay(&files("\n")), replay(&files("\r\n\n  \n")));
+fn how_files_are_laid_out_changes_nothing() {
     let results = |captured: &Captured| {
         captured.lanes.values().flat_map(|lane| lane.results.iter().map(|r| r.unwrap())).collect::<Vec<_>>()
     };
-    assert!(results(&plain).len() > 100, "{} results", results(&plain).len());
-    assert_eq!(results(&plain), results(&spaced));
+    let plain = results(&replay(&files("\n")));
+    assert!(plain.len() > 100, "{} results", plain.len());
+    for other in [files("\r\n\n  \n"), parquet()] {
+        assert_eq!(plain, results(&replay(&other)));
+    }
+}
+
+#[test]
+fn two_files_of_one_name_are_not_chosen_from() {
+    let (dir, other) = (files("\n"), parquet());
+    fs::copy(other.path().join("auth.parquet"), dir.path().join("auth.parquet")).unwrap();
+    let told = RecordedSource::open(dir.path(), &WORLD.spec, &WORLD.keys).err().unwrap().to_string();
+    assert!(told.contains("both `auth.ndjson` and `auth.parquet`"), "{told}");
 }
 
 #[test]

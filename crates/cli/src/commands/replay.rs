@@ -24,7 +24,7 @@ use self::bound::Bound;
 use crate::archivers::fetch;
 use crate::cluster::Cluster;
 use crate::keys;
-use crate::report::{Answer, Failure, disk, line, note};
+use crate::report::{Answer, Failure, disk, json_line, line, note};
 use crate::view::{grouped, ticks_bar};
 
 /// How often a person is shown how far it is.
@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR", group = "input")]
     archive: Option<PathBuf>,
     /// Folder with recorded events and reference as `simulate` writes them: `access`, `auth`, `staff`, `patients`,
-    /// `relations`, each `.ndjson`.
+    /// `relations`, each `.ndjson` or `.parquet`.
     #[arg(long, value_name = "DIR", group = "input", requires = "keys")]
     events: Option<PathBuf>,
     /// Pseudonym key file, for --events and --bootstrap. An archive holds pseudonyms already.
@@ -69,6 +69,10 @@ pub(crate) struct Arguments {
     /// Hold features, scores and findings against those of the archive, byte for byte.
     #[arg(long, requires = "archive", conflicts_with = "events")]
     verify: bool,
+    /// Let events and reference alone decide, as if the archive's journal were lost; with --verify, what differs is told, and
+    /// which of the journal's decisions it comes from.
+    #[arg(long, requires = "archive", conflicts_with_all = ["events", "resume"])]
+    without_journal: bool,
     /// Print as JSON.
     #[arg(long)]
     json: bool,
@@ -84,6 +88,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     }
     let (from, to) = span(arguments, &spec)?;
     let mut again = match (&arguments.archive, &arguments.events, &arguments.keys) {
+        (Some(archive), _, _) if arguments.without_journal => alone(archive, &spec)?,
         (Some(archive), _, _) => again(archive, &spec, Keep::Results, arguments.resume.as_deref())?,
         (None, Some(events), Some(keys)) => first_time(events, keys, &spec)?,
         _ => return Err(Failure::invalid("nothing to replay").hint("name --archive, or --events and --keys").into()),
@@ -103,10 +108,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         findings: told.len(),
         digest: Digest(Sha256::digest(&bytes).into()),
         report: compared.map(|dir| compare(dir, &spec, &again.captured, &watched)).transpose()?,
+        decided: match compared.filter(|_| arguments.without_journal) {
+            Some(dir) => archive::decided(dir, &spec)?,
+            None => Vec::new(),
+        },
     };
     again.source.map_or(Ok(()), |source| source.forget())?;
     if arguments.json {
-        line(replayed.json())
+        json_line(replayed.json())
     } else {
         replayed.show(&arguments.out)
     }
@@ -162,6 +171,15 @@ pub(super) fn again(archive: &Path, spec: &PipelineSpec, keep: Keep, resume: Opt
     let ran = compute(spec, stand_in(&id)?, &mut source, &mut feed, Some(all.saturating_sub(ticks)))?.snapshot();
     let captured = source.take_captured();
     Ok(Again { captured, events: events + ran.events, ticks: ticks + ran.ticks, source: Some(source) })
+}
+
+/// Computes an archive again from its input and reference alone.
+fn alone(archive: &Path, spec: &PipelineSpec) -> Result<Again> {
+    let mut source = ReplaySource::open(archive, spec)?.keeping(Keep::Results).without_journal();
+    let mut feed = ArchiveFeed::open(archive)?.since_genesis(archive)?;
+    let id = feed.key_id().unwrap_or_else(|| "replay".to_owned());
+    let ran = compute(spec, stand_in(&id)?, &mut source, &mut feed, None)?.snapshot();
+    Ok(Again { captured: source.take_captured(), events: ran.events, ticks: ran.ticks, source: None })
 }
 
 /// Computes the watches again, from what lanes of users told them in a replay; as far as the archive holds them, if
@@ -244,6 +262,8 @@ struct Replayed {
     /// Of the findings file.
     digest: Digest,
     report: Option<archive::Report>,
+    /// What the journal decided that was not followed.
+    decided: Vec<String>,
 }
 
 impl Replayed {
@@ -260,7 +280,7 @@ impl Replayed {
         });
         serde_json::json!({
             "events": self.events, "ticks": self.ticks, "findings": self.findings, "digest": self.digest,
-            "compared": report,
+            "compared": report, "decided": self.decided,
         })
     }
 
@@ -286,5 +306,9 @@ impl Replayed {
             line(format!("not compared: {} runs of files, told under other definitions", report.foreign_runs));
         }
         report.differences.iter().for_each(|difference| line(format!("  {difference}")));
+        if !self.decided.is_empty() {
+            line("what the journal decided, and events and reference alone do not tell:");
+            self.decided.iter().for_each(|decision| line(format!("  {decision}")));
+        }
     }
 }
