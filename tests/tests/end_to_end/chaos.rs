@@ -1,7 +1,7 @@
 //! Whatever dies, and when: nothing is lost, nothing doubled, and every byte is that of a clean run.
 
 use crate::oracle::{Moments, check, clean, number, say, stage, wait_for_ticks, works};
-use crate::stage::{LANES, settle, try_settle};
+use crate::stage::{LANES, Member, settle, try_settle};
 
 /// Kills of one round; `CHARTWARDEN_CHAOS_ROUNDS` asks for more rounds, `CHARTWARDEN_CHAOS_SEED` for other moments.
 const KILLS: u32 = 12;
@@ -22,12 +22,7 @@ fn kill_and_compare(seed: u64) {
     let stage = stage();
     let mut moments = Moments(seed);
     let (mut at_work, mut between_findings) = (0, 0);
-    let findings = clean()
-        .iter()
-        .flat_map(|results| results.values())
-        .flatten()
-        .filter(|(key, _)| key.starts_with("findings/"))
-        .count();
+    let findings = clean().finding_count();
     for kill in 0..KILLS {
         let mut member = stage.start("killed", None);
         // One in three dies before it has joined or while it takes lanes up, the others at work: a commit is under way
@@ -48,6 +43,8 @@ fn kill_and_compare(seed: u64) {
     member.stop();
     assert!(at_work >= KILLS / 3, "seed {seed}: only {at_work} of {KILLS} kills met a member at work");
     assert!(between_findings > 0, "seed {seed}: no kill fell between the first finding and the last");
+    let minutes = kafka::topic_ends(&stage.config, "chartwarden.insider-breach.panes.minute").unwrap();
+    assert!(minutes.iter().all(|(start, _)| start.0 > 0), "owners leave all their panes: {minutes:?}");
     check(&stage, &format!("{KILLS} kills, {at_work} at work, {between_findings} between findings, seed {seed}"));
 }
 
@@ -99,7 +96,8 @@ fn a_member_taken_for_dead_is_fenced() {
 #[test]
 fn members_that_come_and_go_hand_lanes_over() {
     let stage = stage();
-    let mut one = stage.start("one", None);
+    stage.ledger("data");
+    let mut one = stage.start("one", Some("data"));
     wait_for_ticks(&one);
     let mut two = stage.start("two", None);
     wait_for_ticks(&two);
@@ -110,15 +108,63 @@ fn members_that_come_and_go_hand_lanes_over() {
     for member in [&one, &two, &three] {
         assert!(!member.log().contains("is split"), "half a lane was held:\n{}", member.log());
     }
-    one.stop();
     three.stop();
+    one.stop();
     check(&stage, "three members, one leaving");
+    say(&stage.proved("pipeline", "data"));
+}
+
+/// A member that left stays a member to the broker until its session has ended, which is longer there.
+#[test]
+fn members_of_the_newer_protocol_hand_lanes_over() {
+    let stage = stage();
+    stage.let_members_speak("\"group.protocol\" = \"consumer\"\n");
+    let mut one = stage.start("one", None);
+    wait_for_ticks(&one);
+    let mut two = stage.start("two", None);
+    wait_for_ticks(&two);
+    two.process.kill();
+    settle(&mut [&mut one]);
+    one.stop();
+    check(&stage, "two members of the newer protocol, one dying");
+}
+
+/// Changes of a storm, one a second.
+const CHANGES: u64 = 20;
+
+#[test]
+fn a_storm_of_members_that_join_and_leave_loses_nothing() {
+    let (stage, seed) = (stage(), number("CHARTWARDEN_CHAOS_SEED", 7));
+    let mut moments = Moments(seed);
+    let mut members: [Option<Member>; 3] = [const { None }; 3];
+    for _ in 0..number("CHARTWARDEN_CHAOS_ROUNDS", 1) * CHANGES {
+        let place = moments.below(members.len() as u64) as usize;
+        match members[place].take() {
+            Some(member) => leave(member),
+            None => members[place] = Some(stage.start(["ann", "ben", "cat"][place], None)),
+        }
+        std::thread::sleep(std::time::Duration::from_secs(1));
+    }
+    members.into_iter().flatten().for_each(leave);
+    let mut last = stage.start("last", None);
+    settle(&mut [&mut last]);
+    last.stop();
+    check(&stage, &format!("a storm of members, seed {seed}"));
+}
+
+/// One that does not serve yet has nothing to finish, and ends by the signal.
+fn leave(mut member: Member) {
+    let serves = !member.metrics().is_empty();
+    member.process.signal("-TERM");
+    let status = member.process.wait();
+    assert!(status.success() || !serves, "{status} after SIGTERM:\n{}", member.log());
 }
 
 #[test]
 fn a_broker_that_dies_inside_commits_loses_nothing() {
     let stage = stage();
-    let mut member = stage.start("steady", None);
+    stage.ledger("data");
+    let mut member = stage.start("steady", Some("data"));
     wait_for_ticks(&member);
     let mut moments = Moments(3);
     for _ in 0..2 {
@@ -132,9 +178,10 @@ fn a_broker_that_dies_inside_commits_loses_nothing() {
     while let Err((status, log)) = try_settle(&mut [&mut member]) {
         ends += 1;
         assert!(status.code() == Some(3) && ends <= 5, "{status} for the {ends}. time:\n{log}");
-        member = stage.start("steady", None);
+        member = stage.start("steady", Some("data"));
     }
     member.stop();
     assert!(!member.log().contains("linked without"), "the product is linked around librdkafka#5280");
     check(&stage, "a broker killed twice");
+    say(&stage.proved("pipeline", "data"));
 }

@@ -7,6 +7,7 @@ mod chaos;
 mod faults;
 mod oracle;
 mod replayed;
+mod speech;
 mod stage;
 mod surroundings;
 mod upgraded;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use engine::invariants::conservation;
 
-use crate::stage::{LANES, Member, Stage, settle, wait_until};
+use crate::stage::{LANES, Letter, Member, Stage, settle, wait_until};
 
 /// Results of each lane.
 type Results = BTreeMap<u32, Vec<(String, Vec<u8>)>>;
@@ -18,22 +18,35 @@ pub(crate) fn stage() -> Stage {
 
 /// The same on a cluster of so many brokers.
 pub(crate) fn stage_on(brokers: u32) -> Stage {
-    Stage::on(brokers, "30d")
+    Stage::salted(brokers, "30d")
 }
 
-/// What one undisturbed process makes of the input: lanes of users, and lanes of watches.
-pub(crate) fn clean() -> &'static [Results; 2] {
-    static CLEAN: OnceLock<[Results; 2]> = OnceLock::new();
+/// What one undisturbed process makes of the input.
+pub(crate) struct Clean {
+    /// Of lanes of users, and of lanes of watches.
+    pub(crate) results: [Results; 2],
+    letters: Vec<Letter>,
+}
+
+impl Clean {
+    pub(crate) fn finding_count(&self) -> usize {
+        let all = self.results.iter().flat_map(Results::values).flatten();
+        all.filter(|(key, _)| key.starts_with("findings/")).count()
+    }
+}
+
+pub(crate) fn clean() -> &'static Clean {
+    static CLEAN: OnceLock<Clean> = OnceLock::new();
     CLEAN.get_or_init(|| {
         let stage = stage();
         let mut member = stage.start("clean", None);
         settle(&mut [&mut member]);
         member.stop();
-        let all = [stage.results(), stage.watched()];
+        let all = Clean { results: [stage.results(), stage.watched()], letters: stage.letters() };
         let count = |results: &Results, stream: &str| {
             results.values().flatten().filter(|(key, _)| key.starts_with(stream)).count()
         };
-        let [results, watched] = &all;
+        let [results, watched] = &all.results;
         assert_eq!([results.len(), watched.len()], [LANES as usize; 2], "every lane has results");
         for (results, stream, least) in [
             (results, "features/", 500),
@@ -45,6 +58,13 @@ pub(crate) fn clean() -> &'static [Results; 2] {
             say(&format!("a clean run has {found} results `{stream}`"));
             assert!(found > least, "{found} results `{stream}`: the case says nothing");
         }
+        for reason in ["not_json", "late"] {
+            let is_such = |(name, value): &events::Header| {
+                name == "x-chartwarden-reason" && value.as_deref() == Some(reason.as_bytes())
+            };
+            let found = all.letters.iter().filter(|(_, _, headers)| headers.iter().any(is_such)).count();
+            assert!(found > 50, "{found} dead letters of what is {reason}: the case says nothing");
+        }
         all
     })
 }
@@ -54,7 +74,7 @@ pub(crate) fn clean() -> &'static [Results; 2] {
 pub(crate) fn check(stage: &Stage, what: &str) {
     let mut compared = 0;
     for (kind, clean, found) in
-        [("lane", &clean()[0], stage.results()), ("watches of lane", &clean()[1], stage.watched())]
+        [("lane", &clean().results[0], stage.results()), ("watches of lane", &clean().results[1], stage.watched())]
     {
         for (lane, expected) in clean {
             let what = format!("{what}: {kind} {lane}");
@@ -72,15 +92,19 @@ pub(crate) fn check(stage: &Stage, what: &str) {
     for finding in &told {
         assert!(ids.insert(finding.key.clone()), "{what}: a finding was told twice");
     }
-    let all = clean().iter().flat_map(Results::values).flatten();
-    let findings = all.filter(|(key, _)| key.starts_with("findings/")).count();
+    let findings = clean().finding_count();
     assert_eq!(told.len(), findings, "{what}: findings on the topic");
+    let (letters, expected) = (stage.letters(), &clean().letters);
+    assert_eq!(letters.len(), expected.len(), "{what}: dead letters");
+    let differs = letters.iter().zip(expected).find(|(found, expected)| found != expected);
+    assert!(differs.is_none(), "{what}: another dead letter: {differs:?}");
     let journal = stage.journal();
     assert_eq!(journal.len(), LANES as usize);
     for record in journal.values() {
         conservation(&record.counts).unwrap_or_else(|broken| panic!("{what}: {broken}"));
     }
-    say(&format!("{what}: {compared} results and {findings} findings compared, 0 differences"));
+    let letters = letters.len();
+    say(&format!("{what}: {compared} results, {findings} findings and {letters} dead letters compared, 0 differences"));
 }
 
 /// Seen with `--nocapture`, and when a case fails.

@@ -57,6 +57,14 @@ fn live_equals_the_replay_of_its_archive() {
         assert_eq!(told.values().last(), Some(&(1.0 - explained)), "{user}, opening it again: {told:?}");
     }
 
+    // Who watches the group's lag sees where lanes stand.
+    let stands = kafka::rekeyed_to(&stage.config, &stage.config.input_topics).unwrap();
+    for (lane, record) in stage.journal() {
+        for (topic, position) in stage.config.input_topics.iter().zip(&record.topics) {
+            assert_eq!(stands.get(&(topic.clone(), lane)), Some(&position.position), "{topic}, lane {lane}");
+        }
+    }
+
     // Conservation, and each side output once.
     let (mut late, mut duplicates, mut rejects) = (0, 0, 0);
     for (lane, record) in stage.journal() {
@@ -86,6 +94,13 @@ fn live_equals_the_replay_of_its_archive() {
     let (pipeline, archive, out) = (stage.path("pipeline"), stage.path("data/archive"), stage.path("replayed.ndjson"));
     let verified = run(&["replay", &pipeline, "--archive", &archive, "--out", &out, "--verify"]).with(0);
     assert!(verified.out.contains("equal to the byte"), "{}", verified.out);
+    // Without its journal, silence is not decided: what follows from that differs, and is told.
+    let alone = ["replay", &pipeline, "--archive", &archive, "--out", &out, "--verify", "--without-journal"];
+    let differs = run(&alone).with(1);
+    for part in [" differences", "only the archive has", "lane 0: `auth.events.v1` was declared idle"] {
+        assert!(differs.out.contains(part), "{part}: {}", differs.out);
+    }
+
     let gone = strip(Path::new(&archive));
     assert!(gone > 3, "{gone} files of results were deleted");
     run(&["replay", &pipeline, "--archive", &archive, "--out", &out]).with(0);

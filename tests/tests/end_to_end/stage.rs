@@ -18,13 +18,15 @@ use chartwarden_tests::broker::Broker;
 use engine::JournalRecord;
 use engine::ports::PortError;
 use events::PseudonymKeys;
-use kafka::{CommittedRecord, Config, Speaker, read_committed};
+use kafka::{CommittedRecord, Config, read_committed};
 use tempfile::TempDir;
 
 /// Lanes of every stage.
 pub(crate) const LANES: u32 = 3;
 /// The threshold in every stage's `pipeline.toml`: a small hospital has findings early and late.
 pub(crate) const OPEN_SCORE: &str = "open_score = 0.02 ";
+/// How members and the broker hear of each other, in every stage's `pipeline.toml`.
+const MEMBERS: &str = "\"session.timeout.ms\" = \"6000\"\n\"heartbeat.interval.ms\" = \"500\"\n";
 /// Looks, 100 ms apart, within which lanes must have read and computed everything.
 const LOOKS_MAX: u32 = 3_000;
 /// Looks that must say the same before nothing more is expected: longer than a lane waits for what hangs.
@@ -44,11 +46,15 @@ fn bootstrap(brokers: &[Broker]) -> String {
 impl Stage {
     /// Brings the broker up and lets the hospital speak. `idle_after` as in `pipeline.toml`.
     pub(crate) fn new(idle_after: &str) -> Self {
-        Self::on(1, idle_after)
+        Self::on(1, idle_after, Stage::simulate)
     }
 
-    /// The same on a cluster of so many brokers.
-    pub(crate) fn on(brokers: u32, idle_after: &str) -> Self {
+    /// The same on a cluster of so many brokers, and with records among the hospital's that no lane can use.
+    pub(crate) fn salted(brokers: u32, idle_after: &str) -> Self {
+        Self::on(brokers, idle_after, Stage::simulate_salted)
+    }
+
+    fn on(brokers: u32, idle_after: &str, speak: impl Fn(&Self)) -> Self {
         let brokers = Broker::cluster(brokers).unwrap_or_else(|error| panic!("{error}"));
         let folder = tempfile::tempdir().unwrap();
         let pipeline = folder.path().join("pipeline");
@@ -56,9 +62,8 @@ impl Stage {
         let file = pipeline.join("pipeline.toml");
         let mut text = std::fs::read_to_string(&file).unwrap();
         // Members that are killed are missed soon, and a small hospital has cases to tell.
-        let members = "[kafka.properties]\n\"session.timeout.ms\" = \"6000\"\n\"heartbeat.interval.ms\" = \"500\"\n";
         for (from, to) in [
-            ("\n# Input topics", format!("\n{members}\n# Input topics").as_str()),
+            ("\n# Input topics", format!("\n[kafka.properties]\n{MEMBERS}\n# Input topics").as_str()),
             ("idle_after = \"60s\"", &format!("idle_after = \"{idle_after}\"")),
             ("learn_days = 14", "learn_days = 1"),
             ("open_score = 0.83 ", OPEN_SCORE),
@@ -80,22 +85,21 @@ impl Stage {
         config.findings_topic = "risk.findings.v1".to_owned();
         config.dead_letter_topic = "risk.findings.v1.dlq".to_owned();
         let stage = Self { brokers, folder, config };
-        stage.simulate();
+        speak(&stage);
+        // What lanes have replaced in their heads is compacted away while they run, not an hour later.
+        let eager = [("cleanup.policy", "compact"), ("segment.ms", "1000"), ("min.cleanable.dirty.ratio", "0.01")];
+        kafka::create_topic(&stage.config, &stage.config.topics().head, LANES, &eager).unwrap();
+        let (pipeline, bootstrap, lanes) = (stage.path("pipeline"), stage.bootstrap(), LANES.to_string());
+        run(&["topics", &pipeline, "--bootstrap", &bootstrap, "--apply", "--lanes", &lanes]).with(0);
         stage
     }
 
-    fn simulate(&self) {
-        let (pipeline, truth) = (self.path("pipeline"), self.path("truth"));
-        let lanes = LANES.to_string();
-        let bootstrap = &self.bootstrap();
-        let hospital =
-            ["--staff", "60", "--days", "4", "--seed", "11", "--first-incident-day", "1", "--incidents", "250"];
-        let place = ["--bootstrap", bootstrap, "--pipeline", &pipeline, "--lanes", &lanes, "--out", &truth];
-        run(&[&["simulate"], hospital.as_slice(), &place].concat()).with(0);
-        // What lanes have replaced in their heads is compacted away while they run, not an hour later.
-        let eager = [("cleanup.policy", "compact"), ("segment.ms", "1000"), ("min.cleanable.dirty.ratio", "0.01")];
-        kafka::create_topic(&self.config, &self.config.topics().head, LANES, &eager).unwrap();
-        run(&["topics", &pipeline, "--bootstrap", bootstrap, "--apply", "--lanes", &lanes]).with(0);
+    /// Gives members other properties than [`MEMBERS`].
+    pub(crate) fn let_members_speak(&self, properties: &str) {
+        let file = self.path("pipeline/pipeline.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(MEMBERS), "{text}");
+        std::fs::write(file, text.replacen(MEMBERS, properties, 1)).unwrap();
     }
 
     /// Addresses of the brokers.
@@ -165,9 +169,9 @@ impl Stage {
     }
 
     /// Starts a consumer of the group that reaches each broker through the network before it.
-    pub(crate) fn start_wired(&self, name: &str) -> Member {
+    pub(crate) fn start_wired(&self, name: &str, data: Option<&str>) -> Member {
         let wired: Vec<_> = self.brokers.iter().map(Broker::wired).collect();
-        self.start_at(&wired.join(","), "pipeline", name, None, &[])
+        self.start_at(&wired.join(","), "pipeline", name, data, &[])
     }
 
     fn start_at(&self, bootstrap: &str, pipeline: &str, name: &str, data: Option<&str>, further: &[&str]) -> Member {
@@ -217,6 +221,17 @@ impl Stage {
         lanes
     }
 
+    /// Dead letters but for the names of their transactions, in the order of their bytes.
+    pub(crate) fn letters(&self) -> Vec<Letter> {
+        let letter = |record: CommittedRecord| {
+            let headers = record.headers.into_iter().filter(|(name, _)| name != "chartwarden-transaction");
+            (record.key, record.value, headers.collect())
+        };
+        let mut letters: Vec<Letter> = self.committed(&self.config.dead_letter_topic).into_iter().map(letter).collect();
+        letters.sort();
+        letters
+    }
+
     /// The findings of all lanes as the demo and a replay write them: by tick end, lane, ordinal; those of watches last.
     pub(crate) fn findings(&self) -> Vec<Vec<u8>> {
         let mut told = Vec::new();
@@ -259,17 +274,10 @@ impl Stage {
             |record: CommittedRecord| (record.partition, serde_json::from_slice(&record.value.unwrap()).unwrap());
         records.into_iter().map(read).collect()
     }
-
-    /// Sends a record to a lane of a topic.
-    pub(crate) fn speak(&self, topic: &str, lane: u32, records: &[(&[u8], &[u8], i64)]) {
-        let speaker = Speaker::connect(&self.config).unwrap();
-        for (key, value, time) in records {
-            let time = Some(base::Timestamp::from_millis(*time));
-            speaker.send(topic, Some(lane), key, Some(value), &[], time).unwrap();
-        }
-        speaker.flush().unwrap();
-    }
 }
+
+/// Key, value and headers of a dead letter.
+pub(crate) type Letter = (Option<Vec<u8>>, Option<Vec<u8>>, Vec<events::Header>);
 
 /// A running consumer of the group.
 pub(crate) struct Member {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chartwarden_tests::broker::Broker;
 use engine::ports::{LaneId, PortError, Source, Wake};
 use events::{Offset, TopicId};
-use kafka::{Config, KafkaSource};
+use kafka::{Config, KafkaSource, add_partitions};
 
 use crate::support::{holding, numbered, pipeline, poll_until, speak, values};
 
@@ -110,6 +110,21 @@ fn a_static_member_that_comes_straight_back_has_its_lanes_again() {
     assert_eq!(store.head().unwrap()[b"journal".as_slice()], b"1");
     source.start(LaneId(1), &[Offset(1), Offset(0)]).unwrap();
     assert_eq!(values(&mut source, 1)[&(LaneId(1), TopicId(0))], ["b"]);
+}
+
+#[test]
+fn partitions_that_are_added_under_a_member_end_it() {
+    let mut config = pipeline(Broker::shared().bootstrap(), "widened", 2);
+    config.properties.insert("topic.metadata.refresh.interval.ms".to_owned(), "500".to_owned());
+    let mut source = holding(&config, 2);
+    for topic in &config.input_topics {
+        add_partitions(&config, topic, 3).unwrap();
+    }
+    let told = (0..300).find_map(|_| source.poll(Duration::from_millis(100)).err());
+    let Some(PortError::Invalid(text)) = told else { panic!("{told:?}") };
+    for part in ["partitions", "3", "2", "chartwarden rekey"] {
+        assert!(text.contains(part), "{text}");
+    }
 }
 
 #[test]

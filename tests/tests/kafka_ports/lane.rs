@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use base::{Seed, Timestamp};
+use base::{Clock as _, Millis, Seed, SystemClock, Timestamp};
 use chartwarden_tests::broker::{Broker, Network};
-use engine::ports::{DeadLetter, LaneId, LaneStore, PortError, Source, StoredPane, Tier, Transaction, Wake};
+use engine::ports::{
+    DeadLetter, LaneId, LaneStore, PortError, ReferenceFeed as _, Source, StoredPane, Tier, Transaction, Wake,
+};
 use events::{Offset, TopicId};
-use kafka::{Config, KafkaSource, Speaker, create_topic, read_committed, topic_ends};
+use kafka::{Config, KafkaReferenceFeed, KafkaSource, Speaker, create_topic, read_committed, rekeyed_to, topic_ends};
 
 use crate::support::{holding, numbered, numbers, pane, pipeline, poll_until, speak, values};
 
@@ -31,6 +33,9 @@ fn commits_are_read_back_committed_and_restored_to_the_high_watermark() {
         found.sort_unstable(); // findings are spread over partitions by key
         assert_eq!(found, (1..=30).collect::<Vec<_>>(), "{topic}");
     }
+    // Tools that tell lags ask the group.
+    let stands = rekeyed_to(&config, &config.input_topics).unwrap();
+    assert_eq!(stands.get(&("commits.access".to_owned(), 0)), Some(&Offset(30)));
     // The other lane's state is its own.
     assert!(source.open(LaneId(1)).unwrap().head().unwrap().is_empty());
 
@@ -250,6 +255,85 @@ fn a_renewed_state_counts_alone_also_before_the_former_panes_are_deleted() {
     for _ in 0..5 {
         assert_eq!(reached(&mut *store), 7);
     }
+}
+
+/// Longer than the transaction timeout below, and than the coordinator takes to look for what is over it.
+const STALL: Duration = Duration::from_secs(14);
+/// Stalls at most; each falls into a transaction nearly always.
+const STALLS_MAX: u32 = 4;
+
+/// The coordinator ends the transaction of a member that the network holds up for too long, and fences it, although nobody
+/// else wants the lane.
+#[test]
+fn a_stall_longer_than_a_transaction_may_take_fences_the_lane_and_it_is_opened_again() {
+    let broker = Broker::start().unwrap();
+    let mut config = patient(&broker.wired(), "stall");
+    config.transaction_timeout = Duration::from_secs(2);
+    config.properties.insert("session.timeout.ms".to_owned(), "60000".to_owned());
+    let mut source = holding(&config, 1);
+    let mut store = source.open(LANE).unwrap();
+    let (mut number, mut fenced) = (0, 0);
+    for stall in 0..STALLS_MAX {
+        let ended = thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(200 + 7 * u64::from(stall)));
+                broker.network(Network::Silent);
+                thread::sleep(STALL);
+                broker.network(Network::Sound);
+            });
+            (0..10_000).find_map(|_| {
+                number += 1;
+                store.commit(numbered(number)).err()
+            })
+        });
+        match ended {
+            Some(PortError::Fenced(LANE)) => fenced += 1,
+            Some(PortError::Unavailable(_)) | None => {}
+            Some(error) => panic!("{error}"),
+        }
+        store = opened(&mut source);
+        number = reached(&mut *store);
+        if fenced > 0 {
+            break;
+        }
+    }
+    assert!(fenced > 0, "no stall of {STALLS_MAX} fell into a transaction");
+    store.commit(numbered(number + 1)).unwrap();
+    let found = numbers(&config, "stall.journal");
+    assert_eq!(found, (1..=number + 1).collect::<Vec<_>>());
+    assert_eq!(numbers(&config, "stall.results"), found);
+    let panes = opened(&mut source).panes(Tier::Minute, Timestamp::MIN).unwrap();
+    assert_eq!(panes, found.into_iter().map(pane).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_reference_is_whole_since_its_compaction_lag() {
+    let config = Config::new(Broker::shared().bootstrap(), "lag.group", "lag");
+    let compacted = [("cleanup.policy", "compact"), ("min.compaction.lag.ms", "3600000")];
+    create_topic(&config, "lag.staff", 1, &compacted).unwrap();
+    create_topic(&config, "lag.kept", 1, &[]).unwrap();
+    for (topic, lag) in [("lag.staff", Some(Millis::hours(1))), ("lag.kept", None)] {
+        let config = Config { reference_topics: vec![("staff", topic.to_owned())], ..config.clone() };
+        let whole = KafkaReferenceFeed::connect(&config, Arc::new(SystemClock)).unwrap().whole_since().unwrap();
+        let expected = lag.map_or(Timestamp::MIN, |lag| SystemClock.now() - lag);
+        assert!(whole >= expected && (lag.is_some() || whole == expected), "{topic}: {whole:?}, not {expected:?}");
+        assert!(lag.is_none() || whole < expected + Millis::minutes(2), "{topic}: {whole:?}, not {expected:?}");
+    }
+}
+
+#[test]
+fn what_lies_in_the_future_is_not_known_of_a_reference() {
+    let config = pipeline(Broker::shared().bootstrap(), "future", 1);
+    speak(&config, "future.staff", 0, ["{}".to_owned()]);
+    let mut feed = KafkaReferenceFeed::connect(&config, Arc::new(SystemClock)).unwrap();
+    let asked = SystemClock.now() + Millis::hours(1);
+    let read = feed.poll(Some(asked)).unwrap();
+    assert_eq!(read.len(), 1);
+    let (known, now) = (feed.known_through(), SystemClock.now());
+    assert!(known <= now && known > now - Millis::minutes(1), "{known:?} is known at {now:?}");
+    // Rows may still be appended before the time that was asked for.
+    speak(&config, "future.staff", 0, ["{}".to_owned()]);
+    assert_eq!(feed.poll(Some(asked)).unwrap().len(), 1);
 }
 
 /// Polls, each of a tenth of a second while nothing comes, for which a silent broker may be taken for one at its end.

@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use engine::JournalRecord;
 use engine::ports::{Flow, LaneStore, Message, PortError, Source, StoredPane, Tier, Wake};
+use engine::{Counts, ENGINE, JournalRecord};
 use events::{Offset, TopicId};
 
 use super::*;
@@ -375,6 +375,40 @@ fn gaps_and_lost_files_are_refused() {
     fs::remove_file(runs[0].path(dir.path(), "journal")).unwrap();
     let error = ReplaySource::open(dir.path(), &WORLD.spec).err().unwrap();
     assert!(matches!(error, Error::Gap { lane: LANE, expected: 0, .. }), "{error}");
+}
+
+/// Archives under a journal of some engine that counted other parts from its middle on.
+fn archive_counted(engine: &str, edit: impl Fn(&mut Counts)) -> crate::Result<()> {
+    let middle = WORLD.journal().len() as u64 / 2;
+    let written = |raw: &[u8]| {
+        let mut record: JournalRecord = serde_json::from_slice(raw).unwrap();
+        record.digests.engine = engine.to_owned();
+        if record.sequence > middle {
+            edit(&mut record.counts[0]);
+        }
+        serde_json::to_vec(&record).unwrap()
+    };
+    let (dir, follower) = (tempfile::tempdir().unwrap(), WORLD.follower_over(1_000, 40, written));
+    let mut archiver = Archiver::new(dir.path(), &WORLD.spec, Arc::clone(&WORLD.keys), follower, &[LANE])?;
+    archiver.finish()
+}
+
+#[test]
+fn another_engine_may_have_taken_other_parts_for_one_event_but_not_have_read_others() {
+    let another = "chartwarden 0.0.9 state 1";
+    let one_event_less =
+        |counts: &mut Counts| (counts.kept, counts.duplicates) = (counts.kept - 1, counts.duplicates + 1);
+    archive_counted(another, one_event_less).unwrap();
+    for (engine, told) in [
+        (ENGINE, archive_counted(ENGINE, one_event_less)),
+        (another, archive_counted(another, |counts| (counts.read, counts.kept) = (counts.read + 1, counts.kept + 1))),
+        (
+            another,
+            archive_counted(another, |counts| (counts.kept, counts.rejects) = (counts.kept - 1, counts.rejects + 1)),
+        ),
+    ] {
+        assert!(matches!(told, Err(Error::Counts { .. })), "{engine}: {told:?}");
+    }
 }
 
 #[test]
