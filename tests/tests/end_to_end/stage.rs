@@ -169,9 +169,9 @@ impl Stage {
     }
 
     /// Starts a consumer of the group that reaches each broker through the network before it.
-    pub(crate) fn start_wired(&self, name: &str, data: Option<&str>) -> Member {
+    pub(crate) fn start_wired(&self, name: &str) -> Member {
         let wired: Vec<_> = self.brokers.iter().map(Broker::wired).collect();
-        self.start_at(&wired.join(","), "pipeline", name, data, &[])
+        self.start_at(&wired.join(","), "pipeline", name, None, &[])
     }
 
     fn start_at(&self, bootstrap: &str, pipeline: &str, name: &str, data: Option<&str>, further: &[&str]) -> Member {

@@ -69,6 +69,16 @@ fn the_golden_findings() {
 }
 
 #[test]
+fn a_finding_of_a_version_that_named_no_zone_is_sealed_and_read_in_utc() {
+    let golden = include_str!("../../golden/findings.ndjson").lines().next().unwrap();
+    let former = golden.replacen(r#""time_zone":"Europe/Vienna","#, "", 1);
+    assert_ne!(former, golden);
+    crate::validate(former.as_bytes()).unwrap();
+    let [golden, former] = [golden, &former].map(|bytes| crate::read(bytes.as_bytes()).unwrap());
+    assert_eq!((&former.id, former.origin.time_zone), (&golden.id, jiff::tz::TimeZone::UTC));
+}
+
+#[test]
 fn few_striking_charts_are_told_before_what_moved_the_model_and_many_after_it() {
     let first = |striking: usize| {
         let score = |index| if index < striking { 0.5 } else { 0.499_999 };
