@@ -27,7 +27,7 @@ pub(crate) const LANES: u32 = 3;
 pub(crate) const OPEN_SCORE: &str = "open_score = 0.02 ";
 /// How members and the broker hear of each other, in every stage's `pipeline.toml`.
 const MEMBERS: &str = "\"session.timeout.ms\" = \"6000\"\n\"heartbeat.interval.ms\" = \"500\"\n";
-/// Looks, 100 ms apart, within which lanes must have read and computed everything.
+/// Looks, 100 ms apart, within which lanes that have not read and computed everything must get on.
 const LOOKS_MAX: u32 = 3_000;
 /// Looks that must say the same before nothing more is expected: longer than a lane waits for what hangs.
 const QUIET_LOOKS: u32 = 40;
@@ -332,7 +332,8 @@ pub(crate) fn settle(members: &mut [&mut Member]) {
 /// The same; a member that ends meanwhile is told with its log.
 pub(crate) fn try_settle(members: &mut [&mut Member]) -> Result<(), (ExitStatus, String)> {
     let (mut before, mut quiet) = (BTreeMap::new(), 0);
-    for _ in 0..LOOKS_MAX {
+    let (mut furthest, mut looks) = (0.0, 0);
+    while looks < LOOKS_MAX {
         let mut now: BTreeMap<String, f64> = BTreeMap::new();
         for member in members.iter_mut() {
             if let Some(status) = member.process.ended() {
@@ -357,6 +358,9 @@ pub(crate) fn try_settle(members: &mut [&mut Member]) -> Result<(), (ExitStatus,
         if quiet == QUIET_LOOKS {
             return Ok(());
         }
+        let reached: f64 = now.iter().filter(|(name, _)| name.contains("last_")).map(|(_, value)| value).sum();
+        looks = if reached > furthest { 0 } else { looks + 1 };
+        furthest = reached.max(furthest);
         before = now;
         std::thread::sleep(Duration::from_millis(100));
     }
