@@ -3,8 +3,10 @@
 //!
 //! Each test has topics, group and prefix of its own, so they share one broker; those that kill it start their own.
 
+mod ends;
 mod group;
 mod lane;
+mod reference;
 mod rekey;
 mod support;
 mod topics;

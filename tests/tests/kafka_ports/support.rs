@@ -18,6 +18,13 @@ pub(crate) fn pipeline(bootstrap: &str, name: &str, lanes: u32) -> Config {
     config
 }
 
+/// A pipeline of one lane whose group does not expel a member that the broker's absence kept from heartbeats.
+pub(crate) fn patient(bootstrap: &str, name: &str) -> Config {
+    let mut config = pipeline(bootstrap, name, 1);
+    config.properties.insert("session.timeout.ms".to_owned(), "45000".to_owned());
+    config
+}
+
 /// Sends texts to one lane of a topic.
 pub(crate) fn speak(config: &Config, topic: &str, lane: u32, texts: impl IntoIterator<Item = String>) {
     let speaker = Speaker::connect(config).unwrap();
