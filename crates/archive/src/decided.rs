@@ -1,6 +1,6 @@
 //! What the journal of an archive decided that its input and reference alone do not tell: why a replay without it differs.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use base::Timestamp;
@@ -14,12 +14,17 @@ use crate::replay::lanes_of;
 /// By lane, what was decided there, in sentences; nothing, if input and reference alone give the same.
 pub fn decided(dir: &Path, spec: &PipelineSpec) -> Result<Vec<String>> {
     let mut told = Vec::new();
+    let mut genesis = None;
     for (lane, runs) in lanes_of(dir)? {
-        let mut idle: Vec<BTreeMap<Offset, Timestamp>> = vec![BTreeMap::new(); spec.inputs().len()];
+        // Records repeat what is decided at or above where a lane resumes.
+        let mut idle: Vec<BTreeSet<(Offset, Timestamp)>> = vec![BTreeSet::new(); spec.inputs().len()];
         let (mut older, mut renewed) = (Vec::new(), Vec::new());
         let mut digests = None;
         for run in &runs {
             for record in read::records(dir, run)? {
+                if *genesis.get_or_insert_with(|| record.genesis.clone()) != record.genesis && digests.is_none() {
+                    told.push(format!("lane {lane}: it began later than others, where the reference stood elsewhere"));
+                }
                 for (idle, topic) in idle.iter_mut().zip(&record.topics) {
                     idle.extend(topic.decisions.iter().map(|decision| (decision.offset, decision.watermark)));
                 }
@@ -29,7 +34,7 @@ pub fn decided(dir: &Path, spec: &PipelineSpec) -> Result<Vec<String>> {
             }
         }
         for (input, idle) in spec.inputs().iter().zip(&idle) {
-            let Some((offset, watermark)) = idle.first_key_value() else { continue };
+            let Some((offset, watermark)) = idle.first() else { continue };
             told.push(format!(
                 "lane {lane}: `{}` was declared idle {}, first at offset {offset}, as if it had been read up to {}: ticks \
                  closed without waiting for it, and what came for them afterwards was late",

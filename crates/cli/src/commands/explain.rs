@@ -30,12 +30,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         let problem = format!("`{}` is the beginning of too many ids", arguments.finding);
         return Err(Failure::invalid(problem).hint(format!("give {ID_CHARS_MIN} characters or more")).into());
     }
-    let mut found = false;
+    let (mut found, mut unread) = (false, Vec::new());
     for bytes in told(&arguments.data)? {
         let view = match findings::read(&bytes) {
             Ok(view) => view,
             Err(error) => {
-                note(format!("passed over: {error}"));
+                unread.push(error);
                 continue;
             }
         };
@@ -48,6 +48,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         } else {
             explain(&view);
         }
+    }
+    if let Some(first) = unread.first() {
+        note(format!("{} findings cannot be read and are passed over; of the first: {first}", unread.len()));
     }
     if found {
         return Ok(Answer::Yes);
