@@ -20,6 +20,7 @@ mod panes;
 mod reader;
 mod reference;
 mod rekey;
+mod report;
 mod restore;
 mod shares;
 mod signal;

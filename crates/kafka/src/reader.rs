@@ -21,12 +21,12 @@ use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
-use rdkafka::statistics::{Broker, Statistics};
 use rdkafka::{Offset as Position, TopicPartitionList};
 
 use crate::deadline::Stopwatch;
 use crate::error::{Result, code_of, corrupt, passing, told, unavailable};
-use crate::limits::{ANSWERS_WITHIN_US, CLIENT_EVENTS_MAX, REKEY_SILENT_MAX, REQUEST_MAX, STATISTICS_MIN};
+use crate::limits::{CLIENT_EVENTS_MAX, REKEY_SILENT_MAX, REQUEST_MAX, STATISTICS_MIN};
+use crate::report::Report;
 use crate::signal::Signal;
 use crate::stable::{is_broom, is_progress};
 
@@ -61,14 +61,19 @@ impl ReaderContext {
 }
 
 impl ClientContext for ReaderContext {
-    fn stats(&self, statistics: Statistics) {
+    fn stats_raw(&self, report: &[u8]) {
         self.served.fetch_add(1, Ordering::Relaxed);
-        let answers = |broker: &&Broker| broker.state == "UP" && (0..ANSWERS_WITHIN_US).contains(&broker.rxidle);
-        let answering: BTreeSet<i32> =
-            statistics.brokers.values().filter(answers).map(|broker| broker.nodeid).collect();
+        let report: Report<'_> = match serde_json::from_slice(report) {
+            Ok(report) => report,
+            Err(error) => {
+                tracing::error!(%error, "the library reports in a form that is not known");
+                return;
+            }
+        };
+        let answering = report.answering();
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         for (topic, partitions) in &mut *ends {
-            let Some(reported) = statistics.topics.get(topic) else { continue };
+            let Some(reported) = report.topics.get(topic.as_str()) else { continue };
             for (partition, ends) in partitions {
                 if let Some(now) = reported.partitions.get(partition) {
                     *ends = Ends {
