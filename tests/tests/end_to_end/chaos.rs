@@ -1,7 +1,7 @@
 //! Whatever dies, and when: nothing is lost, nothing doubled, and every byte is that of a clean run.
 
-use crate::oracle::{Moments, check, clean, number, say, stage, wait_for_ticks, works};
-use crate::stage::{LANES, Member, settle, try_settle};
+use crate::oracle::{Moments, check, clean, gets_to, number, say, stage, wait_for_ticks};
+use crate::stage::{LANES, Member, settle, try_settle, wait_until};
 
 /// Kills of one round; `CHARTWARDEN_CHAOS_ROUNDS` asks for more rounds, `CHARTWARDEN_CHAOS_SEED` for other moments.
 const KILLS: u32 = 12;
@@ -30,7 +30,7 @@ fn kill_and_compare(seed: u64) {
         if kill % 3 == 0 {
             std::thread::sleep(moments.next(4_000));
         } else {
-            at_work += u32::from(works(&member));
+            at_work += u32::from(gets_to(&member, f64::from(kill) / f64::from(KILLS)));
             std::thread::sleep(moments.next(300));
         }
         assert!(member.process.ended().is_none(), "seed {seed}: it ended by itself:\n{}", member.log());
@@ -55,16 +55,23 @@ fn kills_while_archiving_and_sealing_leave_archive_and_ledger_whole() {
     stage.ledger("data");
     let mut moments = Moments(seed);
     let (mut archiving, mut sealing) = (0, 0);
-    for _ in 0..ARCHIVE_KILLS {
+    let files = |folder: &str| std::fs::read_dir(stage.path(folder)).map_or(0, Iterator::count);
+    // A proof and an opening for each finding.
+    let sealed = 2 * clean().finding_count();
+    for kill in 0..ARCHIVE_KILLS {
         let mut member = stage.start("killed", Some("data"));
-        works(&member);
-        std::thread::sleep(moments.next(1_500));
+        gets_to(&member, f64::from(kill) / f64::from(ARCHIVE_KILLS));
+        // Sealing follows the lanes in leaps; every second kill is meant for one.
+        let before = files("data/receipts");
+        let leaps = kill % 2 == 1 && before < sealed;
+        if leaps {
+            wait_until("another finding is sealed", || files("data/receipts") > before);
+        }
+        std::thread::sleep(moments.next(if leaps { 100 } else { 1_500 }));
         assert!(member.process.ended().is_none(), "it ended by itself:\n{}", member.log());
         member.process.kill();
-        let receipts = std::fs::read_dir(stage.path("data/receipts")).map_or(0, Iterator::count);
-        let archived = std::fs::read_dir(stage.path("data/archive")).map_or(0, Iterator::count);
-        archiving += u32::from(archived > 0);
-        sealing += u32::from(receipts > 0);
+        archiving += u32::from(files("data/archive") > 0);
+        sealing += u32::from((1..sealed).contains(&files("data/receipts")));
     }
     let mut member = stage.start("killed", Some("data"));
     settle(&mut [&mut member]);

@@ -20,6 +20,8 @@ const AWAY_MAX_MS: u64 = 6_000;
 const MEMBERS_MAX: usize = 3;
 /// Names they may have; one that comes back under the name of one that died is taken for it.
 const NAMES: [&str; 4] = ["ann", "ben", "cat", "dan"];
+/// Where the one of them archives and seals that is told to.
+const DATA: &str = "data";
 /// Times a member may find its world gone and be started again, as by any supervisor.
 const RESTARTS_MAX: u32 = 20;
 
@@ -68,12 +70,19 @@ fn rounds(brokers: u32) {
     }
 }
 
+/// A member under its name; one at a time archives and seals beside its lanes.
+struct Named {
+    name: &'static str,
+    archives: bool,
+    member: Member,
+}
+
 /// One run of an input, disturbed until little is left of it.
 struct Round {
     seed: u64,
     moments: Moments,
     stage: Stage,
-    members: Vec<(&'static str, Member)>,
+    members: Vec<Named>,
     /// What has happened, after how many results, to be told with a difference.
     told: Vec<(Fault, usize)>,
     started: u32,
@@ -83,6 +92,7 @@ struct Round {
 impl Round {
     fn new(seed: u64, brokers: u32) -> Self {
         let (moments, stage) = (Moments(seed), stage_on(brokers));
+        stage.ledger(DATA);
         Self { seed, moments, stage, members: Vec::new(), told: Vec::new(), started: 0, restarts: 0 }
     }
 
@@ -91,7 +101,7 @@ impl Round {
         let all: usize = clean().results[0].values().map(Vec::len).sum();
         for _ in 0..FAULTS {
             self.tend();
-            self.members.iter().any(|(_, member)| works(member));
+            self.members.iter().any(|named| works(&named.member));
             sleep(self.moments.next(700));
             let done: usize = self.stage.results().values().map(Vec::len).sum();
             at_work += u32::from(done < all);
@@ -103,9 +113,12 @@ impl Round {
         while !self.settled() {
             self.tend();
         }
-        self.members.iter_mut().for_each(|(_, member)| member.stop());
+        // Who archives ends last, with all that the others have left.
+        self.members.sort_by_key(|named| named.archives);
+        self.members.iter_mut().for_each(|named| named.member.stop());
         assert!(at_work >= FAULTS / 3, "{}: only {at_work} faults met a member at work", self.name());
         check(&self.stage, &self.name());
+        say(&self.stage.proved("pipeline", DATA));
         let (left, ever) = self.stage.compacted();
         assert!(left < ever / 2, "{left} of {ever} records of the heads are left: too many for a compaction");
         say(&format!("{}: {} starts, {at_work} faults at work", self.name(), self.started));
@@ -116,7 +129,7 @@ impl Round {
         let looks = if self.stage.brokers.len() > 1 { 2 } else { 1 };
         (0..looks).all(|look| {
             sleep(STALL_MAX * look);
-            let mut members: Vec<_> = self.members.iter_mut().map(|(_, member)| member).collect();
+            let mut members: Vec<_> = self.members.iter_mut().map(|named| &mut named.member).collect();
             try_settle(&mut members).is_ok()
         })
     }
@@ -125,27 +138,33 @@ impl Round {
         format!("seed {}, {} brokers, {:?}", self.seed, self.stage.brokers.len(), self.told)
     }
 
-    /// Starts again who ended because its world was gone, and sees that somebody is there.
+    /// Starts again who ended because its world was gone, and sees that somebody is there who archives.
     fn tend(&mut self) {
         for place in (0..self.members.len()).rev() {
-            if let Some(status) = self.members[place].1.process.ended() {
-                let (_, member) = self.members.swap_remove(place);
+            if let Some(status) = self.members[place].member.process.ended() {
+                let Named { member, .. } = self.members.swap_remove(place);
                 self.restarts += 1;
                 let healthy = status.code() == Some(3) && self.restarts <= RESTARTS_MAX;
                 assert!(healthy, "{}: {status} for the {}. time:\n{}", self.name(), self.restarts, member.log());
             }
         }
-        if self.members.is_empty() {
+        if !self.archives() {
             self.join();
         }
+    }
+
+    fn archives(&self) -> bool {
+        self.members.iter().any(|named| named.archives)
     }
 
     fn join(&mut self) {
         self.started += 1;
         let free: Vec<_> =
-            NAMES.into_iter().filter(|name| self.members.iter().all(|(taken, _)| taken != name)).collect();
+            NAMES.into_iter().filter(|name| self.members.iter().all(|taken| taken.name != *name)).collect();
         let name = free[self.moments.below(free.len() as u64) as usize];
-        self.members.push((name, self.stage.start_wired(name)));
+        let archives = !self.archives();
+        let member = self.stage.start_wired(name, archives.then_some(DATA));
+        self.members.push(Named { name, archives, member });
     }
 
     fn any(&mut self) -> usize {
@@ -154,7 +173,7 @@ impl Round {
 
     fn leaves(&mut self) -> Member {
         let place = self.any();
-        self.members.swap_remove(place).1
+        self.members.swap_remove(place).member
     }
 
     fn strike(&mut self, fault: Fault) {
@@ -162,12 +181,12 @@ impl Round {
             Fault::KillMember => self.leaves().process.kill(),
             Fault::StopMember => {
                 let place = self.any();
-                self.members[place].1.process.signal("-STOP");
+                self.members[place].member.process.signal("-STOP");
                 if self.members.len() < MEMBERS_MAX {
                     self.join();
                 }
                 sleep(PAST_SESSION + self.moments.next(1_000));
-                self.members[place].1.process.signal("-CONT");
+                self.members[place].member.process.signal("-CONT");
             }
             Fault::LeaveMember => {
                 let mut member = self.leaves();

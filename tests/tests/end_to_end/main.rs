@@ -5,6 +5,7 @@
 
 mod chaos;
 mod faults;
+mod load;
 mod oracle;
 mod replayed;
 mod speech;

@@ -142,6 +142,24 @@ pub(crate) fn works(member: &Member) -> bool {
     })
 }
 
+/// Waits until a member has closed a tick and stands at this part of the way, 0 to 1, or has nothing left to do; says which.
+/// It must hold every lane.
+pub(crate) fn gets_to(member: &Member, part: f64) -> bool {
+    let mut way = 0.0;
+    wait_until(&format!("{part} of the way"), || {
+        let metrics = member.metrics();
+        let walked = |(lane, results): (&u32, &Vec<(String, Vec<u8>)>)| {
+            let ends = results.iter().filter_map(|(key, _)| key.strip_prefix("features/")?.parse().ok());
+            let (first, last) = ends.fold((f64::MAX, 0.0), |(first, last), end: f64| (end.min(first), end.max(last)));
+            let stands = metrics.get(&format!("chartwarden_last_tick_timestamp_seconds{{lane=\"{lane}\"}}"));
+            stands.map_or(0.0, |seconds| ((seconds * 1_000.0 - first) / (last - first)).clamp(0.0, 1.0))
+        };
+        way = clean().results[0].iter().map(walked).sum::<f64>() / f64::from(LANES);
+        way >= 1.0 || (way >= part && closed(member) > 0.0)
+    });
+    way < 1.0
+}
+
 fn closed(member: &Member) -> f64 {
     let metrics = member.metrics();
     metrics.iter().filter(|(name, _)| name.starts_with("chartwarden_ticks_closed_total")).map(|(_, n)| n).sum()

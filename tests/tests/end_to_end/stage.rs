@@ -27,7 +27,8 @@ pub(crate) const LANES: u32 = 3;
 pub(crate) const OPEN_SCORE: &str = "open_score = 0.02 ";
 /// How members and the broker hear of each other, in every stage's `pipeline.toml`.
 const MEMBERS: &str = "\"session.timeout.ms\" = \"6000\"\n\"heartbeat.interval.ms\" = \"500\"\n";
-/// Looks, 100 ms apart, within which lanes that have not read and computed everything must get on.
+/// Looks, 100 ms apart, within which lanes that have not read and computed everything must get on, and what is waited for
+/// must come.
 const LOOKS_MAX: u32 = 3_000;
 /// Looks that must say the same before nothing more is expected: longer than a lane waits for what hangs.
 const QUIET_LOOKS: u32 = 40;
@@ -169,9 +170,9 @@ impl Stage {
     }
 
     /// Starts a consumer of the group that reaches each broker through the network before it.
-    pub(crate) fn start_wired(&self, name: &str) -> Member {
+    pub(crate) fn start_wired(&self, name: &str, data: Option<&str>) -> Member {
         let wired: Vec<_> = self.brokers.iter().map(Broker::wired).collect();
-        self.start_at(&wired.join(","), "pipeline", name, None, &[])
+        self.start_at(&wired.join(","), "pipeline", name, data, &[])
     }
 
     fn start_at(&self, bootstrap: &str, pipeline: &str, name: &str, data: Option<&str>, further: &[&str]) -> Member {
@@ -368,15 +369,15 @@ pub(crate) fn try_settle(members: &mut [&mut Member]) -> Result<(), (ExitStatus,
     panic!("lanes do not come to rest; last seen {before:?}; logs:\n{}", logs.join("\n---\n"));
 }
 
-/// Waits until something holds, at most a minute.
+/// Waits until something holds; a machine may be slow, and five minutes are for one that hangs.
 pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..600 {
+    for _ in 0..LOOKS_MAX {
         if holds() {
             return;
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    panic!("not within a minute: {what}");
+    panic!("not within five minutes: {what}");
 }
 
 /// Copies a folder with all that is in it.

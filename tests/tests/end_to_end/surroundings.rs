@@ -11,8 +11,8 @@ use kafka::{CommittedRecord, Speaker};
 use crate::oracle::{check, say, stage};
 use crate::stage::{LANES, Member, Stage, settle, wait_until};
 
-const ACCESS: &str = "ehr.access.v1";
-const AUTH: &str = "auth.events.v1";
+pub(crate) const ACCESS: &str = "ehr.access.v1";
+pub(crate) const AUTH: &str = "auth.events.v1";
 
 #[test]
 fn a_full_disk_stops_archive_and_ledger_and_nothing_else() {
@@ -48,8 +48,8 @@ fn an_upstream_transaction_held_open_is_not_silence() {
     for lane in [0, 1] {
         let (access, auth) = (newest(&stage, ACCESS, lane), newest(&stage, AUTH, lane));
         let at = |time: Timestamp, record: &CommittedRecord, id: &str| {
-            let (key, value) = copied(record, time, id);
-            (key, value, time)
+            let (key, event) = copied(record, time, id);
+            (key, event.to_string(), time)
         };
         // Would the topic be taken for silent, the sign-in an hour later would close the tick of these two.
         let (held, behind) = (at(access.time, &access, "held"), at(access.time + Millis(1), &access, "behind"));
@@ -65,7 +65,7 @@ fn an_upstream_transaction_held_open_is_not_silence() {
     }
     let mut member = stage.start("patient", None);
     // The third lane is at its end and silent: its last ticks close. The others wait, three times as long.
-    let closed = |lane: u32| metric(&member, &format!("chartwarden_last_tick_timestamp_seconds{{lane=\"{lane}\"}}"));
+    let closed = |lane| last_tick(&member, lane);
     let silent = newest(&stage, ACCESS, 2).time.max(newest(&stage, AUTH, 2).time);
     wait_until("the silent lane closes its last tick", || {
         closed(2) * 1_000.0 > (silent - Millis::minutes(6)).millis() as f64
@@ -95,20 +95,22 @@ fn lanes_go_on_without_one_that_cannot_be_read_and_a_replay_follows() {
     let last: Vec<_> = (0..LANES).map(|lane| [ACCESS, AUTH].map(|topic| newest(&stage, topic, lane))).collect();
     let end = last.iter().flatten().map(|record| record.time).max().unwrap();
     let held = copied(&last[2][0], end, "held");
-    upstream.send(ACCESS, Some(2), &held.0, Some(held.1.as_bytes()), &[], Some(end)).unwrap();
+    upstream.send(ACCESS, Some(2), &held.0, Some(held.1.to_string().as_bytes()), &[], Some(end)).unwrap();
     upstream.flush().unwrap();
     // Some users of every lane go on for six days.
+    let speaker = Speaker::connect(&stage.config).unwrap();
     for (lane, records) in (0..).zip(&last) {
         for (topic, record) in [ACCESS, AUTH].into_iter().zip(records) {
             let times = (1..=6 * 4).map(|quarter| end + Millis::hours(6 * quarter));
-            let events: Vec<_> = times.map(|time| (copied(record, time, "later"), time.millis())).collect();
-            let events: Vec<_> =
-                events.iter().map(|((key, value), time)| (&key[..], value.as_bytes(), *time)).collect();
-            stage.speak(topic, lane, &events);
+            for time in times {
+                let (key, event) = copied(record, time, "later");
+                speaker.send(topic, Some(lane), &key, Some(event.to_string().as_bytes()), &[], Some(time)).unwrap();
+            }
         }
     }
+    speaker.flush().unwrap();
     let mut member = stage.start_with("hasty", Some("data"), &["--shares-timeout", "3s"]);
-    let closed = |lane: u32| metric(&member, &format!("chartwarden_last_tick_timestamp_seconds{{lane=\"{lane}\"}}"));
+    let closed = |lane| last_tick(&member, lane);
     let far = (end + Millis::days(5)).millis() as f64 / 1_000.0;
     wait_until("two lanes go on without the third", || closed(0) > far && closed(1) > far);
     let behind = closed(2) * 1_000.0;
@@ -127,15 +129,20 @@ fn lanes_go_on_without_one_that_cannot_be_read_and_a_replay_follows() {
 }
 
 /// Key and value of an event at another time, under another id.
-fn copied(record: &CommittedRecord, time: Timestamp, id: &str) -> (Vec<u8>, String) {
+pub(crate) fn copied(record: &CommittedRecord, time: Timestamp, id: &str) -> (Vec<u8>, serde_json::Value) {
     let mut event: serde_json::Value = serde_json::from_slice(record.value.as_deref().unwrap()).unwrap();
     (event["id"], event["time"]) = (format!("{id}-{}", time.millis()).into(), time.millis().into());
-    (record.key.clone().unwrap(), event.to_string())
+    (record.key.clone().unwrap(), event)
 }
 
-fn newest(stage: &Stage, topic: &str, lane: u32) -> CommittedRecord {
+pub(crate) fn newest(stage: &Stage, topic: &str, lane: u32) -> CommittedRecord {
     let records = stage.committed(topic).into_iter().filter(|record| record.partition == lane);
     records.max_by_key(|record| record.time).unwrap_or_else(|| panic!("{topic} lane {lane} is empty"))
+}
+
+/// Where a lane stands, in seconds; 0 where a member does not hold it.
+pub(crate) fn last_tick(member: &Member, lane: u32) -> f64 {
+    metric(member, &format!("chartwarden_last_tick_timestamp_seconds{{lane=\"{lane}\"}}"))
 }
 
 fn metric(member: &Member, name: &str) -> f64 {
