@@ -80,8 +80,9 @@ impl Quiet {
         *known = Some(Silence { watermark, since, listened: now });
     }
 
-    /// The broker's time, if the topic has been silent for `after`. A lane that has read nothing since it was opened goes by
-    /// what was seen `elsewhere`: without that it would hold back for ever whoever waits for it.
+    /// The broker's time, if the topic has been silent for `after`. A lane that has read nothing since it was opened, or only
+    /// again what had come long before, goes by what was seen `elsewhere`: without that it would hold back whoever waits for
+    /// it for as long as it is silent.
     pub(crate) fn idle(
         &self,
         topic: TopicId,
@@ -90,7 +91,7 @@ impl Quiet {
         elsewhere: BrokerTime,
     ) -> Option<Timestamp> {
         let silence = self.topics[topic.index()]?;
-        (now - silence.since >= after).then(|| self.broker.at(now).or(elsewhere.at(now))).flatten()
+        (now - silence.since >= after).then(|| self.broker.at(now).max(elsewhere.at(now))).flatten()
     }
 }
 

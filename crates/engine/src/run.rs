@@ -3,7 +3,7 @@
 //! One thread of control polls, computes and commits; lanes are computed side by side in between. No transaction is
 //! open while the source is polled, so lanes may come and go there. Read next: `worker.rs`, one lane at work.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -149,11 +149,14 @@ impl<'a> Engine<'a> {
         let wakes = self.source.poll(if busy { Duration::ZERO } else { POLL_WAIT })?;
         let now = self.clock.now();
         let mut arrived: BTreeMap<LaneId, Vec<Wake>> = BTreeMap::new();
+        let mut assigned = BTreeSet::new();
+        let mut ends = false;
         for wake in wakes {
             match wake {
-                Wake::Assigned(lanes) => lanes.iter().try_for_each(|lane| self.take_up(*lane, now))?,
+                Wake::Assigned(lanes) => assigned.extend(lanes),
                 Wake::Revoked(lanes) => {
                     for lane in lanes {
+                        assigned.remove(&lane);
                         self.troubles.over(lane);
                         self.give_up(lane, "given to another consumer");
                     }
@@ -161,11 +164,16 @@ impl<'a> Engine<'a> {
                 Wake::Records { lane, .. } | Wake::Decoded { lane, .. } => {
                     arrived.entry(lane).or_default().push(wake);
                 }
-                Wake::Exhausted => self.exhaust(),
+                Wake::Exhausted => ends = true,
             }
         }
-        self.open_again(now)?;
+        // What was read so far is for those who were here: whoever takes a lane up again begins at another offset.
         self.walk(arrived, now);
+        assigned.into_iter().try_for_each(|lane| self.take_up(lane, now))?;
+        self.open_again(now)?;
+        if ends {
+            self.exhaust();
+        }
         self.decide_idle(now);
         self.read_reference(now)?;
         self.close_ticks(now)?;

@@ -43,8 +43,6 @@ pub const CHARTED_MAX: usize = 64;
 pub const KNOWN_DAYS_MIN: i64 = 14;
 /// Rows of a scoring step that are aggregated before it ends; few in tests, so that they meet it.
 pub const STEP_ROWS_MAX: usize = if cfg!(test) { 6 } else { 16_384 };
-/// Rows of open panes a lane holds before its topics are no longer read on.
-pub const OPEN_ROWS_MAX: usize = 2_000_000;
 
 const _: () = assert!(
     STRANGERS_KEPT.0 > ODD_SIGN_IN_REACH.0 && STRANGERS_KEPT.0 > WORK_PAUSE.0 && STRANGERS_KEPT.0 <= FACTS_KEPT.0

@@ -243,18 +243,18 @@ impl Config {
         Ok(self.consumer(client))
     }
 
-    /// A reader of partitions that were given to it; it never joins the group.
+    /// A reader of partitions that were given to it; it never joins the group. It reads from leaders only: a follower may not
+    /// know the end yet, and what it has not heard of would be taken for silence.
     pub(crate) fn reader(&self, statistics_ms: u32, reset: &str) -> Result<ClientConfig> {
         let mut client = self.client(&[&OF_MEMBERS, &OF_PRODUCERS])?;
+        client.remove("client.rack");
         client.set("auto.offset.reset", reset).set("statistics.interval.ms", statistics_ms.to_string());
         Ok(self.consumer(client))
     }
 
-    /// A reader of everything there is: from leaders only, since a follower may not know the end yet.
+    /// A reader of everything there is.
     pub(crate) fn whole_reader(&self, statistics_ms: u32) -> Result<ClientConfig> {
-        let mut client = self.reader(statistics_ms, "earliest")?;
-        client.remove("client.rack");
-        Ok(client)
+        self.reader(statistics_ms, "earliest")
     }
 
     /// The same for somebody who asks neither for ends nor to be quick.

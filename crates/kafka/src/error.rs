@@ -84,13 +84,15 @@ pub(crate) fn is_unknown(error: &KafkaError) -> bool {
     matches!(code_of(error), Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition))
 }
 
-/// Errors that a consumer gets over by itself: connections come back, leaders and coordinators are found again.
+/// Errors that a consumer gets over by itself: connections come back, leaders and coordinators are found again. A connection
+/// that ends within its handshake reads as a refusal (librdkafka 2.12.1); real ones are told by whoever asks for anything.
 pub(crate) fn passing(error: &KafkaError) -> bool {
     let Some(code) = code_of(error) else { return false };
     matches!(
         code,
         Code::BrokerTransportFailure
             | Code::AllBrokersDown
+            | Code::Authentication
             | Code::Resolve
             | Code::OperationTimedOut
             | Code::RequestTimedOut

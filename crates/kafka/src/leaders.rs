@@ -1,8 +1,8 @@
 //! Who leads a partition: questions only the leader answers, and what the library believes about leaders.
 //!
 //! After a broker has come back, or a partition has moved, the one that is asked where a partition begins and ends may
-//! answer that it leads no longer or not yet, and the library goes on asking it. So the leaders are looked up anew, and
-//! the question is put again.
+//! answer that it leads no longer or not yet, and the library goes on asking it; or the library lets go of a broker that
+//! left the cluster, and of the question with it. So the leaders are looked up anew, and the question is put again.
 //!
 //! A broker that refuses a fetch also tells, partition by partition, who leads now (KIP-951). Where it knows that of
 //! some partitions only, librdkafka (2.12.1, and later ones) reads memory that nobody wrote, and the process may die of
@@ -35,7 +35,7 @@ pub(crate) fn ask_leaders<C: ClientContext, T>(
             Err(unanswered) => unanswered,
         };
         let doing = format!("topic `{topic}` partition {partition}: asking for its ends");
-        if !(is_of_former_leader(&error) || is_unknown(&error)) || deadline.passed() {
+        if !(is_answered_later(&error) || is_unknown(&error)) || deadline.passed() {
             return Err(told(&doing, &error));
         }
         client.fetch_metadata(Some(&topic), REQUEST_MAX).map_err(|error| told(&doing, &error))?;
@@ -81,11 +81,16 @@ pub(crate) fn warn_of_defect() {
     });
 }
 
-fn is_of_former_leader(error: &KafkaError) -> bool {
+fn is_answered_later(error: &KafkaError) -> bool {
     matches!(
         code_of(error),
         Some(
-            Code::FencedLeaderEpoch | Code::UnknownLeaderEpoch | Code::NotLeaderForPartition | Code::LeaderNotAvailable
+            Code::FencedLeaderEpoch
+                | Code::UnknownLeaderEpoch
+                | Code::NotLeaderForPartition
+                | Code::LeaderNotAvailable
+                | Code::OffsetNotAvailable
+                | Code::DestroyBroker
         )
     )
 }

@@ -337,15 +337,14 @@ impl Reader {
         self.feeds.get(&key)?.confirmed
     }
 
-    /// Offsets between what was handed out and the high watermark.
+    /// Offsets between what was handed out and the high watermark; markers of transactions that have been passed are none.
     pub(crate) fn lag(&self, key: Key) -> Option<u64> {
-        if self.end(key).is_some() {
-            return Some(0);
-        }
-        let feed = self.feeds.get(&key)?;
+        let next = self.feeds.get(&key)?.next.unwrap_or_default();
         let ends = self.consumer.context().with(&self.topics[key.0], key.1, |ends| *ends)?;
-        (ends.reports >= STATISTICS_MIN && ends.high >= 0)
-            .then(|| u64::try_from(ends.high - feed.next.unwrap_or_default()).unwrap_or(0))
+        if ends.reports < STATISTICS_MIN || ends.high < 0 {
+            return None;
+        }
+        Some(if self.reached(key, ends.high) { 0 } else { u64::try_from(ends.high - next).unwrap_or(0) })
     }
 
     /// Sleeps until something arrives, at most `wait`.

@@ -57,6 +57,11 @@ impl KafkaReferenceFeed {
         })
     }
 
+    /// Nothing is appended after it. A clock that does not tell the time says nothing about the future either.
+    fn latest(&self) -> Timestamp {
+        self.clock.time_of_day().unwrap_or(Timestamp::MAX)
+    }
+
     /// Takes what has arrived; says whether anything had.
     fn take_arrived(&mut self) -> Result<bool> {
         self.reader.serve()?;
@@ -81,12 +86,14 @@ impl KafkaReferenceFeed {
     /// Reads on until every partition has been read up to its high watermark of now. What lies in the future may still be
     /// appended to.
     fn take_through(&mut self, through: Timestamp) -> Result<()> {
-        let now = self.clock.now();
+        // It may have been ahead when the process began.
+        let now = self.clock.now().min(self.latest());
         let mut targets = Vec::new();
         for key in &self.keys {
             let topic = &self.topics[key.0].1;
-            let (low, high) = self.admin.watermarks(topic, key.1)?;
-            if let Some(read) = self.reader.next(*key).filter(|read| *read > high) {
+            let next = self.reader.next(*key);
+            let (low, high) = self.admin.watermarks_reaching(topic, key.1, next.unwrap_or(0))?;
+            if let Some(read) = next.filter(|read| *read > high) {
                 return Err(corrupt(format!(
                     "reference topic `{topic}` partition {}: it was read to offset {read} and ends at {high}: it was cut or \
                      created anew; begin anew under another `state_prefix`",
@@ -122,8 +129,7 @@ impl KafkaReferenceFeed {
 
 impl ReferenceFeed for KafkaReferenceFeed {
     fn poll(&mut self, through: Option<Timestamp>) -> Result<Vec<ReferenceRecord>> {
-        // A clock that does not tell the time says nothing about the future either.
-        let latest = self.clock.time_of_day().unwrap_or(Timestamp::MAX);
+        let latest = self.latest();
         match through.map(|through| through.min(latest)).filter(|through| *through > self.known_through) {
             Some(through) => self.take_through(through)?,
             None => {

@@ -215,9 +215,14 @@ impl<'a> Session<'a> {
                 }
                 *healthy |= self.tell()?;
             }
+            let newest: Vec<_> = (0..self.keys.len()).map(|part| self.align.newest(part)).collect();
             let released = self.align.release(&rests, self.options.records_max - batch.len());
+            for (part, newest) in newest.into_iter().enumerate() {
+                if self.align.newest(part) > newest {
+                    self.still[part] = Stopwatch::start();
+                }
+            }
             for (part, copy) in released {
-                self.still[part] = Stopwatch::start();
                 bytes += copy.bytes();
                 batch.push((part, copy));
             }

@@ -15,24 +15,30 @@ use crate::limits::{READ_STALL_MAX, SLEEP_MAX};
 use crate::reader::{Key, Reader};
 use crate::signal::Signal;
 
-/// One client for the restores of all lanes of a process; it is let go when no lane is restoring.
+/// One client for the restores of all lanes of a process, built when it is needed.
 #[derive(Clone)]
 pub(crate) struct Restorer {
-    reader: Arc<Mutex<Reader>>,
+    reader: Arc<Mutex<Option<Reader>>>,
+    config: Arc<Config>,
     admin: Arc<Admin>,
     topics: Arc<Vec<String>>,
 }
 
 impl Restorer {
-    /// Builds the client over the topics it may be asked for.
-    pub(crate) fn new(config: &Config, admin: Arc<Admin>, topics: Vec<String>) -> Result<Self> {
-        let reader = Reader::new(&config.waited_reader()?, topics.clone(), Signal::default())?;
-        Ok(Self { reader: Arc::new(Mutex::new(reader)), admin, topics: Arc::new(topics) })
+    /// Of the topics that it may be asked for.
+    pub(crate) fn new(config: &Config, admin: Arc<Admin>, topics: Vec<String>) -> Self {
+        Self { reader: Arc::default(), config: Arc::new(config.clone()), admin, topics: Arc::new(topics) }
     }
 
-    /// Whether only its maker still holds it.
-    pub(crate) fn unused(&self) -> bool {
-        Arc::strong_count(&self.reader) == 1
+    /// Lets the client go: nobody serves it while nothing is restored, and its statistics would pile up unread.
+    pub(crate) fn rest(&self) {
+        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Whether there is a client.
+    #[cfg(test)]
+    pub(crate) fn is_resting(&self) -> bool {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
     /// Gives every committed record of the partition to `each`, in offset order, up to the high watermark of now.
@@ -50,7 +56,11 @@ impl Restorer {
         let Some(index) = self.topics.iter().position(|known| known == topic) else {
             return Err(unavailable(format!("topic `{topic}` is not one of this restorer's")));
         };
-        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let reader = match &mut *kept {
+            Some(reader) => reader,
+            none => none.insert(Reader::new(&self.config.waited_reader()?, self.topics.to_vec(), Signal::default())?),
+        };
         let key = (index, partition);
         reader.add(key, None)?;
         let mut records = 0_u64;
@@ -58,7 +68,7 @@ impl Restorer {
             records += 1;
             each(message)
         };
-        let read = drain(&mut reader, key, high, counted);
+        let read = drain(reader, key, high, counted);
         tracing::debug!(topic, partition, records, at = ?reader.ends(key), "restored");
         reader.remove(key)?;
         read

@@ -5,8 +5,8 @@
 //! returns.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use engine::ports::{Flow, LaneId, LaneStore, PortError, Source, StoredPane, Wake};
@@ -39,7 +39,7 @@ pub struct KafkaSource {
     held: BTreeSet<Key>,
     /// Stores given out, to be closed when their lane goes.
     open: BTreeMap<LaneId, Arc<AtomicBool>>,
-    restorer: Mutex<Option<Restorer>>,
+    restorer: Restorer,
     /// From the first poll on; lanes of watches tell each other nothing.
     shares: Option<Shares>,
     /// The first feed the next poll looks at, so that none is always last.
@@ -59,6 +59,9 @@ impl KafkaSource {
         let reader =
             Reader::new(&config.reader(INPUT_STATISTICS_MS, "error")?, config.input_topics.clone(), signal.clone())?;
         let member = Member::join(config, &signal)?;
+        let names = config.topics();
+        let state = std::iter::once(names.head).chain(names.panes).collect();
+        let restorer = Restorer::new(config, Arc::clone(&admin), state);
         tracing::info!(
             group = config.group,
             lanes = lane_count,
@@ -75,7 +78,7 @@ impl KafkaSource {
             lane_count,
             held: BTreeSet::new(),
             open: BTreeMap::new(),
-            restorer: Mutex::default(),
+            restorer,
             shares: None,
             turn: 0,
         })
@@ -164,27 +167,6 @@ impl KafkaSource {
         }
         Ok(())
     }
-
-    /// The client that restores lanes; shared, and let go when no store holds it.
-    fn restorer(&self) -> Result<Restorer> {
-        let mut kept = self.restorer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(restorer) = kept.as_ref() {
-            return Ok(restorer.clone());
-        }
-        let names = self.config.topics();
-        let topics = std::iter::once(names.head).chain(names.panes).collect();
-        let restorer = Restorer::new(&self.config, Arc::clone(&self.admin), topics)?;
-        *kept = Some(restorer.clone());
-        Ok(restorer)
-    }
-
-    /// Lets the restoring client go once only this source holds it: its statistics would pile up unread.
-    fn release_restorer(&self) {
-        let mut kept = self.restorer.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.as_ref().is_some_and(Restorer::unused) {
-            *kept = None;
-        }
-    }
 }
 
 /// The number of partitions all input topics agree on.
@@ -213,7 +195,8 @@ impl Source for KafkaSource {
                 Err(error) => return Err(error),
             }
         }
-        self.release_restorer();
+        // No lane is being opened here.
+        self.restorer.rest();
         loop {
             let mut wakes = self.moves()?;
             self.reader.serve()?;
@@ -229,7 +212,6 @@ impl Source for KafkaSource {
         if let Some(former) = self.open.remove(&lane) {
             former.store(false, Ordering::Release);
         }
-        let restorer = self.restorer()?;
         let open = Arc::new(AtomicBool::new(true));
         let outside = Outside {
             admin: Arc::clone(&self.admin),
@@ -237,7 +219,7 @@ impl Source for KafkaSource {
             stable: Arc::clone(&self.stable),
             open: Arc::clone(&open),
         };
-        let store = Store::open(&self.config, lane, outside, restorer)?;
+        let store = Store::open(&self.config, lane, outside, self.restorer.clone())?;
         self.open.insert(lane, open);
         Ok(Box::new(store))
     }
@@ -255,7 +237,7 @@ impl Source for KafkaSource {
         assert_eq!(from.len(), keys.len(), "a lane starts with one offset per input topic");
         for (key, from) in keys.iter().zip(from) {
             let topic = &self.config.input_topics[key.0];
-            let (low, high) = self.admin.watermarks(topic, key.1)?;
+            let (low, high) = self.admin.watermarks_reaching(topic, key.1, from.0)?;
             if from.0 < low {
                 return Err(corrupt(format!(
                     "topic `{topic}` partition {}: resume offset {from} is below the log start {low}: records that \

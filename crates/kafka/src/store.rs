@@ -62,8 +62,7 @@ pub(crate) struct Store {
     topics: Topics,
     outside: Outside,
     producer: Producer,
-    /// Until the first commit.
-    restorer: Option<Restorer>,
+    restorer: Restorer,
     /// Where each stored pane stands; known once the tier has been read.
     spans: BTreeMap<Tier, BTreeMap<Timestamp, Span>>,
     /// Records of a tier below this offset have been deleted.
@@ -91,7 +90,7 @@ impl Store {
             config: config.clone(),
             outside,
             producer,
-            restorer: Some(restorer),
+            restorer,
             spans: BTreeMap::new(),
             trimmed: BTreeMap::new(),
             number: None,
@@ -159,12 +158,6 @@ impl Store {
             )));
         }
         Ok(())
-    }
-
-    fn restorer(&self) -> Result<&Restorer> {
-        self.restorer.as_ref().ok_or_else(|| {
-            unavailable(format!("lane {}: state is read before the first commit; open the lane again", self.lane))
-        })
     }
 
     /// Every record of a transaction with its destination. Records that keep a lane's state go to its partition; what
@@ -262,7 +255,7 @@ fn pane_records(panes: &[(Tier, StoredPane)]) -> Result<Vec<PaneRecord<'_>>> {
 impl LaneStore for Store {
     fn head(&mut self) -> Result<BTreeMap<Vec<u8>, Vec<u8>>> {
         let mut head = BTreeMap::new();
-        self.restorer()?.read(&self.topics.head, self.partition, |message| {
+        self.restorer.read(&self.topics.head, self.partition, |message| {
             let key = message.key().unwrap_or_default().to_vec();
             match message.payload() {
                 Some(value) => head.insert(key, value.to_vec()),
@@ -286,7 +279,7 @@ impl LaneStore for Store {
         let topic = self.topics.panes_of(tier);
         let mut joiner = Joiner::new(tier, first, format!("topic `{topic}` partition {}", self.partition));
         let (lane, renewed, newest) = (self.lane, self.renewed, self.number.unwrap_or(0));
-        self.restorer()?.read(topic, self.partition, |message| {
+        self.restorer.read(topic, self.partition, |message| {
             // Beyond the head stands what is left of a transaction that came to nothing.
             let number = sweep::number_of(message, lane);
             if number.is_some_and(|number| number > newest)
@@ -308,7 +301,6 @@ impl LaneStore for Store {
             self.head()?;
         }
         let number = self.number.unwrap_or(0) + 1;
-        self.restorer = None;
         if self.letter_room.is_none() && transaction.dead_letters.iter().any(Enclosed::is_large) {
             self.letter_room = Some(record_room(&self.outside.admin, &self.config.dead_letter_topic));
         }

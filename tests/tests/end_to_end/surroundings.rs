@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base::{Millis, Timestamp};
 use engine::JournalRecord;
-use kafka::{CommittedRecord, Speaker};
+use kafka::{CommittedRecord, Config, Speaker};
 
 use crate::oracle::{check, say, stage};
 use crate::stage::{LANES, Member, Stage, settle, wait_until};
@@ -42,7 +42,7 @@ fn a_full_disk_stops_archive_and_ledger_and_nothing_else() {
 #[test]
 fn an_upstream_transaction_held_open_is_not_silence() {
     let stage = Stage::new("2s");
-    let upstream = Speaker::transactional(&stage.config, "upstream").unwrap();
+    let upstream = upstream(&stage);
     upstream.begin().unwrap();
     let mut expected = Vec::new();
     for lane in [0, 1] {
@@ -90,7 +90,7 @@ fn an_upstream_transaction_held_open_is_not_silence() {
 fn lanes_go_on_without_one_that_cannot_be_read_and_a_replay_follows() {
     let stage = Stage::new("2s");
     stage.ledger("data");
-    let upstream = Speaker::transactional(&stage.config, "upstream").unwrap();
+    let upstream = upstream(&stage);
     upstream.begin().unwrap();
     let last: Vec<_> = (0..LANES).map(|lane| [ACCESS, AUTH].map(|topic| newest(&stage, topic, lane))).collect();
     let end = last.iter().flatten().map(|record| record.time).max().unwrap();
@@ -126,6 +126,12 @@ fn lanes_go_on_without_one_that_cannot_be_read_and_a_replay_follows() {
     }
     assert!(older[&0] > 100 && older[&1] > 100 && older[&2] == 0, "ticks that went by an older day: {older:?}");
     say(&stage.proved("pipeline", "data"));
+}
+
+/// A producer whose transactions may stay open for as long as a test takes on a slow machine.
+fn upstream(stage: &Stage) -> Speaker {
+    let patient = Config { transaction_timeout: Duration::from_secs(600), ..stage.config.clone() };
+    Speaker::transactional(&patient, "upstream").unwrap()
 }
 
 /// Key and value of an event at another time, under another id.

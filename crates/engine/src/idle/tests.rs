@@ -59,3 +59,15 @@ fn silence_is_what_was_listened_to() {
     quiet.listen(topic, at(501), true, at(3_861_000));
     assert_eq!(idle(&quiet, 3_861_000), None);
 }
+
+#[test]
+fn a_lane_that_read_old_records_again_goes_by_what_is_known_elsewhere() {
+    let at = Timestamp::from_millis;
+    let (mut quiet, mut elsewhere) = (Quiet::new(1), BrokerTime::default());
+    quiet.broker.saw([at(1_000)].into_iter(), Timestamp::MAX, at(0));
+    (0..=60).for_each(|second| quiet.listen(TopicId(0), at(500), true, at(second * 1_000)));
+    let idle = |elsewhere| quiet.idle(TopicId(0), Millis::seconds(60), at(60_000), elsewhere);
+    assert_eq!(idle(elsewhere), Some(at(61_000)));
+    elsewhere.saw([at(86_400_000)].into_iter(), Timestamp::MAX, at(30_000));
+    assert_eq!(idle(elsewhere), Some(at(86_430_000)));
+}

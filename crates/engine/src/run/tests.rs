@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use arrow::ipc::reader::StreamReader;
@@ -14,6 +15,7 @@ use features::JournalRecord;
 use hospital::{Hospital, HospitalConfig, Site, Stream};
 
 use super::*;
+use crate::limits::REOPEN_PAUSE;
 use crate::ports::{DeadLetter, LaneStore, Message, ReferenceRecord, StoredPane, Tier, Transaction};
 use crate::spec::ModelUse;
 
@@ -46,6 +48,8 @@ struct Stored {
     open_most: usize,
     /// How often the lane was opened.
     opened: u32,
+    /// Since when its last owner waits to open it again.
+    failed: Option<Instant>,
     /// What tells the engine to stop.
     stop: Arc<AtomicBool>,
 }
@@ -83,6 +87,7 @@ impl LaneStore for Store {
         if fault.is_some_and(|fault| fault.stops) {
             stored.stop.store(true, Ordering::Relaxed);
         }
+        stored.failed = fault.filter(|fault| !fault.kills).map(|_| Instant::now());
         let lost = || match fault.is_some_and(|fault| fault.kills) {
             true => Err(PortError::Corrupt("killed".to_owned())),
             false => Err(PortError::Unavailable("the answer was lost".to_owned())),
@@ -148,6 +153,11 @@ impl Source for Logs<'_> {
         }
         assert!(self.started, "nothing is read before the lane was started");
         let stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        // What is written while the lane waits to be opened again arrives when it is.
+        let failed = stored.failed;
+        if let Some(failed) = failed {
+            std::thread::sleep((REOPEN_PAUSE + Duration::from_millis(20)).saturating_sub(failed.elapsed()));
+        }
         let closed = stored.journal.last().map_or(0, |record| record.topics.iter().map(|topic| topic.resume.0).sum());
         self.open_most = self.open_most.max(self.next.iter().sum::<usize>() - closed as usize);
         drop(stored);
@@ -157,7 +167,8 @@ impl Source for Logs<'_> {
             self.pieces.push_back(piece);
             let log = &self.topics[topic];
             let end = (self.next[topic] + piece).min(log.len());
-            if self.flows[topic] == Flow::Hold || end == self.next[topic] {
+            let is_held = self.flows[topic] == Flow::Hold && failed.is_none();
+            if is_held || end == self.next[topic] {
                 continue;
             }
             let mut records = Records::default();
@@ -175,7 +186,9 @@ impl Source for Logs<'_> {
     }
 
     fn open(&mut self, _: LaneId) -> std::result::Result<Box<dyn LaneStore>, PortError> {
-        self.stored.lock().unwrap_or_else(PoisonError::into_inner).opened += 1;
+        let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        (stored.opened, stored.failed) = (stored.opened + 1, None);
+        drop(stored);
         Ok(Box::new(Store { stored: Arc::clone(&self.stored), faults: self.faults.clone() }))
     }
 

@@ -61,3 +61,12 @@ fn a_lanes_producer_gives_up_idle_connections_unless_told_otherwise() {
     assert_eq!(idle(&shipped, None), None, "the library's own");
     assert_eq!(idle(&with("connections.max.idle.ms", "60000"), Some("p-lane-0")).as_deref(), Some("60000"));
 }
+
+#[test]
+fn silence_is_heard_from_leaders() {
+    let config = with("client.rack", "one");
+    for reader in [config.reader(100, "error"), config.whole_reader(100), config.uncommitted_reader()] {
+        assert_eq!(reader.unwrap().get("client.rack"), None);
+    }
+    assert_eq!(config.member().unwrap().get("client.rack"), Some("one"), "the group's assignor may go by it");
+}

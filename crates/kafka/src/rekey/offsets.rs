@@ -109,7 +109,7 @@ impl Session<'_> {
     /// The committed offset, if its records are there.
     fn start_within(&self, key: Key, committed: i64) -> Result<i64> {
         let topic = &self.options.sources[key.0];
-        let (low, high) = self.admin.watermarks(topic, key.1)?;
+        let (low, high) = self.admin.watermarks_reaching(topic, key.1, committed)?;
         if committed > high {
             return Err(corrupt(format!(
                 "topic `{topic}` partition {}: the committed offset {committed} is beyond the end {high}: the topic was \

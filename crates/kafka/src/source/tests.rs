@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{SystemClock, Timestamp};
+use base::{Clock, Millis, SystemClock, Timestamp};
 use engine::ports::{
     DeadLetter, Flow, LaneId, Message, PortError, ReferenceFeed, Source, StoredPane, Tier, Transaction, Wake,
 };
 use events::{Offset, TopicId};
 
 use super::KafkaSource;
+use crate::admin::Admin;
 use crate::{Config, Embedded, KafkaReferenceFeed, Speaker, read_committed};
 
 const LANE: LaneId = LaneId(0);
@@ -178,6 +179,10 @@ fn a_commit_is_restored_by_the_next_owner() {
     assert_eq!(next.head().unwrap(), BTreeMap::from([(b"journal".to_vec(), b"j2".to_vec())]));
     let minute = next.panes(Tier::Minute, Timestamp::from_millis(120_000)).unwrap();
     assert_eq!(minute, [transaction().panes[1].1.clone()]);
+    // A lane may wait for long before it commits. Whoever reads its state after all gets another client.
+    assert!(!source.restorer.is_resting());
+    source.poll(Duration::ZERO).unwrap();
+    assert!(source.restorer.is_resting(), "the statistics of a client that nobody serves pile up");
     assert_eq!(next.panes(Tier::Hour, Timestamp::MIN).unwrap(), []);
     assert_eq!(next.panes(Tier::Day, Timestamp::MIN).unwrap(), [transaction().panes[2].1.clone()]);
     // A broker that cannot delete is not an error, and a store that was replaced is closed.
@@ -224,6 +229,21 @@ fn input_topics_must_agree_on_the_number_of_lanes() {
     assert!(text.contains("`access` has 3") && text.contains("`auth` has 2"), "{text}");
 }
 
+/// As a broker answers that was frozen and still believes that it leads.
+#[test]
+fn an_end_below_what_was_read_is_asked_for_again() {
+    let (_broker, config) = cluster(1);
+    let admin = Admin::new(&config).unwrap();
+    speak(&config, "access", 0, ["one".to_owned()]);
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| admin.watermarks_reaching("access", 0, 2).unwrap());
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(!asked.is_finished(), "the first answer was believed");
+        speak(&config, "access", 0, ["two".to_owned()]);
+        assert_eq!(asked.join().unwrap(), (0, 2));
+    });
+}
+
 #[test]
 fn reference_rows_are_known_up_to_a_time() {
     let (_broker, config) = cluster(1);
@@ -236,6 +256,29 @@ fn reference_rows_are_known_up_to_a_time() {
     assert_eq!(rows.iter().map(|row| row.offset.0).collect::<Vec<_>>(), (0..100).collect::<Vec<_>>());
     assert!(feed.known_through() >= through);
     assert!(feed.poll(Some(through)).unwrap().is_empty());
+}
+
+/// A machine's clock that was an hour ahead when the process began, and has been set right.
+struct SetBack;
+
+impl Clock for SetBack {
+    fn now(&self) -> Timestamp {
+        SystemClock.now() + Millis::hours(1)
+    }
+
+    fn time_of_day(&self) -> Option<Timestamp> {
+        SystemClock.time_of_day()
+    }
+}
+
+#[test]
+fn a_clock_that_was_ahead_does_not_make_the_reference_known_beforehand() {
+    let (_broker, config) = cluster(1);
+    speak(&config, "staff", 0, ["row".to_owned()]);
+    let mut feed = KafkaReferenceFeed::connect(&config, Arc::new(SetBack)).unwrap();
+    assert_eq!(feed.poll(Some(Timestamp::from_millis(1_000))).unwrap().len(), 1);
+    let now = SystemClock.time_of_day().unwrap();
+    assert!(feed.known_through() <= now, "{:?} is known at {now:?}", feed.known_through());
 }
 
 /// The engine may keep them on a thread of its own.
