@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use arrow::ipc::reader::StreamReader;
@@ -49,7 +48,7 @@ struct Stored {
     /// How often the lane was opened.
     opened: u32,
     /// Since when its last owner waits to open it again.
-    failed: Option<Instant>,
+    failed: Option<Stopwatch>,
     /// What tells the engine to stop.
     stop: Arc<AtomicBool>,
 }
@@ -87,7 +86,7 @@ impl LaneStore for Store {
         if fault.is_some_and(|fault| fault.stops) {
             stored.stop.store(true, Ordering::Relaxed);
         }
-        stored.failed = fault.filter(|fault| !fault.kills).map(|_| Instant::now());
+        stored.failed = fault.filter(|fault| !fault.kills).map(|_| Stopwatch::start());
         let lost = || match fault.is_some_and(|fault| fault.kills) {
             true => Err(PortError::Corrupt("killed".to_owned())),
             false => Err(PortError::Unavailable("the answer was lost".to_owned())),
