@@ -35,7 +35,7 @@ impl Restorer {
         *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Whether there is a client.
+    /// Whether there is no client.
     #[cfg(test)]
     pub(crate) fn is_resting(&self) -> bool {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner).is_none()

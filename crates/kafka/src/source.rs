@@ -195,7 +195,7 @@ impl Source for KafkaSource {
                 Err(error) => return Err(error),
             }
         }
-        // No lane is being opened here.
+        // Lanes are opened between polls.
         self.restorer.rest();
         loop {
             let mut wakes = self.moves()?;
