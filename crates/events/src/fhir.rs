@@ -115,7 +115,8 @@ pub(crate) fn access<'e>(event: &'e AuditEvent<'e>, full_url: Option<&'e str>) -
     let purpose = event.purpose_of_event.first().or(event.authorization.first()).or(actor.purpose());
     let overrides = matches!(purpose, Some("BTG" | "ETREAT"))
         || event.purpose_of_event.has("BTG")
-        || event.authorization.has("BTG");
+        || event.authorization.has("BTG")
+        || actor.breaks_glass();
     let labels = || event.entities().iter().flat_map(|entity| entity.security_label.iter());
     AccessRow {
         common: common(event, full_url, &actor),

@@ -18,6 +18,9 @@ pub const TEXT_BYTES_MAX: usize = 512;
 /// Bytes of an event id kept as it came; a longer one is replaced by its digest.
 pub const EVENT_ID_BYTES_MAX: usize = 128;
 
+/// Bytes that one event can take out; what says more says nothing. Sums of thousands of events stay far below 2^63.
+pub const BYTES_MAX: i64 = 1 << 50;
+
 /// Bytes of a decoded FHIR query that are searched for names.
 pub const QUERY_BYTES_MAX: usize = 16 << 10;
 

@@ -15,7 +15,7 @@
 
 use serde::Deserialize;
 
-use crate::decode::row::{AccessRow, AuthRow, Common, OptionText, Word};
+use crate::decode::row::{AccessRow, AuthRow, Common, OptionText, Word, acting};
 use crate::json::{self, Text};
 use crate::moment::{NumberUnit, RawTime};
 use crate::{Fault, words};
@@ -84,19 +84,20 @@ struct Auth<'a> {
 pub(crate) fn access(text: &str) -> Result<AccessRow<'_>, Fault> {
     let event: Access<'_> = json::parse(text)?;
     let action = word(words::ACTIONS, "other", event.action, event.action_raw);
+    let actor = actor(event.actor);
     let overrides = event.purpose.as_ref().is_some_and(|purpose| purpose.trim().eq_ignore_ascii_case("BTG"));
     Ok(AccessRow {
         common: Common {
             id: plain(event.id),
             time: event.time,
             number_unit: NumberUnit::Millis,
-            user: plain(event.user),
+            user: acting(plain(event.user), actor),
             outcome: word(words::OUTCOMES, "unknown", event.outcome, event.outcome_raw),
             workstation: plain(event.workstation),
             address: plain(event.address),
             network: plain(event.network),
             session: plain(event.session),
-            actor: actor(event.actor),
+            actor,
             application: plain(event.application),
         },
         patient: plain(event.patient),
@@ -118,18 +119,19 @@ pub(crate) fn access(text: &str) -> Result<AccessRow<'_>, Fault> {
 pub(crate) fn auth(text: &str) -> Result<AuthRow<'_>, Fault> {
     let event: Auth<'_> = json::parse(text)?;
     let factor = |text: Text<'_>| words::canonical(words::FACTORS, &text).unwrap_or("other");
+    let actor = actor(event.actor);
     Ok(AuthRow {
         common: Common {
             id: plain(event.id),
             time: event.time,
             number_unit: NumberUnit::Millis,
-            user: plain(event.user),
+            user: acting(plain(event.user), actor),
             outcome: word(words::OUTCOMES, "unknown", event.outcome, event.outcome_raw),
             workstation: plain(event.workstation),
             address: plain(event.address),
             network: plain(event.network),
             session: plain(event.session),
-            actor: actor(event.actor),
+            actor,
             application: plain(event.application),
         },
         activity: word(words::ACTIVITIES, "other", event.activity, event.activity_raw),
@@ -166,3 +168,6 @@ fn word<'a>(
 fn actor(given: Option<Text<'_>>) -> &'static str {
     given.and_then(|given| words::canonical(words::ACTORS, &given)).unwrap_or("unknown")
 }
+
+#[cfg(test)]
+mod tests;

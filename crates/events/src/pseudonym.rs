@@ -125,8 +125,12 @@ impl PseudonymKeys {
 
     /// A patient. Of an HL7 CX id (`id^^^authority`) the id counts: one pipeline serves one patient index.
     pub fn patient(&self, raw: &str) -> String {
-        let id = raw.split('^').next().unwrap_or(raw);
-        self.name(Named::Patient, 'p', &normalise_id(id))
+        self.name(Named::Patient, 'p', &normalise_id(Self::patient_id(raw)))
+    }
+
+    /// The id in an HL7 CX id; blank where there is none.
+    pub fn patient_id(raw: &str) -> &str {
+        raw.split('^').next().unwrap_or(raw)
     }
 
     /// An IP address in its canonical spelling, or a host name in lower case.

@@ -9,7 +9,7 @@ mod link;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanBuilder, Int32Builder, RecordBatch, StringBuilder};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanBuilder, Int32Builder, RecordBatch, StringBuilder};
 use base::{FastMap, Millis, Timestamp};
 use events::schema::Stream;
 use reference::{Known, Reference, StaffView};
@@ -123,7 +123,7 @@ impl Enrich<'_> {
     }
 
     /// The values of `COMMON`, in order.
-    fn common<'v>(actor: &'v Actor<'_>, time: Timestamp, gap: Option<Millis>) -> [Value<'v>; 12] {
+    fn common<'v>(actor: &'v Actor<'_>, user: &str, time: Timestamp, gap: Option<Millis>) -> [Value<'v>; 13] {
         let staff = actor.staff.as_ref();
         let tenure = staff.and_then(|staff| staff.hired).map(|hired| i64::from(whole_days(time - hired)));
         [
@@ -139,6 +139,7 @@ impl Enrich<'_> {
             Value::Flag(actor.local.weekday >= 6),
             Value::Flag(actor.off_shift),
             Value::Long(gap.map(|gap| gap.0)),
+            Value::Long(Some(hash64(user))),
         ]
     }
 
@@ -179,7 +180,7 @@ impl Enrich<'_> {
         let time = Timestamp::from_millis(columns.time.value(row));
         let user = columns.user.value(row);
         let actor = self.actor(user, time, facts, &mut memory.local);
-        let patient = optional(columns.patient, row);
+        let patient = columns.touched(row);
         let patient_h = patient.map(hash64);
         let workstation_h = hashed(columns.workstation, row);
         let link = self.link(user, actor.staff.as_ref(), patient, time);
@@ -198,7 +199,7 @@ impl Enrich<'_> {
         let since_sign_in = facts.sign_in.as_ref().map(|sign_in| (time - sign_in.time).0);
         let odd = facts.odd_sign_in.is_some_and(|odd| time - odd <= ODD_SIGN_IN_REACH);
 
-        let mut values: Vec<Value<'_>> = Self::common(&actor, time, gap).into();
+        let mut values: Vec<Value<'_>> = Self::common(&actor, user, time, gap).into();
         values.extend(link.values());
         values.extend([
             Value::Long(patient_h),
@@ -214,8 +215,11 @@ impl Enrich<'_> {
             Value::Flag(elsewhere),
             Value::Flag(returned),
             Value::Flag(false),
+            Value::Flag(false),
         ]);
-        let seen = columns.seen.iter().map(|(kind, column)| (*kind, optional(column, row)));
+        // What was refused makes nothing familiar.
+        let refused = columns.is_refused(row);
+        let seen = columns.seen.iter().map(|(kind, column)| (*kind, optional(column, row).filter(|_| !refused)));
         values.extend(self.seen(user, actor.local.day, seen, memory));
         filler.row(values);
 
@@ -245,15 +249,13 @@ impl Enrich<'_> {
             outcome => (false, outcome == "failure"),
         };
         let sign_in = success && activity == "logon";
-        let here = (columns.latitude.is_valid(row) && columns.longitude.is_valid(row))
+        // The exit of a VPN is nowhere the user is.
+        let is_vpn = optional(columns.network, row) == Some("vpn");
+        let here = (columns.latitude.is_valid(row) && columns.longitude.is_valid(row) && sign_in && !is_vpn)
             .then(|| (columns.latitude.value(row), columns.longitude.value(row)));
-        let before = facts.sign_in.as_ref();
-        let gap = before.map(|before| time - before.time);
-        let distance = sign_in
-            .then(|| before.and_then(|before| before.place).zip(here))
-            .flatten()
-            .map(|(there, here)| distance_km(there, here));
-        let speed = distance.zip(gap).map(|(km, gap)| speed_kmh(km, gap));
+        let gap = facts.sign_in.as_ref().map(|before| time - before.time);
+        let travelled = facts.placed.zip(here).map(|((at, there), here)| (distance_km(there, here), time - at));
+        let speed = travelled.map(|(km, span)| speed_kmh(km, span));
         facts.denials.retain(|denial| time - *denial <= DENIAL_SPAN);
         let device = optional(columns.device, row);
         // Only successful sign-ins make a device or place familiar.
@@ -268,9 +270,9 @@ impl Enrich<'_> {
         let odd =
             sign_in && familiar_user && (first("country").is_some() || (first("device_key").is_some() && outside));
 
-        let mut values: Vec<Value<'_>> = Self::common(&actor, time, gap).into();
+        let mut values: Vec<Value<'_>> = Self::common(&actor, user, time, gap).into();
         values.extend([
-            Value::Long(distance.map(|km| km as i64)),
+            Value::Long(travelled.map(|(km, _)| km as i64)),
             Value::Long(speed),
             Value::Int(Some(facts.failures)),
             Value::Int(Some(i32::try_from(facts.denials.len()).unwrap_or(i32::MAX))),
@@ -292,7 +294,8 @@ impl Enrich<'_> {
         }
         if sign_in {
             facts.denials.clear();
-            facts.sign_in = Some(LastSignIn { time, place: here, device: device.map_or(0, hash64) });
+            facts.sign_in = Some(LastSignIn { time, device: device.map_or(0, hash64) });
+            facts.placed = here.map(|here| (time, here)).or(facts.placed);
         }
         if odd {
             facts.odd_sign_in = Some(time);
@@ -344,15 +347,18 @@ pub(crate) fn resolve(
     let columns = AccessColumns::new(pending, enrich.spec);
     let schema = pending.schema();
     let rows = pending.num_rows();
+    let at_first = pending.column(schema.index_of("explained")?).as_boolean();
     let (mut rung, mut explained) = (Int32Builder::with_capacity(rows), BooleanBuilder::with_capacity(rows));
     let (mut kind, mut charted) = (StringBuilder::new(), BooleanBuilder::with_capacity(rows));
+    let mut later = BooleanBuilder::with_capacity(rows);
     for row in 0..rows {
         let time = Timestamp::from_millis(columns.time.value(row));
-        let (user, patient) = (columns.user.value(row), optional(columns.patient, row));
+        let (user, patient) = (columns.user.value(row), columns.touched(row));
         let staff = enrich.reference.staff(user, time, &enrich.known);
         let link = enrich.link(user, staff.as_ref(), patient, time);
         rung.append_option(link.rung);
         explained.append_value(link.explained);
+        later.append_value(link.explained && !at_first.value(row));
         kind.append_option(link.reason_kind);
         let wrote = patient
             .map(hash64)
@@ -364,6 +370,7 @@ pub(crate) fn resolve(
     let replaced: BTreeMap<&str, ArrayRef> = BTreeMap::from([
         ("rung", Arc::new(rung.finish()) as ArrayRef),
         ("explained", Arc::new(explained.finish()) as ArrayRef),
+        ("explained_later", Arc::new(later.finish()) as ArrayRef),
         ("reason_kind", Arc::new(kind.finish()) as ArrayRef),
         ("charted_after", Arc::new(charted.finish()) as ArrayRef),
     ]);

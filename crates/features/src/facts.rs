@@ -21,6 +21,9 @@ pub(crate) struct LastFacts {
     pub(crate) access: Option<LastAccess>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sign_in: Option<LastSignIn>,
+    /// Where the user last signed in from, of the sign-ins whose place is known and no VPN's, and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) placed: Option<(Timestamp, (f64, f64))>,
     /// Failed sign-ins in a row.
     #[serde(default)]
     pub(crate) failures: i32,
@@ -91,8 +94,6 @@ pub(crate) struct LastAccess {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LastSignIn {
     pub(crate) time: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) place: Option<(f64, f64)>,
     pub(crate) device: i64,
 }
 

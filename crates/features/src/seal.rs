@@ -41,13 +41,14 @@ pub(crate) const COMMON: &[Column] = &[
     derived("local_hour", Int, false, "hour of day, local, 0 to 23"),
     derived("weekend", Flag, false, "Saturday or Sunday, local"),
     derived("off_shift", Flag, false, "more than two hours outside the user's shift"),
-    derived("gap_ms", Long, true, "time since the user's previous event of this stream"),
+    derived("gap_ms", Long, true, "time since the user's previous access, or of a sign-in since the last successful one"),
+    derived("user_h", Long, false, "64-bit hash of the user key, for distinct counts"),
 ];
 
 /// Columns that the seal adds to accesses.
 pub(crate) const ACCESS: &[Column] = &[
-    derived("rung", Int, true, "rung of the reason ladder: 0 own team now ... 8 never; null without a patient"),
-    derived("explained", Flag, false, "a documented reason is known, or no patient was touched"),
+    derived("rung", Int, true, "rung of the reason ladder: 0 own team now ... 8 never; null where no chart was touched"),
+    derived("explained", Flag, false, "a documented reason is known, or no chart was touched: none was named, or the access was refused"),
     derived("reason_kind", Text, true, "kind of the best relation found"),
     derived("own_record", Flag, false, "the patient is the user"),
     derived("colleague", Flag, false, "the patient is a member of staff, not the user"),
@@ -59,7 +60,7 @@ pub(crate) const ACCESS: &[Column] = &[
     derived("vip", Flag, false, "the patient is marked as a person of public interest"),
     derived("deceased", Flag, false, "the patient had died before the access"),
     derived("other_unit", Flag, false, "the patient is on a unit that is not the user's"),
-    derived("patient_h", Long, true, "64-bit hash of the patient key, for distinct counts"),
+    derived("patient_h", Long, true, "64-bit hash of the patient key, for distinct counts; null where the access was refused"),
     derived("insurer_h", Long, true, "hash of the patient's insurer"),
     derived("workstation_h", Long, true, "hash of the workstation"),
     derived("search_h", Long, true, "hash of the searched name's token"),
@@ -77,11 +78,12 @@ pub(crate) const ACCESS: &[Column] = &[
         false,
         "the user wrote to this patient's record within the grace (relation resolved)",
     ),
+    derived("explained_later", Flag, false, "a reason became known that was not known at first (relation resolved)"),
 ];
 
 /// Columns that the seal adds to sign-ins.
 pub(crate) const AUTH: &[Column] = &[
-    derived("distance_km", Long, true, "distance from the last successful sign-in"),
+    derived("distance_km", Long, true, "distance from the last sign-in whose place is known; VPNs have none"),
     derived("speed_kmh", Long, true, "speed that distance would take"),
     derived("failures_before", Int, false, "failed sign-ins in a row before this event"),
     derived("denials_before", Int, false, "denied or ignored challenges within the last 10 minutes"),

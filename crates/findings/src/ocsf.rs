@@ -121,7 +121,7 @@ fn info(report: &Report, origin: &Origin) -> FindingInfo {
     // No model speaks of entities.
     let model = report.entity.is_none().then_some(model);
     let mut analytics: Vec<_> = model.into_iter().chain(rules).collect();
-    let leader = usize::from(report.led_by_rule && analytics.len() > 1);
+    let leader = usize::from(report.entity.is_none() && report.led_by_rule && analytics.len() > 1);
     let analytic = analytics.remove(leader);
     FindingInfo {
         analytic,

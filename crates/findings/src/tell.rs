@@ -179,7 +179,7 @@ impl Definitions {
         let scored = if is_user { " and the score stayed below the threshold" } else { "" };
         report.sentences = vec![
             format!(
-                "Closed after {quiet} of quiet: since {} no rule fired{scored}.",
+                "Closed after {quiet} of quiet: since {} no rule that opens a case fired{scored}.",
                 words::moment(case.active, &self.origin.time_zone)
             ),
             format!("The case was opened at {} and had {updates}.", words::moment(case.opened, &self.origin.time_zone)),

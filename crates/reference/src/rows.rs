@@ -192,7 +192,7 @@ pub(crate) fn patient(value: &[u8], keys: &PseudonymKeys, zone: &TimeZone) -> Re
     let raw: RawPatient<'_> = events::parse_json(text(value)?)?;
     let token = |text| given(text).map(|text| token(&text, keys));
     let facts = Patient {
-        patient: patient_key(&needed("patient", raw.patient)?, keys),
+        patient: patient_key(&needed_patient(raw.patient)?, keys),
         household: token(raw.household),
         address: token(raw.address),
         surname: token(raw.surname),
@@ -216,7 +216,7 @@ pub(crate) fn relation(value: &[u8], keys: &PseudonymKeys, zone: &TimeZone) -> R
     let facts = Relation {
         id: relation_id(&needed("id", raw.id)?, keys),
         kind,
-        patient: patient_key(&needed("patient", raw.patient)?, keys),
+        patient: patient_key(&needed_patient(raw.patient)?, keys),
         user: given(raw.user).map(|name| user(&name, keys)),
         unit: short("unit", raw.unit)?,
         author: given(raw.author).map(|author| user(&author, keys)),
@@ -270,6 +270,14 @@ pub(crate) fn given(text: Option<Text<'_>>) -> Option<String> {
 
 pub(crate) fn needed(field: &str, text: Option<Text<'_>>) -> Result<String, Fault> {
     given(text).ok_or_else(|| Fault::missing(field))
+}
+
+fn needed_patient(text: Option<Text<'_>>) -> Result<String, Fault> {
+    let raw = needed("patient", text)?;
+    match PseudonymKeys::patient_id(&raw).trim().is_empty() {
+        true => Err(Fault::missing("patient")),
+        false => Ok(raw),
+    }
 }
 
 /// A text that is kept as it came.

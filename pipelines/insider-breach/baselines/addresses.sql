@@ -1,7 +1,7 @@
--- Who signs in from an address, in the whole house, and who never gets in: each user once a day.
+-- Who signs in from an address, in the whole house, and who never gets in.
 SELECT
   address_key,
-  count(*) AS users,
-  count(*) FILTER (WHERE failures > 0 AND sign_ins = 0) AS shut_out
+  count(DISTINCT user_h) AS users,
+  count(DISTINCT user_h) - count(DISTINCT CASE WHEN sign_ins > 0 THEN user_h END) AS shut_out
 FROM address_days
 GROUP BY address_key

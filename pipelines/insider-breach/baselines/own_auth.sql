@@ -4,7 +4,7 @@ SELECT
   count(*) AS active_days,
   max(failures) AS failures_max,
   max(devices) AS devices_max,
-  sum(external_events) AS external_events,
+  sum(external_sign_ins) AS external_sign_ins,
   sum(vpn_events) AS vpn_events
 FROM auth_days
 WHERE days_ago < 30

@@ -31,8 +31,8 @@ SELECT
     ELSE peers_own_share
   END AS rung_share_of_role, -- share of this role's charts that have such a reason
   peers_unexplained_share AS unexplained_share_of_role, -- share of this role's charts without a reason
-  CAST(own_other_unit_reason_sum AS DOUBLE) / greatest(own_patients_sum, 1) AS other_unit_share_of_own, -- share of the user's own charts that only another unit has a reason for
-  CAST(own_unexplained_sum AS DOUBLE) / greatest(own_patients_sum, 1) AS unexplained_share_of_own, -- share of the user's own charts without a reason
+  CAST(own_other_unit_reason_sum AS DOUBLE) / nullif(own_patients_sum, 0) AS other_unit_share_of_own, -- share of the user's own charts that only another unit has a reason for
+  CAST(own_unexplained_sum AS DOUBLE) / nullif(own_patients_sum, 0) AS unexplained_share_of_own, -- share of the user's own charts without a reason
   greatest(unexplained_pair_1h_events, unexplained_pair_24h_events, 0) AS unexplained_24h, -- {value|events} that stayed without a reason
   greatest(unexplained_pair_1h_override_uncharted, unexplained_pair_24h_override_uncharted, 0) AS override_uncharted_24h, -- overrode access rules and charted nothing
   greatest(unexplained_pair_1h_explained_later, unexplained_pair_24h_explained_later, 0) AS explained_later_24h, -- a reason appeared later
@@ -66,7 +66,7 @@ SELECT
   greatest(access_1h_patients, access_24h_patients, 0) AS patients_24h, -- {value|charts} in 24 hours
   greatest(access_1h_patients_unexplained, access_24h_patients_unexplained, 0) AS patients_unexplained_24h, -- {value|charts} without a reason in 24 hours
   coalesce(access_1h_patients_elsewhere_new, 0) AS elsewhere_new_1h, -- while opening {value|charts} of other units' patients for the first time in the hour
-  CAST(coalesce(access_1h_patients_elsewhere_new, 0) AS DOUBLE) / greatest(own_elsewhere_new_max, 1) AS elsewhere_new_vs_own, -- while opening {value:times} as many new charts of other units in the hour as on the user's busiest day
+  CAST(coalesce(access_1h_patients_elsewhere_new, 0) AS DOUBLE) / CASE WHEN own_elsewhere_new_max < 1 THEN 1 ELSE own_elsewhere_new_max END AS elsewhere_new_vs_own, -- while opening {value:times} as many new charts of other units in the hour as on the user's busiest day
   greatest(access_1h_returns, 0) AS returns_1h, -- while going back and forth between two workstations {value|time|times} in the hour
   tenure_days AS tenure_days, -- {value|days} in employment
   CASE WHEN days_to_end > 0 THEN days_to_end WHEN days_to_end <= 0 THEN 0 END AS days_to_end, -- {value|days} before leaving

@@ -3,8 +3,10 @@ SELECT
   address_key,
   user_key,
   count(*) AS events,
-  count(*) FILTER (WHERE activity = 'logon' AND outcome = 'failure') AS failures,
-  count(*) FILTER (WHERE activity = 'logon' AND outcome = 'success') AS sign_ins,
+  count(*) FILTER (WHERE outcome = 'failure') AS failures,
+  count(*) FILTER (WHERE outcome = 'success') AS sign_ins,
+  min(event_ms) FILTER (WHERE outcome = 'failure') AS failed_ms,
+  max(event_ms) FILTER (WHERE outcome = 'success') AS let_in_ms,
   -- Whoever it got in as is told first.
   max(CASE WHEN outcome = 'success' THEN 1000000 ELSE 0 END) AS score,
   min(event_ms) AS first_ms,

@@ -22,5 +22,5 @@ SELECT
   min(event_ms) AS first_ms,
   max(event_ms) AS last_ms
 FROM access
-WHERE vip AND rung >= 2 AND patient_key IS NOT NULL
+WHERE vip AND rung >= 2 AND patient_key IS NOT NULL AND actor_kind NOT IN ('patient', 'system')
 GROUP BY patient_key, user_key

@@ -1,4 +1,5 @@
--- What a user did with charts. One row per user and window.
+-- What a user did with charts. One row per user and window. What was refused touched no chart; patients who read their
+-- own records, and machines, are not staff.
 SELECT
   user_key,
   max(role) AS role,
@@ -10,15 +11,15 @@ SELECT
   count(*) FILTER (WHERE action = 'search') AS searches,
   count(DISTINCT search_h) AS names_searched,
   count(*) FILTER (WHERE action = 'search' AND result_count = 0) AS searches_empty,
-  count(*) FILTER (WHERE action = 'read') AS reads,
-  count(*) FILTER (WHERE action IN ('create', 'update')) AS writes,
-  count(*) FILTER (WHERE action = 'delete') AS deletes,
+  count(*) FILTER (WHERE action = 'read' AND outcome <> 'failure') AS reads,
+  count(*) FILTER (WHERE action IN ('create', 'update') AND outcome <> 'failure') AS writes,
+  count(*) FILTER (WHERE action = 'delete' AND outcome <> 'failure') AS deletes,
   count(DISTINCT CASE WHEN action IN ('create', 'update') AND resource = 'MedicationDispense' AND rung > 2 THEN patient_h END)
     AS patients_gone_dispensed,
-  count(*) FILTER (WHERE action IN ('print', 'export', 'disclose')) AS takeouts,
+  count(*) FILTER (WHERE action IN ('print', 'export', 'disclose') AND outcome <> 'failure') AS takeouts,
   count(DISTINCT CASE WHEN action IN ('print', 'export', 'disclose') THEN patient_h END) AS patients_taken_out,
-  coalesce(sum(byte_count), 0) AS bytes_out,
-  count(*) FILTER (WHERE break_glass) AS overrides,
+  coalesce(sum(byte_count) FILTER (WHERE outcome <> 'failure'), 0) AS bytes_out,
+  count(DISTINCT CASE WHEN break_glass THEN patient_h END) AS patients_overridden,
   count(DISTINCT CASE WHEN break_glass THEN reason_h END) AS override_reasons,
   count(*) FILTER (WHERE outcome = 'failure') AS failures,
   count(*) FILTER (WHERE sensitive) AS sensitive_events,
@@ -35,7 +36,7 @@ SELECT
   count(DISTINCT CASE WHEN patient_new AND NOT explained THEN patient_h END) AS patients_new_unexplained,
   count(DISTINCT CASE WHEN colleague AND NOT explained THEN patient_h END) AS colleagues_unexplained,
   count(DISTINCT CASE WHEN (same_household OR same_address) AND NOT explained THEN patient_h END) AS family_unexplained,
-  count(DISTINCT CASE WHEN same_surname AND coalesce(surname_ppm, 0) < 1000 AND NOT explained THEN patient_h END)
+  count(DISTINCT CASE WHEN same_surname AND surname_ppm < 1000 AND NOT explained THEN patient_h END)
     AS namesakes_unexplained,
   count(DISTINCT CASE WHEN vip AND NOT explained THEN patient_h END) AS vips_unexplained,
   count(DISTINCT CASE WHEN vip AND rung > 1 THEN patient_h END) AS vips_elsewhere,
@@ -57,4 +58,5 @@ SELECT
   max(gap_ms) AS gap_max_ms,
   max(known_days) AS known_days
 FROM access
+WHERE actor_kind NOT IN ('patient', 'system')
 GROUP BY user_key

@@ -2,6 +2,7 @@
 SELECT
   user_key,
   address_key,
+  max(user_h) AS user_h,
   count(*) FILTER (WHERE outcome = 'failure') AS failures,
   count(*) FILTER (WHERE outcome = 'success') AS sign_ins
 FROM auth

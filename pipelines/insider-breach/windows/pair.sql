@@ -1,4 +1,4 @@
--- What a user did with one patient's chart.
+-- What a user did with one patient's chart. What was refused is not there.
 SELECT
   user_key,
   patient_key,
@@ -38,5 +38,5 @@ SELECT
   min(event_ms) AS first_ms,
   max(event_ms) AS last_ms
 FROM access
-WHERE patient_key IS NOT NULL
+WHERE patient_key IS NOT NULL AND outcome <> 'failure' AND actor_kind NOT IN ('patient', 'system')
 GROUP BY user_key, patient_key

@@ -83,7 +83,7 @@ fn every_problem_of_a_watch_is_reported_with_its_place() {
     assert!(sql.contains("watches/address_users.sql:6") && sql.contains("did you mean `outcome`?"), "{sql}");
     let entities = problems_of("watch-entities", &[("watches/addresses.sql", "sum(failures)", "sum(failing)")]);
     assert!(
-        entities.contains("watches/addresses.sql:7") && entities.contains("unknown column `failing`"),
+        entities.contains("watches/addresses.sql:8") && entities.contains("unknown column `failing`"),
         "{entities}"
     );
     let grouped = problems_of(

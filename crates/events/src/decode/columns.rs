@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::identity::{IdKind, Identities};
 use super::row::{AccessRow, AuthRow, Common};
-use crate::limits::{EVENT_ID_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::limits::{BYTES_MAX, EVENT_ID_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::{Offset, Stream};
 
 /// Where an event came from and when it happened: judged, and sure to become a row.
@@ -35,6 +35,7 @@ pub(crate) struct Columns {
     outcome: StringBuilder,
     outcome_raw: StringBuilder,
     workstation: StringBuilder,
+    workstation_key: StringBuilder,
     network: StringBuilder,
     address_key: StringBuilder,
     session_key: StringBuilder,
@@ -99,6 +100,7 @@ impl Columns {
             outcome: StringBuilder::new(),
             outcome_raw: StringBuilder::new(),
             workstation: StringBuilder::new(),
+            workstation_key: StringBuilder::new(),
             network: StringBuilder::new(),
             address_key: StringBuilder::new(),
             session_key: StringBuilder::new(),
@@ -127,7 +129,7 @@ impl Columns {
         ids.with(IdKind::Token, row.reason.as_ref(), |key| columns.reason_token.append_option(key));
         ids.with(IdKind::Token, row.search.as_ref(), |key| columns.search_token.append_option(key));
         columns.result_count.append_option(row.result_count);
-        columns.byte_count.append_option(row.byte_count);
+        columns.byte_count.append_option(row.byte_count.filter(|bytes| (0..=BYTES_MAX).contains(bytes)));
         columns.unit.append_option(clean(row.unit.as_ref()).as_deref());
         ids.with(IdKind::Encounter, row.encounter.as_ref(), |key| columns.encounter_key.append_option(key));
         columns.sensitive.append_value(row.sensitive);
@@ -177,6 +179,7 @@ impl Columns {
         self.outcome.append_value(common.outcome.word);
         self.outcome_raw.append_option(clean(common.outcome.raw.as_ref()).as_deref());
         self.workstation.append_option(clean(common.workstation.as_ref()).as_deref());
+        ids.with(IdKind::Device, common.workstation.as_ref(), |key| self.workstation_key.append_option(key));
         let named = clean(common.network.as_ref());
         ids.with_address(common.address.as_ref(), |key, network| {
             self.address_key.append_option(key);
@@ -211,6 +214,7 @@ impl Columns {
             outcome: Arc::new(self.outcome.finish()),
             outcome_raw: Arc::new(self.outcome_raw.finish()),
             workstation: Arc::new(self.workstation.finish()),
+            workstation_key: Arc::new(self.workstation_key.finish()),
             network: Arc::new(self.network.finish()),
             address_key: Arc::new(self.address_key.finish()),
             session_key: Arc::new(self.session_key.finish()),
@@ -236,13 +240,14 @@ struct Shared {
     outcome: ArrayRef,
     outcome_raw: ArrayRef,
     workstation: ArrayRef,
+    workstation_key: ArrayRef,
     network: ArrayRef,
     address_key: ArrayRef,
     session_key: ArrayRef,
 }
 
 impl AccessColumns {
-    fn finish(mut self, shared: Shared) -> [ArrayRef; 19] {
+    fn finish(mut self, shared: Shared) -> [ArrayRef; 20] {
         [
             Arc::new(self.patient_key.finish()),
             Arc::new(self.action.finish()),
@@ -258,6 +263,7 @@ impl AccessColumns {
             Arc::new(self.byte_count.finish()),
             Arc::new(self.unit.finish()),
             shared.workstation,
+            shared.workstation_key,
             shared.network,
             shared.address_key,
             shared.session_key,
@@ -268,7 +274,7 @@ impl AccessColumns {
 }
 
 impl AuthColumns {
-    fn finish(mut self, shared: Shared) -> [ArrayRef; 19] {
+    fn finish(mut self, shared: Shared) -> [ArrayRef; 20] {
         [
             Arc::new(self.activity.finish()),
             Arc::new(self.activity_raw.finish()),
@@ -283,6 +289,7 @@ impl AuthColumns {
             Arc::new(self.longitude.finish()),
             Arc::new(self.device_key.finish()),
             shared.workstation,
+            shared.workstation_key,
             shared.session_key,
             Arc::new(self.proxy.finish()),
             Arc::new(self.remote.finish()),

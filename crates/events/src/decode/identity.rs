@@ -55,7 +55,8 @@ impl Identities {
 
     /// Hands the pseudonym of `raw` to `take`; nothing if `raw` is blank.
     pub(crate) fn with(&mut self, kind: IdKind, raw: Option<&Cow<'_, str>>, take: impl FnOnce(Option<&str>)) {
-        let Some(raw) = raw.filter(|raw| !is_blank(raw)) else { return take(None) };
+        let said = |raw| if matches!(kind, IdKind::Patient) { PseudonymKeys::patient_id(raw) } else { raw };
+        let Some(raw) = raw.filter(|raw| !is_blank(said(raw))) else { return take(None) };
         let keys = &self.keys;
         let (memo, name): (_, fn(&PseudonymKeys, &str) -> String) = match kind {
             IdKind::User => (&mut self.users, PseudonymKeys::user),

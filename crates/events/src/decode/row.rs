@@ -25,6 +25,14 @@ pub(crate) struct Common<'a> {
     pub(crate) application: OptionText<'a>,
 }
 
+/// The name an actor goes by: a patient's own id must never meet that of a member of staff.
+pub(crate) fn acting<'a>(user: OptionText<'a>, actor: &str) -> OptionText<'a> {
+    match actor {
+        "patient" => user.filter(|id| !id.trim().is_empty()).map(|id| Cow::Owned(format!("patient/{}", id.trim()))),
+        _ => user,
+    }
+}
+
 /// A canonical word and what the source said.
 #[derive(Debug, Default)]
 pub(crate) struct Word<'a> {

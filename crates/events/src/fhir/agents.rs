@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use super::codes::dicom;
 use super::shape::{Agent, AuditEvent, given};
+use crate::decode::row::acting;
 
 /// Types of agents that stand for a person: v3-ParticipationType, BALP UserAgentTypes, extra-security-role-type.
 const PERSON_TYPES: [&str; 6] = ["IRCP", "AUT", "INF", "UserSamlAgent", "UserOauthAgent", "humanuser"];
@@ -40,9 +41,7 @@ pub(super) fn actor<'e>(event: &'e AuditEvent<'e>) -> Actor<'e> {
         .or_else(|| named().next());
     if let Some(agent) = agent {
         let kind = kind(agent);
-        let user = identity(agent);
-        // A patient's own id must never meet that of a member of staff.
-        let user = if kind == "patient" { user.map(|id| Cow::Owned(format!("patient/{id}"))) } else { user };
+        let user = acting(identity(agent), kind);
         return Actor { user, kind, agent: Some(agent) };
     }
     let source = event.source.as_ref();
@@ -137,6 +136,11 @@ impl<'e> Actor<'e> {
     pub(super) fn purpose(&self) -> Option<&'e str> {
         let agent = self.agent?;
         agent.purpose_of_use.first().or_else(|| agent.authorization.first())
+    }
+
+    /// Whether it claims to break the glass, be it beside another purpose.
+    pub(super) fn breaks_glass(&self) -> bool {
+        self.agent.is_some_and(|agent| agent.purpose_of_use.has("BTG") || agent.authorization.has("BTG"))
     }
 }
 

@@ -96,7 +96,7 @@ impl<'a> Source<'a> {
     }
 }
 
-pub(super) fn optional(column: &StringArray, row: usize) -> Option<&str> {
+pub(super) fn optional<'a>(column: &'a StringArray, row: usize) -> Option<&'a str> {
     column.is_valid(row).then(|| column.value(row))
 }
 
@@ -118,6 +118,7 @@ pub(super) struct AccessColumns<'a> {
     pub(super) user: &'a StringArray,
     pub(super) patient: &'a StringArray,
     pub(super) action: &'a StringArray,
+    pub(super) outcome: &'a StringArray,
     pub(super) workstation: &'a StringArray,
     pub(super) search: &'a StringArray,
     pub(super) reason: &'a StringArray,
@@ -133,11 +134,21 @@ impl<'a> AccessColumns<'a> {
             user: source.text("user_key"),
             patient: source.text("patient_key"),
             action: source.text("action"),
+            outcome: source.text("outcome"),
             workstation: source.text("workstation"),
             search: source.text("search_token"),
             reason: source.text("reason_token"),
             resource: source.text("resource"),
         }
+    }
+
+    /// The patient whose chart the access touched: of a refused one, nobody's.
+    pub(super) fn touched(&self, row: usize) -> Option<&'a str> {
+        optional(self.patient, row).filter(|_| !self.is_refused(row))
+    }
+
+    pub(super) fn is_refused(&self, row: usize) -> bool {
+        self.outcome.value(row) == "failure"
     }
 }
 

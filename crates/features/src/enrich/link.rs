@@ -20,8 +20,11 @@ impl Enrich<'_> {
         let patient = self.reference.patient(key, time, &self.known);
         let patient = patient.as_ref();
         let same = |mine: Option<&str>, theirs: Option<&str>| mine.is_some() && mine == theirs;
-        let own = staff.is_some_and(|staff| staff.patient_key == Some(key));
-        let colleague = patient.and_then(|patient| patient.staff_user_key).filter(|other| *other != user && !own);
+        // Either half of the reference may be the one that knows.
+        let person = |name| self.reference.user_of(name, time, &self.known).unwrap_or(name);
+        let linked = patient.and_then(|patient| patient.staff_user_key).map(person);
+        let own = staff.is_some_and(|staff| staff.patient_key == Some(key)) || linked == Some(person(user));
+        let colleague = linked.filter(|_| !own);
         let colleague_unit = colleague.and_then(|other| self.reference.staff(other, time, &self.known)?.unit);
         let unit = patient.and_then(|patient| patient.unit);
         let rung = i32::from(reason.rung.index());

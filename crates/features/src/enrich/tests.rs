@@ -7,7 +7,7 @@ use reference::{Kind, Pins};
 
 use super::*;
 use crate::lane::fixture::spec;
-use crate::seal::{COMMON, sort_tick};
+use crate::seal::{derived_schema, sort_tick};
 use crate::seen::Seen;
 use crate::walker::Walker;
 
@@ -37,13 +37,12 @@ impl House {
     /// A house whose only user leaves then.
     fn left_at(ends: &str) -> Self {
         let mut house = Self::new();
-        let row = format!(r#"{{"user":"u","valid_from":0,"ends":"{ends}"}}"#);
-        house.reference.load_ndjson(Kind::Staff, row.as_bytes(), Timestamp::from_millis(0), &keys());
+        house.learn(Kind::Staff, &format!(r#"{{"user":"u","valid_from":0,"ends":"{ends}"}}"#));
         house
     }
 
-    /// Seals records of one stream that happen so many seconds after the start, and gives the columns it adds by name.
-    /// The lane was restored just before.
+    /// Seals records of one stream that happen so many seconds after the start, and gives the rows. The lane was restored
+    /// just before.
     fn seal(&mut self, stream: Stream, records: &[(i64, &str)]) -> RecordBatch {
         for facts in self.memory.facts.values_mut() {
             *facts = serde_json::from_slice(&serde_json::to_vec(facts).unwrap()).unwrap();
@@ -68,8 +67,20 @@ impl House {
         let known = Known { pins: &pins, genesis: &genesis, tick_end: end };
         let enrich = Enrich { spec: &self.spec, reference: &self.reference, known };
         let added = enrich.tick(&sorted, &mut self.memory).unwrap().swap_remove(stream as usize).unwrap();
-        let names = COMMON.iter().chain(crate::seal::added(stream)).map(|column| column.name);
-        RecordBatch::try_from_iter(names.zip(added)).unwrap()
+        let columns = sorted.streams[stream as usize].as_ref().unwrap().columns().iter().cloned().chain(added);
+        RecordBatch::try_new(derived_schema(stream, &self.spec.seen), columns.collect()).unwrap()
+    }
+
+    /// Looks accesses up once more.
+    fn resolve(&self, waiting: &RecordBatch) -> RecordBatch {
+        let (pins, genesis) = (self.reference.ends(), Pins::default());
+        let known = Known { pins: &pins, genesis: &genesis, tick_end: Timestamp::from_millis(START) };
+        resolve(&Enrich { spec: &self.spec, reference: &self.reference, known }, waiting, &self.memory.facts).unwrap()
+    }
+
+    /// Rows of the reference, known from the beginning.
+    fn learn(&mut self, kind: Kind, rows: &str) {
+        self.reference.load_ndjson(kind, rows.as_bytes(), Timestamp::from_millis(0), &keys());
     }
 }
 
@@ -167,4 +178,86 @@ fn the_last_shift_may_run_over_midnight_and_nothing_else_goes_on_after_the_end()
     // Who is dismissed at four in the afternoon is out at four.
     let mut house = House::left_at("2026-03-23T16:00:00");
     assert_eq!(after_end(&mut house, &[-9, -8, -7]), [false, true, true]);
+}
+
+fn longs(batch: &RecordBatch, column: &str) -> Vec<Option<i64>> {
+    batch.column_by_name(column).unwrap().as_primitive::<arrow::datatypes::Int64Type>().iter().collect()
+}
+
+#[test]
+fn what_was_refused_touches_no_chart_and_makes_nothing_familiar() {
+    const REFUSED: &str = r#""patient":"p","action":"update","outcome":"failure""#;
+    const READ: &str = r#""patient":"p","action":"read","outcome":"success""#;
+    const OVERRIDE: &str = r#""patient":"p","action":"read","outcome":"success","purpose":"BTG""#;
+    let mut house = House::new();
+    house.learn(Kind::Staff, r#"{"user":"u","valid_from":0,"patient":"p"}"#);
+    let sealed = house.seal(Stream::Access, &[(0, OVERRIDE), (10, REFUSED)]);
+    assert_eq!(flags(&sealed, "own_record"), [true, false]);
+    assert_eq!(flags(&sealed, "explained"), [false, true]);
+    assert_eq!(longs(&sealed, "patient_h").iter().map(Option::is_some).collect::<Vec<_>>(), [true, false]);
+    let resolved = house.resolve(&sealed);
+    assert_eq!(flags(&resolved, "charted_after"), [false, false]);
+    assert_eq!(flags(&resolved, "explained"), [false, true]);
+
+    let sealed = House::new().seal(Stream::Access, &[(0, REFUSED), (10, READ), (20, READ)]);
+    assert_eq!(flags(&sealed, "patient_new"), [false, true, false]);
+}
+
+#[test]
+fn a_reason_appeared_later_only_where_none_was_known_at_first() {
+    let stay = |id: &str, patient: &str| {
+        format!(
+            r#"{{"id":"{id}","kind":"encounter","patient":"{patient}","user":"u","from":"2026-03-20T00:00:00Z","valid_from":0}}"#
+        )
+    };
+    let mut house = House::new();
+    house.learn(Kind::Staff, r#"{"user":"u","valid_from":0}"#);
+    house.learn(Kind::Relations, &stay("1", "cared-for"));
+    let opened = |patient| format!(r#""patient":"{patient}","action":"read","outcome":"success","purpose":"BTG""#);
+    let opened = ["cared-for", "written-later", "never"].map(opened);
+    let records: Vec<_> = (0..).zip(&opened).map(|(second, rest)| (second, rest.as_str())).collect();
+    let sealed = house.seal(Stream::Access, &records);
+    assert_eq!(flags(&sealed, "explained"), [true, false, false]);
+    house.learn(Kind::Relations, &stay("2", "written-later"));
+    let resolved = house.resolve(&sealed);
+    assert_eq!(flags(&resolved, "explained"), [true, true, false]);
+    assert_eq!(flags(&resolved, "explained_later"), [false, true, false]);
+}
+
+#[test]
+fn travel_is_measured_between_places_that_are_known_and_no_vpns() {
+    const VIENNA: &str = r#""activity":"logon","outcome":"success","lat":48.2,"lon":16.4,"network":"external""#;
+    const TOKYO: &str = r#""activity":"logon","outcome":"success","lat":35.7,"lon":139.7,"network":"external""#;
+    const EXIT: &str = r#""activity":"logon","outcome":"success","lat":35.7,"lon":139.7,"network":"vpn""#;
+    const INSIDE: &str = r#""activity":"logon","outcome":"success","network":"internal""#;
+    const SHUT_OUT: &str = r#""activity":"logon","outcome":"failure","lat":35.7,"lon":139.7,"network":"external""#;
+    let travelled = |records: &[(i64, &str)]| {
+        let km = longs(&House::new().seal(Stream::Auth, records), "distance_km");
+        km.into_iter().map(|km| km.is_some_and(|km| km > 150)).collect::<Vec<_>>()
+    };
+    assert_eq!(travelled(&[(0, VIENNA), (300, INSIDE), (1_800, TOKYO)]), [false, false, true]);
+    assert_eq!(travelled(&[(0, EXIT), (1_200, VIENNA), (2_000, EXIT), (2_400, VIENNA)]), [false; 4]);
+    assert_eq!(travelled(&[(0, VIENNA), (300, SHUT_OUT), (600, VIENNA)]), [false; 3]);
+    // Over an hour and a half, whatever came in between.
+    let speed = longs(&House::new().seal(Stream::Auth, &[(0, VIENNA), (4_000, INSIDE), (5_400, TOKYO)]), "speed_kmh");
+    assert!(speed[2].is_some_and(|speed| (5_500..6_500).contains(&speed)), "{speed:?}");
+}
+
+#[test]
+fn either_half_of_the_reference_knows_whose_chart_is_the_users_own() {
+    const READ: &str = r#""patient":"p","action":"read","outcome":"success""#;
+    let who = |staff: &str, patient: &str| {
+        let mut house = House::new();
+        house.learn(Kind::Staff, staff);
+        house.learn(Kind::Patients, patient);
+        let sealed = house.seal(Stream::Access, &[(0, READ)]);
+        (flags(&sealed, "own_record")[0], flags(&sealed, "colleague")[0])
+    };
+    let (unlinked, linked) = (r#"{"user":"u","valid_from":0}"#, r#"{"user":"u","valid_from":0,"patient":"p"}"#);
+    let of = |user: &str| format!(r#"{{"patient":"p","valid_from":0,"staff_user":"{user}"}}"#);
+    assert_eq!(who(unlinked, &of("u")), (true, false));
+    assert_eq!(who(linked, r#"{"patient":"p","valid_from":0}"#), (true, false));
+    assert_eq!(who(unlinked, &of("another")), (false, true));
+    // Under another of the user's names.
+    assert_eq!(who(r#"{"user":"chief","names":["u"],"valid_from":0}"#, &of("chief")), (true, false));
 }

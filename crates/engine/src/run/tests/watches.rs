@@ -2,7 +2,7 @@
 
 use features::Crossing;
 
-use super::lanes::{plain, run_lanes, split};
+use super::lanes::{each_row, names, plain, run_lanes, speak, split};
 use super::*;
 use crate::watch::Watcher;
 use crate::worker::JOURNAL;
@@ -122,4 +122,35 @@ fn windows_that_are_filled_again_may_hold_more_than_a_transaction() {
     let (whole, renewed) = (results(&whole), results(&renewed));
     assert!(whole.len() > 20, "{} records of entities after the upgrade", whole.len());
     assert!(whole == renewed, "{} and {} records", whole.len(), renewed.len());
+}
+
+#[test]
+fn a_place_gets_in_only_after_it_failed_and_accounts_that_mistyped_are_not_shut_out() {
+    let keys = world(1).keys;
+    let address = (r#""address":"203.0.113.9""#, "watch.address", "address_key", keys.address("203.0.113.9"));
+    let workstation = (r#""workstation":"Kiosk-7""#, "watch.workstation", "workstation_key", keys.device("Kiosk-7"));
+    for (place, stream, column, key) in [address, workstation] {
+        let [failed, succeeded] =
+            ["failure", "success"].map(|outcome| format!(r#""activity":"logon","outcome":"{outcome}",{place}"#));
+        for (minutes, gets_in) in [(2, "false"), (40, "true")] {
+            let mut world = world(2);
+            let names = names(&world);
+            let mistyped = [(6, 3, &failed), (6, 4, &failed), (6, 5, &succeeded)];
+            let tries = (0..6).map(|n| (n, 10 + n as i64, &failed)).chain(mistyped).chain([(7, minutes, &succeeded)]);
+            let at = |minutes: i64| Millis::minutes(30 * 60 + minutes);
+            let acts: Vec<_> = tries.map(|(n, minutes, rest)| (&*names[n], at(minutes), rest.as_str())).collect();
+            speak(&mut world, 1, acts);
+            let told = run_lanes(&world, &split(&world, 1), plain(1), |_, _| {}).crossings;
+            let stored = Arc::new(Mutex::new(Stored::default()));
+            hear(&world, &told, Timestamp::MAX, &stored);
+            let mut last = None;
+            each_row(&stored.lock().unwrap().results, stream, Timestamp::MAX, |_, batch, row| {
+                let cell = |name| array_value_to_string(batch.column_by_name(name).unwrap(), row).unwrap();
+                if cell(column) == key {
+                    last = Some(["users_shut_out", "failures", "rule_spraying", "rule_sprayed_in"].map(cell));
+                }
+            });
+            assert_eq!(last.unwrap(), ["6", "6", "true", gets_in], "{column}, success at minute {minutes}");
+        }
+    }
 }
