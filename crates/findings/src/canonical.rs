@@ -48,13 +48,15 @@ pub(crate) fn identifier(prefix: &str, parts: &[&[u8]]) -> String {
 }
 
 /// Whether these bytes are a finding that the ledger takes and an OCSF consumer understands: strict canonical JSON,
-/// class, category and type that agree, captions that say what their ids say, a time in milliseconds.
+/// class, category and type that agree, captions that say what their ids say, a time in milliseconds, and the identifier
+/// that this content gives and no other.
 pub fn validate(bytes: &[u8]) -> Result<()> {
     let value = strict(bytes)?;
     if self::bytes(&value)? != bytes {
         return Err(Error::Finding("the bytes are not the canonical form of what they say (RFC 8785)".to_owned()));
     }
-    ocsf::check(&value)
+    ocsf::check(&value)?;
+    ocsf::check_identifier(value)
 }
 
 /// Strict JSON, canonical or not.

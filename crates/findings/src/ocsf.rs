@@ -16,7 +16,7 @@ use crate::attack;
 use crate::canonical;
 use crate::error::{Error, Result};
 use crate::evidence::Other;
-use crate::limits::{FINDING_BYTES_MAX, JSON_INTEGER_MAX, RULES_TOLD_MAX, TECHNIQUES_MAX};
+use crate::limits::{FINDING_BYTES_MAX, JSON_INTEGER_MAX, NAME_BYTES_MAX, RULES_TOLD_MAX, TECHNIQUES_MAX};
 use crate::policy::{Activity, Origin, Severity};
 use crate::tell::Report;
 use crate::value::Value;
@@ -38,23 +38,19 @@ const TIMES: std::ops::Range<i64> = 946_684_800_000..4_102_444_800_000;
 pub(crate) fn encode(report: &Report, origin: &Origin) -> Result<(String, Vec<u8>)> {
     let mut event = event(report, origin);
     // The identifier covers the content, so the content is hashed without it.
-    let content = canonical::digest(&canonical::bytes(&event)?);
-    let id = canonical::identifier(
-        "f-",
-        &[
-            origin.pipeline.as_bytes(),
-            report.case_id.as_bytes(),
-            &report.ordinal.to_be_bytes(),
-            &report.end.millis().to_be_bytes(),
-            &content.0,
-        ],
-    );
+    let content = canonical::bytes(&event)?;
+    let id = identifier(&origin.pipeline, &report.case_id, report.ordinal, report.end.millis(), &content);
     event.metadata.uid = Some(id.clone());
     let bytes = canonical::bytes(&event)?;
     match bytes.len() {
         size if size > FINDING_BYTES_MAX => Err(Error::Size { bytes: size, max: FINDING_BYTES_MAX }),
         _ => Ok((id, bytes)),
     }
+}
+
+fn identifier(pipeline: &str, case: &str, ordinal: u32, end: i64, content: &[u8]) -> String {
+    let (ordinal, end, content) = (ordinal.to_be_bytes(), end.to_be_bytes(), canonical::digest(content));
+    canonical::identifier("f-", &[pipeline.as_bytes(), case.as_bytes(), &ordinal, &end, &content.0])
 }
 
 fn event(report: &Report, origin: &Origin) -> DetectionFinding {
@@ -309,6 +305,31 @@ pub(crate) fn check(value: &Json) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a finding bears the identifier of its own content. Under another's it could be sealed in that one's place.
+pub(crate) fn check_identifier(value: Json) -> Result<()> {
+    let said = value.pointer("/metadata/uid").and_then(Json::as_str).unwrap_or_default().to_owned();
+    let id = identifier_of(value)?;
+    if said == id {
+        return Ok(());
+    }
+    let said: String = said.chars().take(NAME_BYTES_MAX).collect();
+    Err(Error::Finding(format!("metadata/uid is {said:?}, and the finding that says this is `{id}`")))
+}
+
+/// The identifier that a finding's content gives it, whatever it bears. What versions differ in is hashed as it stands.
+pub(crate) fn identifier_of(mut value: Json) -> Result<String> {
+    if let Some(metadata) = value.pointer_mut("/metadata").and_then(Json::as_object_mut) {
+        metadata.remove("uid");
+    }
+    let missing = |path: &str| Error::Finding(format!("{} is missing or of the wrong type", &path[1..]));
+    let text = |path: &str| value.pointer(path).and_then(Json::as_str).ok_or_else(|| missing(path));
+    let number = |path: &str| value.pointer(path).and_then(Json::as_i64).ok_or_else(|| missing(path));
+    let (pipeline, case) = (text("/unmapped/chartwarden/origin/pipeline")?, text("/finding_info/uid")?);
+    let place = "/unmapped/chartwarden/ordinal";
+    let ordinal = u32::try_from(number(place)?).map_err(|_| missing(place))?;
+    Ok(identifier(pipeline, case, ordinal, number("/time")?, &canonical::bytes(&value)?))
 }
 
 #[cfg(test)]

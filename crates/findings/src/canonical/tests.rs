@@ -87,6 +87,59 @@ fn a_finding_is_valid_and_any_other_form_of_it_is_not() {
     }
 }
 
+/// Whoever may write to the topic can take a finding's identifier for something else; then it is none of ours.
+#[test]
+fn no_other_content_bears_the_identifier_of_a_finding() {
+    let golden: Vec<&str> = include_str!("../../golden/findings.ndjson").lines().collect();
+    assert_eq!(golden.len(), 11);
+    for (finding, other) in golden.iter().zip(golden.iter().cycle().skip(1)) {
+        validate(finding.as_bytes()).unwrap();
+        let value = strict(finding.as_bytes()).unwrap();
+        let told = value["finding_info"]["desc"].as_str().unwrap();
+        let other = strict(other.as_bytes()).unwrap();
+        let with = |path: &str, text: &str| {
+            let mut forged = value.clone();
+            *forged.pointer_mut(path).unwrap() = text.into();
+            forged
+        };
+        let mut forged: Vec<Value> = told
+            .lines()
+            .map(|sentence| with("/finding_info/desc", &told.replacen(sentence, "Nothing happened.", 1)))
+            .collect();
+        forged.push(with("/finding_info/desc", ""));
+        forged.push(with("/finding_info/uid", "c-other"));
+        forged.push(with("/unmapped/chartwarden/origin/pipeline", "other"));
+        forged.push(with("/metadata/uid", other["metadata"]["uid"].as_str().unwrap()));
+        forged.push(with("/metadata/uid", &"x".repeat(300)));
+        for (path, number) in [("/time", 1_767_571_200_001_i64), ("/unmapped/chartwarden/ordinal", 77)] {
+            let mut moved = value.clone();
+            *moved.pointer_mut(path).unwrap() = number.into();
+            forged.push(moved);
+        }
+        for forged in forged {
+            let error = validate(&bytes(&forged).unwrap()).unwrap_err().to_string();
+            assert!(error.contains("metadata/uid is \"") && error.len() < 200, "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_finding_that_lacks_what_identifies_it_is_none() {
+    let step = tick(&mut cases(), at(0), &[line("u1", 0.6)]).unwrap();
+    let text = String::from_utf8(step.findings[0].bytes.clone()).unwrap();
+    for (part, without, missing) in [
+        ("\"ordinal\":0,", "", "unmapped/chartwarden/ordinal"),
+        ("\"ordinal\":0,", "\"ordinal\":4294967296,", "unmapped/chartwarden/ordinal"),
+        ("\"ordinal\":0,", "\"ordinal\":\"0\",", "unmapped/chartwarden/ordinal"),
+        ("\"pipeline\":\"insider-breach\",", "", "unmapped/chartwarden/origin/pipeline"),
+    ] {
+        let changed = text.replace(part, without);
+        assert_ne!(changed, text);
+        let error = validate(changed.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(&format!("{missing} is missing")), "{error}");
+    }
+}
+
 #[test]
 fn identifiers_are_short_and_depend_on_every_part() {
     let id = identifier("f-", &[b"a", b"bc"]);

@@ -73,9 +73,12 @@ fn a_finding_of_a_version_that_named_no_zone_is_sealed_and_read_in_utc() {
     let golden = include_str!("../../golden/findings.ndjson").lines().next().unwrap();
     let former = golden.replacen(r#""time_zone":"Europe/Vienna","#, "", 1);
     assert_ne!(former, golden);
+    // That version said less, and its finding was another: it bore the identifier of what it said.
+    let id = identifier_of(canonical::strict(former.as_bytes()).unwrap()).unwrap();
+    let former = former.replacen(&crate::read(golden.as_bytes()).unwrap().id, &id, 1);
     crate::validate(former.as_bytes()).unwrap();
-    let [golden, former] = [golden, &former].map(|bytes| crate::read(bytes.as_bytes()).unwrap());
-    assert_eq!((&former.id, former.origin.time_zone), (&golden.id, jiff::tz::TimeZone::UTC));
+    let former = crate::read(former.as_bytes()).unwrap();
+    assert_eq!((former.id, former.origin.time_zone), (id, jiff::tz::TimeZone::UTC));
 }
 
 #[test]
