@@ -3,7 +3,6 @@
 
 use std::fmt::Debug;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPay
 use serde::{Deserialize, Serialize};
 use signed_note::{Note, VerifierList};
 
+use crate::file::{self, Readers};
 use crate::limits::HEAD_BYTES_MAX;
 use crate::seal::{digest, seal, unseal};
 use crate::{Error, Result, SigningKey, VerifierKey};
@@ -136,25 +136,13 @@ fn swap_file(dir: &FilePath, old: Option<&UpdateVersion>, bytes: &[u8]) -> Resul
         fs::create_dir_all(&state).map_err(at)?;
         fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(at)?;
     }
-    // Opened before the write and held across it, so that an error of syncing the directory cannot get lost.
-    let directory = fs::File::open(&state).map_err(at)?;
     let lock = fs::OpenOptions::new().create(true).truncate(false).write(true).open(state.join("lock")).map_err(at)?;
     lock.lock().map_err(at)?;
     let present = read_if_there(&dir.join(HEAD_PATH))?.map(|present| version_of(&present));
     if present.as_ref() != old {
         return Ok(None);
     }
-    // A crash here leaves `head.next`, which the next swap removes. Nothing that lies there is written through: it may
-    // be a link to somewhere else.
-    let next = state.join("head.next");
-    match fs::remove_file(&next) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(at(error)),
-        _ => {}
-    }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&next).map_err(at)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at)?;
-    fs::rename(&next, dir.join(HEAD_PATH)).map_err(at)?;
-    directory.sync_all().map_err(at)?;
+    file::replace(&dir.join(HEAD_PATH), bytes, Readers::Anybody).map_err(at)?;
     Ok(Some(version_of(bytes)))
 }
 
@@ -164,7 +152,10 @@ fn version_of(bytes: &[u8]) -> UpdateVersion {
 }
 
 fn read_if_there(path: &FilePath) -> Result<Option<Vec<u8>>> {
-    match fs::read(path) {
+    match file::read_file(path, HEAD_BYTES_MAX) {
+        Ok(bytes) if bytes.len() > HEAD_BYTES_MAX => {
+            Err(Error::damaged(HEAD_PATH, format!("more than {HEAD_BYTES_MAX} bytes")))
+        }
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(Error::io(path, source)),

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::VerifyingKey;
 use signed_note::{StandardSigner, StandardVerifier};
 
+use crate::file::{self, Readers};
 use crate::limits::{KEY_FILE_BYTES_MAX, ORIGIN_BYTES_MAX};
 use crate::{Error, Result};
 
@@ -44,21 +45,14 @@ impl SigningKey {
 
     /// Reads a key file.
     pub fn load(path: &Path) -> Result<Self> {
-        Self::parse(read_key_file(path)?.trim_end(), &path.display().to_string())
+        let mend = "put the key back from a copy; where no log was begun with it, remove the file";
+        Self::parse(read_key_file(path, mend)?.trim_end(), &path.display().to_string())
     }
 
-    /// Writes a key file that only its owner can read; an existing file is never overwritten.
+    /// Writes a key file that only its owner can read, as a whole or not at all; an existing file is never overwritten.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let write = || -> std::io::Result<()> {
-            let mut file = options.open(path)?;
-            file.write_all(format!("{}\n", self.text).as_bytes())?;
-            file.sync_all()
-        };
-        write().map_err(|source| Error::io(path, source))
+        let text = format!("{}\n", self.text);
+        file::create(path, text.as_bytes(), Readers::Owner).map_err(|source| Error::io(path, source))
     }
 
     /// The verifier key to hand out, as text.
@@ -113,11 +107,17 @@ impl VerifierKey {
                 reason: format!("it lies inside the log {} it is to judge; take it from elsewhere", log_dir.display()),
             });
         }
-        let text = read_key_file(path)?;
+        let text = read_key_file(path, "get the key again from whoever keeps the log")?;
         text.trim_end().parse().map_err(|error| match error {
             Error::Key { reason, .. } => Error::Key { place: path.display().to_string(), reason },
             other => other,
         })
+    }
+
+    /// Writes a verifier key file, as a whole or not at all, whatever was there.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let text = format!("{self}\n");
+        file::replace(path, text.as_bytes(), Readers::Anybody).map_err(|source| Error::io(path, source))
     }
 
     /// The log this key speaks for.
@@ -177,11 +177,15 @@ fn check_origin(origin: &str) -> Result<()> {
     Ok(())
 }
 
-fn read_key_file(path: &Path) -> Result<String> {
+/// A file without anything in it is what a write leaves that was cut short: `mend` says what to do then.
+fn read_key_file(path: &Path, mend: &str) -> Result<String> {
     let mut text = String::new();
     fs::File::open(path)
         .and_then(|file| file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text))
         .map_err(|source| Error::io(path, source))?;
+    if text.trim_end().is_empty() {
+        return Err(Error::Key { place: path.display().to_string(), reason: format!("the file is empty: {mend}") });
+    }
     Ok(text)
 }
 

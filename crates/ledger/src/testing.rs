@@ -210,6 +210,18 @@ pub(crate) async fn dump(store: &InMemory) -> Vec<(String, Vec<u8>)> {
     files
 }
 
+/// A pipe that nobody writes into: whoever opens it waits for ever.
+pub(crate) fn pipe(path: &std::path::Path) {
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+/// What `work` answers, unless it waits for ever.
+pub(crate) fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(work()));
+    receiver.recv_timeout(std::time::Duration::from_secs(60)).unwrap()
+}
+
 /// Runs a future to its end.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)

@@ -30,6 +30,28 @@ fn a_saved_key_is_private_and_comes_back() {
 }
 
 #[test]
+fn what_a_write_leaves_that_was_cut_short_is_told_and_is_in_nobodys_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, vkey) = (dir.path().join("ledger.key"), dir.path().join("log.vkey"));
+    fs::write(dir.path().join("ledger.key.next"), "PRIVATE+K").unwrap();
+    key().save(&path).unwrap();
+    SigningKey::load(&path).unwrap();
+    assert!(!dir.path().join("ledger.key.next").exists(), "half a secret is no less of one");
+    for (file, mend) in [(&path, "put the key back from a copy"), (&vkey, "get the key again")] {
+        fs::write(file, "\n").unwrap();
+        let error = if file == &path {
+            SigningKey::load(file).unwrap_err()
+        } else {
+            VerifierKey::load(file, &dir.path().join("log")).unwrap_err()
+        };
+        assert_eq!(error.kind(), base::Kind::Invalid);
+        assert!(error.to_string().contains(&format!("the file is empty: {mend}")), "{error}");
+    }
+    key().verifier().save(&vkey).unwrap();
+    assert_eq!(VerifierKey::load(&vkey, &dir.path().join("log")).unwrap().to_string(), key().vkey());
+}
+
+#[test]
 fn a_verifier_key_that_the_log_brings_along_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log");
