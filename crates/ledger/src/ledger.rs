@@ -25,6 +25,7 @@ use crate::limits::{
     SOURCE_POSITION_BYTES_MAX,
 };
 use crate::openings::{IdIndex, IdKey, OpeningStore, Record};
+use crate::store::remove_unfinished;
 use crate::tree::Edge;
 use crate::{Checkpoint, Entry, EntryContent, EntryKind, Error, Opening, Place, Result, SigningKey, commitment};
 
@@ -92,6 +93,7 @@ impl Ledger {
         }
         // The lock comes before the head is read, so that nobody moves the head in between.
         let openings = OpeningStore::local(openings, dir)?;
+        remove_unfinished(dir)?;
         Self::start(Place::local(dir)?, key, openings).await
     }
 

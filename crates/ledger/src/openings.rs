@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{BATCH_BYTES_MAX, CHECKPOINT_BYTES_MAX, COMMIT_ENTRIES_MAX, ID_BLOCK_ENTRIES};
 use crate::seal::{seal, unseal};
-use crate::store::Store;
+use crate::store::{Store, remove_unfinished};
 use crate::{EntryKind, Error, Opening, Result};
 
 pub(crate) use ids::{IdIndex, IdKey};
@@ -98,7 +98,10 @@ impl OpeningStore {
         let lock = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&place);
         let lock = lock.map_err(|source| Error::io(&place, source))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { store: Store::local(dir)?, _lock: Some(lock) }),
+            Ok(()) => {
+                remove_unfinished(dir)?;
+                Ok(Self { store: Store::local(dir)?, _lock: Some(lock) })
+            }
             Err(fs::TryLockError::WouldBlock) => Err(Error::InUse { place: place.display().to_string() }),
             Err(fs::TryLockError::Error(source)) => Err(Error::io(&place, source)),
         }

@@ -2,6 +2,7 @@
 //! Owns what counts as success of a write that somebody may have done before. Read next: `head.rs` for the one
 //! object that is swapped, `ledger/commit.rs` for the order of writes.
 
+use std::fs;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
 
+use crate::file::{self, NO_FILE};
 use crate::head::{ConditionalHeads, HeadStore, LocalHeads};
 use crate::{Error, Result};
 
@@ -39,24 +41,35 @@ impl Place {
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     objects: Arc<dyn ObjectStore>,
+    /// The same, where they are files of this machine.
+    files: Option<LocalFileSystem>,
 }
 
 impl Store {
     pub(crate) fn new(objects: Arc<dyn ObjectStore>) -> Self {
-        Self { objects }
+        Self { objects, files: None }
     }
 
     /// A directory, which must exist.
     pub(crate) fn local(dir: &FilePath) -> Result<Self> {
         let files = LocalFileSystem::new_with_prefix(dir)
             .map_err(|source| Error::Store { path: dir.display().to_string(), source })?;
-        Ok(Self::new(Arc::new(files.with_fsync(true))))
+        let files = files.with_fsync(true);
+        Ok(Self { objects: Arc::new(files.clone()), files: Some(files) })
     }
 
     /// An object, if it is there. One longer than `bytes_max` is damage: nothing of ours grows so long.
     pub(crate) async fn read(&self, path: &str, bytes_max: usize) -> Result<Option<Bytes>> {
         let failed = |source| Error::Store { path: path.to_owned(), source };
-        let found = match self.objects.get(&Path::from(path)).await {
+        let location = Path::from(path);
+        if let Some(files) = &self.files {
+            // Who opens a pipe waits for whoever may write into it.
+            let file = files.path_to_filesystem(&location).map_err(failed)?;
+            if fs::metadata(&file).is_ok_and(|found| file::is_stream(&found)) {
+                return Err(Error::damaged(path, NO_FILE));
+            }
+        }
+        let found = match self.objects.get(&location).await {
             Ok(found) => found,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             Err(source) => return Err(failed(source)),
@@ -118,3 +131,35 @@ impl Store {
         Ok(names)
     }
 }
+
+/// Removes what writes that were killed left in a directory, as `<name>#<digits>`: the object store neither lists nor
+/// removes them, and contents that were erased must not stay in one. The caller is the one writer there.
+pub(crate) fn remove_unfinished(dir: &FilePath) -> Result<()> {
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let failed = |source| Error::io(&folder, source);
+        let entries = match fs::read_dir(&folder) {
+            // What this process may not list it has not written.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied && folder != dir => continue,
+            entries => entries.map_err(failed)?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            if entry.file_type().map_err(failed)?.is_dir() {
+                folders.push(entry.path());
+            } else if is_unfinished(&entry.file_name().to_string_lossy()) {
+                file::remove(&entry.path()).map_err(failed)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// As the object store itself tells them from whole files.
+fn is_unfinished(name: &str) -> bool {
+    let digits = name.split_once('#').map_or("", |(_, digits)| digits);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests;
