@@ -18,13 +18,14 @@ use std::path::Path;
 use base::Timestamp;
 use object_store::UpdateVersion;
 
+use crate::checkpoint::CHECKPOINT_PATH;
 use crate::entry::check_body;
-use crate::head::Head;
+use crate::head::{HEAD_PATH, Head};
 use crate::limits::{
     COMMIT_CONTENT_BYTES_MAX, COMMIT_ENTRIES_MAX, CONTENT_BYTES_MAX, ID_BYTES_MAX, LEDGER_ENTRIES_MAX,
     SOURCE_POSITION_BYTES_MAX,
 };
-use crate::openings::{IdIndex, IdKey, OpeningStore, Record};
+use crate::openings::{IdIndex, IdKey, LATEST, OpeningStore, Record};
 use crate::store::remove_unfinished;
 use crate::tree::Edge;
 use crate::{Checkpoint, Entry, EntryContent, EntryKind, Error, Opening, Place, Result, SigningKey, commitment};
@@ -38,6 +39,26 @@ pub struct Submission {
     pub kind: EntryKind,
     /// The bytes to commit to, at most 256 KiB; for a public kind the JSON body anyone will read, at most 4 KiB.
     pub content: Vec<u8>,
+}
+
+impl Submission {
+    /// Whether it can become an entry; if not, what is wrong with it, and the bound.
+    pub fn check(&self) -> Result<()> {
+        let bad = |reason: String| Err(Error::Submission { id: self.id.chars().take(64).collect(), reason });
+        if self.id.is_empty() || self.id.len() > ID_BYTES_MAX {
+            return bad(format!("its id has {} bytes, expected 1 to {ID_BYTES_MAX}", self.id.len()));
+        }
+        if matches!(self.kind, EntryKind::Genesis | EntryKind::Erasure) {
+            return bad(format!("the ledger writes {} entries itself", self.kind));
+        }
+        if self.kind.is_public() {
+            return check_body(&self.content).or_else(|error| bad(error.to_string()));
+        }
+        if self.content.len() > CONTENT_BYTES_MAX {
+            return bad(format!("its content has {} bytes, at most {CONTENT_BYTES_MAX}", self.content.len()));
+        }
+        Ok(())
+    }
 }
 
 /// What became of a submission.
@@ -97,6 +118,16 @@ impl Ledger {
         Self::start(Place::local(dir)?, key, openings).await
     }
 
+    /// Whether a ledger was begun in `dir`, be it that a crash left it without a checkpoint: opening it publishes one.
+    pub fn is_begun(dir: &Path) -> bool {
+        dir.join(HEAD_PATH).exists() || dir.join(CHECKPOINT_PATH).exists()
+    }
+
+    /// Whether `openings` belongs to a ledger that was opened before.
+    pub fn has_openings(openings: &Path) -> bool {
+        openings.join(LATEST).exists()
+    }
+
     /// Begins a ledger in an empty place.
     pub async fn create_at(place: &Place, key: &SigningKey, now: Timestamp) -> Result<()> {
         commit::create(place, key, now).await
@@ -126,7 +157,7 @@ impl Ledger {
         salts: &mut (dyn FnMut() -> [u8; 32] + Send),
     ) -> Result<Vec<Appended>> {
         self.check_running()?;
-        batch.iter().try_for_each(check_submission)?;
+        batch.iter().try_for_each(Submission::check)?;
         check_position(source_position.as_deref())?;
         let (appended, fresh) = self.without_known(batch);
         check_room(self.size(), fresh.len())?;
@@ -237,23 +268,6 @@ fn commit_length(drafts: &[Draft]) -> usize {
         bytes <= COMMIT_CONTENT_BYTES_MAX
     };
     drafts.iter().take(COMMIT_ENTRIES_MAX).take_while(fits).count().max(1)
-}
-
-fn check_submission(submission: &Submission) -> Result<()> {
-    let bad = |reason: String| Err(Error::Submission { id: submission.id.chars().take(64).collect(), reason });
-    if submission.id.is_empty() || submission.id.len() > ID_BYTES_MAX {
-        return bad(format!("its id has {} bytes, expected 1 to {ID_BYTES_MAX}", submission.id.len()));
-    }
-    if matches!(submission.kind, EntryKind::Genesis | EntryKind::Erasure) {
-        return bad(format!("the ledger writes {} entries itself", submission.kind));
-    }
-    if submission.kind.is_public() {
-        return check_body(&submission.content).or_else(|error| bad(error.to_string()));
-    }
-    if submission.content.len() > CONTENT_BYTES_MAX {
-        return bad(format!("its content has {} bytes, at most {CONTENT_BYTES_MAX}", submission.content.len()));
-    }
-    Ok(())
 }
 
 fn check_position(position: Option<&str>) -> Result<()> {

@@ -49,6 +49,8 @@ pub const BATCH_BYTES_MAX: usize = 256 << 20;
 pub const ID_BLOCK_ENTRIES: u64 = 4_096;
 /// Object writes under way at once while a commit is published.
 pub const WRITES_IN_FLIGHT: usize = 8;
+/// Kept checkpoints removed in one tidying, so that it ends; a commit every ten seconds leaves fewer in a day.
+pub const CHECKPOINTS_REMOVED_MAX: u64 = 10_000;
 /// Problems a verification lists before it only counts.
 pub const PROBLEMS_MAX: usize = 100;
 

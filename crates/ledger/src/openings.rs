@@ -23,7 +23,8 @@ use crate::{EntryKind, Error, Opening, Result};
 
 pub(crate) use ids::{IdIndex, IdKey};
 
-const LATEST: &str = "latest";
+/// The newest checkpoint, there as soon as a ledger has been opened.
+pub(crate) const LATEST: &str = "latest";
 
 /// The openings of one commit, in the order of its entries.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 use base::Timestamp;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{Draft, Ledger, staging};
+use super::{Draft, Ledger, collect, staging};
 use crate::checkpoint::CHECKPOINT_PATH;
 use crate::head::{HEAD_PATH, Head};
 use crate::limits::WRITES_IN_FLIGHT;
@@ -169,5 +169,5 @@ pub(super) async fn publish_checkpoint(log: &Store, note: &str) -> Result<()> {
 
 /// Keeps a checkpoint beside the ones before it.
 pub(super) async fn keep_checkpoint(log: &Store, checkpoint: &Checkpoint, note: &str) -> Result<()> {
-    log.create(&format!("checkpoints/{}", checkpoint.size), note.to_owned()).await
+    log.create(&collect::kept_path(checkpoint.size), note.to_owned()).await
 }

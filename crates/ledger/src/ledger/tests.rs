@@ -158,8 +158,10 @@ fn what_cannot_become_an_entry_is_refused_before_anything_is_written() {
             (submission(EntryKind::Erasure, "e", b"{}"), "the ledger writes erasure entries itself"),
             (submission(EntryKind::Manifest, "m", b"{ }"), "body is not a compact JSON object"),
         ] {
+            let checked = bad.check().unwrap_err();
             let error = ledger.append(&[finding(1), bad], None, at(1), &mut salts()).await.unwrap_err();
             assert!(error.to_string().contains(reason), "{error}");
+            assert_eq!(checked.to_string(), error.to_string());
         }
         let position = Some("p".repeat(SOURCE_POSITION_BYTES_MAX + 1));
         assert!(ledger.append(&[], position, at(1), &mut salts()).await.is_err());
@@ -365,7 +367,7 @@ fn a_log_that_was_set_back_is_refused() {
     });
 }
 
-const HEAD: &str = crate::head::HEAD_PATH;
+const HEAD: &str = HEAD_PATH;
 
 #[test]
 fn a_source_position_that_somebody_moved_is_refused() {
