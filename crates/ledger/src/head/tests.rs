@@ -67,6 +67,21 @@ fn a_swap_writes_through_no_link() {
     assert!(std::fs::symlink_metadata(dir.path().join(HEAD_PATH)).unwrap().is_file());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_head_that_never_ends_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("state")).unwrap();
+    let (path, heads) = (dir.path().join(HEAD_PATH), LocalHeads::new(dir.path()));
+    crate::testing::pipe(&path);
+    let error = crate::testing::in_time(move || block_on(heads.load()).unwrap_err());
+    assert!(error.to_string().contains(file::NO_FILE), "{error}");
+    std::fs::remove_file(&path).unwrap();
+    std::fs::File::create(&path).unwrap().set_len(1 << 33).unwrap();
+    let error = block_on(LocalHeads::new(dir.path()).load()).unwrap_err();
+    assert!(error.to_string().contains("state/head is damaged: more than 4194304 bytes"), "{error}");
+}
+
 #[test]
 fn an_object_store_keeps_the_contract() {
     let objects = Arc::new(InMemory::new());
