@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use ledger::limits::{CHECKPOINT_BYTES_MAX, KEY_FILE_BYTES_MAX, OPENING_BYTES_MAX, PROOF_BYTES_MAX};
 use ledger::{Checkpoint, Held, Verdict, VerifierKey};
 use serde_json::json;
 
@@ -78,12 +79,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         }
         Arguments::Verify { log, vkey, held, json } => {
             let vkey = key(vkey, log)?;
-            readable(log)?;
-            let read = |path: &PathBuf| -> Result<Held> {
-                let bytes = std::fs::read(path).map_err(|error| disk(path, &error))?;
+            std::fs::read_dir(log).map(drop).map_err(|error| disk(log, &error))?;
+            let hold = |path: &PathBuf| -> Result<Held> {
+                let bytes = read(path, PROOF_BYTES_MAX.max(CHECKPOINT_BYTES_MAX))?;
                 Ok(Held { name: path.display().to_string(), bytes })
             };
-            let held = held.iter().map(read).collect::<Result<Vec<_>>>()?;
+            let held = held.iter().map(hold).collect::<Result<Vec<_>>>()?;
             let report = runtime()?.block_on(ledger::verify_directory(log, &vkey, &held))?;
             if *json {
                 json_line(serde_json::to_string_pretty(&report)?);
@@ -101,9 +102,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         }
         Arguments::Prove { receipt, opening, vkey, json } => {
             let vkey = key(vkey, receipt)?;
-            let read = |path: &PathBuf| std::fs::read(path).map_err(|error| disk(path, &error));
-            let opening = opening.as_ref().map(read).transpose()?;
-            let report = ledger::verify_receipt(&read(receipt)?, opening.as_deref(), None, &vkey)?;
+            let opening = opening.as_ref().map(|path| read(path, OPENING_BYTES_MAX)).transpose()?;
+            let receipt = read(receipt, PROOF_BYTES_MAX)?;
+            let report = ledger::verify_receipt(&receipt, opening.as_deref(), None, &vkey)?;
             if *json {
                 json_line(serde_json::to_string_pretty(&report)?);
             } else {
@@ -113,7 +114,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         }
         Arguments::Show { log, vkey, json } => {
             let path = log.join("checkpoint");
-            let text = std::fs::read_to_string(&path).map_err(|error| disk(&path, &error))?;
+            let text = String::from_utf8(read(&path, CHECKPOINT_BYTES_MAX)?).ok();
+            let text = text.filter(|text| text.len() <= CHECKPOINT_BYTES_MAX).ok_or_else(|| {
+                Failure::new(base::Kind::Corrupt, "this is no checkpoint, which is a short text").at(path.display())
+            })?;
             let opened = vkey.as_ref().map(|vkey| -> Result<Checkpoint> {
                 Checkpoint::open(text.as_bytes(), &key(vkey, log)?)
                     .map_err(|reason| Failure::new(base::Kind::Corrupt, reason).at(path.display()).into())
@@ -138,12 +142,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
 
 /// The verifier key; a path that leads nowhere is wrong usage, not damage.
 fn key(vkey: &Path, log: &Path) -> Result<VerifierKey> {
-    readable(vkey)?;
+    read(vkey, KEY_FILE_BYTES_MAX as usize)?;
     Ok(VerifierKey::load(vkey, log)?)
 }
 
-fn readable(path: &Path) -> Result<()> {
-    std::fs::File::open(path).map(drop).map_err(|error| disk(path, &error))
+/// What somebody else may have made: no more of it than whoever judges it needs to see that it is too long.
+fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>> {
+    ledger::read_file(path, bytes_max).map_err(|error| disk(path, &error))
 }
 
 fn answer(verdict: Verdict) -> Answer {
