@@ -7,13 +7,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use base::{Clock, SystemClock};
-use kafka::{Config, read_committed_from};
+use base::{Clock, Millis, SystemClock, Timestamp};
+use kafka::{CommittedRecord, Config, read_committed_from};
+use ledger::limits::KEY_FILE_BYTES_MAX;
 use ledger::{EntryKind, Ledger, SigningKey, Submission, Verdict, VerifierKey};
 use tokio::runtime::Runtime;
 
 use crate::report::{Failure, disk};
 use crate::{keys, private};
+
+/// Bytes of an id: ours have 28.
+const ID_BYTES_MAX: usize = 64;
+/// How old a checkpoint is of which only the full files are left, and how often others are looked for.
+const PARTIALS_KEPT: Millis = Millis::days(1);
 
 /// The ledger of a data folder, and where it stands in the findings topic.
 pub(crate) struct Anchor {
@@ -23,6 +29,7 @@ pub(crate) struct Anchor {
     next: BTreeMap<u32, i64>,
     receipts: PathBuf,
     vkey: VerifierKey,
+    tidied: Option<Timestamp>,
     /// Findings sealed by this process.
     pub(crate) sealed: usize,
     /// Receipts that did not verify right after sealing.
@@ -54,6 +61,45 @@ impl Places {
             vkey: data.join("log.vkey"),
         }
     }
+
+    /// Whether there is a log, be it one that a crash left without its checkpoint.
+    pub(crate) fn is_begun(&self) -> bool {
+        Ledger::is_begun(&self.log)
+    }
+
+    /// Where no log is: that none has been.
+    fn check_unused(&self) -> Result<()> {
+        let (which, at) = if self.vkey.exists() {
+            ("that this key verifies", &self.vkey)
+        } else if Ledger::has_openings(&self.openings) {
+            ("whose openings are here", &self.openings)
+        } else {
+            return Ok(());
+        };
+        let problem = format!("the log is gone {which}: a second one under the same key would deny the first");
+        let hint = format!("put {} back, or name another folder for another log", self.log.display());
+        Err(Failure::new(base::Kind::Corrupt, problem).at(at.display()).hint(hint).into())
+    }
+
+    /// Writes the verifier key where it is not, or where a write of it was cut short. Another's is left and told.
+    fn write_vkey(&self, key: &SigningKey) -> Result<()> {
+        let vkey = key.vkey();
+        let found = match ledger::read_file(&self.vkey, KEY_FILE_BYTES_MAX as usize) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(disk(&self.vkey, &error)),
+        };
+        let found = found.trim_ascii_end();
+        if found == vkey.as_bytes() {
+            return Ok(());
+        }
+        if !vkey.as_bytes().starts_with(found) {
+            let problem = format!("this is not the verifier key that belongs to {}", self.key.display());
+            let hint = "put back the one of the two that was changed";
+            return Err(Failure::new(base::Kind::Corrupt, problem).at(self.vkey.display()).hint(hint).into());
+        }
+        Ok(key.verifier().save(&self.vkey)?)
+    }
 }
 
 /// A runtime for the ledger's file operations.
@@ -61,16 +107,19 @@ pub(crate) fn runtime() -> Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting a runtime")
 }
 
-/// Makes signing key, an empty ledger and verifier key where there are none. The verifier key comes last: where it is, there
-/// was a ledger.
+/// Makes signing key, an empty ledger and verifier key where there are none, or what a kill left to make of them. The
+/// verifier key comes last: where it is, there was a ledger.
 pub(crate) fn init(places: &Places, origin: &str) -> Result<()> {
-    let is_begun = places.log.join("checkpoint").exists();
-    if places.vkey.exists() && !is_begun {
-        let problem = "the log is gone that this key verifies: a second one under the same key would deny the first";
-        let hint = format!("put {} back, or name another folder for another log", places.log.display());
-        return Err(Failure::new(base::Kind::Corrupt, problem).at(places.vkey.display()).hint(hint).into());
+    let is_begun = places.is_begun();
+    if !is_begun {
+        places.check_unused()?;
     }
     if !places.key.exists() {
+        if is_begun {
+            let failure = Failure::invalid("the log is there, and the key that signs for it is not");
+            let hint = "put the key back from a copy, or name another folder for another log";
+            return Err(failure.at(places.key.display()).hint(hint).into());
+        }
         SigningKey::generate(origin, keys::random()?)?.save(&places.key)?;
     }
     let key = SigningKey::load(&places.key)?;
@@ -83,11 +132,11 @@ pub(crate) fn init(places: &Places, origin: &str) -> Result<()> {
     }
     if !is_begun {
         runtime()?.block_on(Ledger::create(&places.log, &key, SystemClock.now()))?;
+    } else if !places.log.join("checkpoint").exists() {
+        // Begun, and killed before it was shown: opening shows it.
+        runtime()?.block_on(Ledger::open(&places.log, key.clone(), &places.openings))?;
     }
-    if !places.vkey.exists() {
-        std::fs::write(&places.vkey, key.vkey() + "\n").map_err(|error| disk(&places.vkey, &error))?;
-    }
-    Ok(())
+    places.write_vkey(&key)
 }
 
 impl Anchor {
@@ -95,7 +144,8 @@ impl Anchor {
         let runtime = runtime()?;
         let key = SigningKey::load(&places.key)?;
         private::folder(&places.receipts)?;
-        let ledger = runtime.block_on(Ledger::open(&places.log, key, &places.openings))?;
+        let ledger = runtime.block_on(Ledger::open(&places.log, key.clone(), &places.openings))?;
+        places.write_vkey(&key)?;
         let next = match ledger.source_position() {
             None => BTreeMap::new(),
             Some(position) => serde_json::from_str(position).map_err(|_| {
@@ -104,25 +154,27 @@ impl Anchor {
         };
         let vkey = VerifierKey::load(&places.vkey, &places.log)?;
         let (config, receipts) = (config.clone(), places.receipts.clone());
-        Ok(Self { ledger, runtime, config, next, receipts, vkey, sealed: 0, failures: 0 })
+        Ok(Self { ledger, runtime, config, next, receipts, vkey, tidied: None, sealed: 0, failures: 0 })
     }
 
     /// Seals what has been committed since; says how many entries the ledger holds.
-    ///
-    /// Entries, then receipts, then the position: after a crash in between the same findings are read again, the
-    /// ledger answers with the entries they have, and their receipts are written once more.
     pub(crate) fn step(&mut self) -> Result<u64> {
         let records = read_committed_from(&self.config, &self.config.findings_topic, &self.next)?;
-        if records.is_empty() {
-            return Ok(self.ledger.size());
+        if !records.is_empty() {
+            self.seal(records)?;
         }
+        Ok(self.ledger.size())
+    }
+
+    /// Entries, then receipts, then the position: after a crash in between the same findings are read again, the
+    /// ledger answers with the entries they have, and their receipts are written once more.
+    fn seal(&mut self, records: Vec<CommittedRecord>) -> Result<()> {
         let mut batch = Vec::new();
         for record in records {
             self.next.insert(record.partition, record.offset.0 + 1);
             let (Some(key), Some(content)) = (record.key, record.value) else { continue };
-            // Anybody who may write to the topic could put something else there.
-            match genuine(key, &content) {
-                Ok(id) => batch.push(Submission { id, kind: EntryKind::Finding, content }),
+            match submission(key, content) {
+                Ok(submission) => batch.push(submission),
                 Err(problem) => {
                     let (topic, partition, offset) = (&self.config.findings_topic, record.partition, record.offset.0);
                     tracing::error!(topic, partition, offset, problem, "this is no finding of ours, and is not sealed");
@@ -134,10 +186,34 @@ impl Anchor {
         for submission in &batch {
             self.write_receipt(submission)?;
         }
+        if !batch.is_empty() {
+            // Behind the position nobody writes a receipt again.
+            private::sync(&self.receipts)?;
+        }
         let position = serde_json::to_string(&self.next)?;
         self.append(&[], Some(position))?;
         self.sealed += batch.len();
-        Ok(self.ledger.size())
+        Ok(())
+    }
+
+    /// Whether it is a day since files were removed that only older checkpoints need.
+    pub(crate) fn is_tidying_due(&self, now: Timestamp) -> bool {
+        self.tidied.is_none_or(|tidied| now - tidied >= PARTIALS_KEPT)
+    }
+
+    /// Removes them. Sealing goes on whatever becomes of it, and a day later it is tried again.
+    pub(crate) fn tidy(&mut self, now: Timestamp) {
+        self.tidied = Some(now);
+        let (ledger, before) = (&self.ledger, now - PARTIALS_KEPT);
+        let removed = self.runtime.block_on(async {
+            let partials = ledger.remove_partials(before).await?;
+            Ok::<_, ledger::Error>(partials + ledger.remove_checkpoints(before).await?)
+        });
+        match removed {
+            Ok(0) => {}
+            Ok(files) => tracing::info!(files, "files that only older checkpoints need were removed"),
+            Err(error) => tracing::warn!(%error, "files that only older checkpoints need could not be removed"),
+        }
     }
 
     fn append(&mut self, batch: &[Submission], position: Option<String>) -> Result<()> {
@@ -175,17 +251,35 @@ impl Anchor {
     }
 }
 
-/// The id of a finding that is one of ours, or why it is none. Ids become names of files.
+/// What is to be sealed of a record, or why it is none of ours: anybody who may write to the topic could put something
+/// else there, and nothing that one record says may stop the others.
+fn submission(key: Vec<u8>, content: Vec<u8>) -> std::result::Result<Submission, String> {
+    let id = genuine(key, &content)?;
+    let submission = Submission { id, kind: EntryKind::Finding, content };
+    submission.check().map_err(|error| error.to_string())?;
+    Ok(submission)
+}
+
+/// The id of a finding that is one of ours, or why it is none.
 fn genuine(key: Vec<u8>, content: &[u8]) -> std::result::Result<String, String> {
     findings::validate(content).map_err(|error| error.to_string())?;
     let said = findings::read(content).map_err(|error| error.to_string())?.id;
-    let plain = said.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') && !said.is_empty();
-    if !plain {
-        return Err("its id is not made of letters, digits and hyphens".to_owned());
-    }
+    check_id(&said)?;
     String::from_utf8(key).ok().filter(|key| *key == said).ok_or_else(|| "its key is not its id".to_owned())
+}
+
+/// Ids become names of files.
+fn check_id(id: &str) -> std::result::Result<(), String> {
+    if id.len() > ID_BYTES_MAX {
+        return Err(format!("its id has {} bytes, at most {ID_BYTES_MAX}", id.len()));
+    }
+    let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') && !id.is_empty();
+    if plain { Ok(()) } else { Err("its id is not made of letters, digits and hyphens".to_owned()) }
 }
 
 fn salts(count: usize) -> Result<Vec<[u8; 32]>> {
     (0..count).map(|_| keys::random()).collect()
 }
+
+#[cfg(test)]
+mod tests;

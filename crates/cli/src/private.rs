@@ -23,7 +23,7 @@ pub(crate) fn folder(path: &Path) -> Result<()> {
     made().map_err(|error| disk(path, &error))
 }
 
-/// Writes a file, as a whole or not at all, whatever was there.
+/// Writes a file, as a whole or not at all, whatever was there. That it is there lasts once its folder has been synced.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let next = path.with_added_extension("next");
     let written = || -> std::io::Result<()> {
@@ -41,6 +41,12 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         fs::rename(&next, path)
     };
     written().map_err(|error| disk(path, &error))
+}
+
+/// Makes what was written into a folder last.
+pub(crate) fn sync(folder: &Path) -> Result<()> {
+    let synced = fs::File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| disk(folder, &error))
 }
 
 #[cfg(test)]

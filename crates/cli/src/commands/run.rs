@@ -62,10 +62,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let spec = PipelineSpec::load(&arguments.pipeline, ModelUse::Score)?;
     let pseudonyms = Arc::new(keys::pseudonyms(&arguments.keys)?);
     let config = arguments.cluster.config(&spec)?;
-    if let Some(log) = arguments.data.as_deref().map(|data| Places::under(data).log)
-        && !log.join("checkpoint").exists()
+    if let Some(places) = arguments.data.as_deref().map(Places::under)
+        && !places.is_begun()
     {
-        let failure = Failure::invalid("there is no ledger").at(log.display());
+        let failure = Failure::invalid("there is no ledger").at(places.log.display());
         return Err(failure.hint("`chartwarden ledger init --data DIR --origin NAME` begins one").into());
     }
     let server = Server::bind(arguments.http, arguments.http_token_file.as_deref())?;

@@ -18,6 +18,8 @@ fn others_can_read_neither_what_is_made_nor_what_was_there() {
     fs::write(&elsewhere, "kept").unwrap();
     std::os::unix::fs::symlink(&elsewhere, open.join("receipt.next")).unwrap();
     write(&file, b"newer").unwrap();
+    sync(&open).unwrap();
+    assert!(sync(&dir.path().join("gone")).is_err(), "what cannot be made to last is an error");
     assert_eq!((fs::read(&file).unwrap().as_slice(), mode(&file)), (b"newer".as_slice(), 0o600));
     assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "kept", "nothing is written through a link");
 }

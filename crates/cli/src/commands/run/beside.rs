@@ -64,9 +64,13 @@ impl Beside<'_> {
                 let last = self.is_over();
                 let stepped = anchor.step();
                 (0..std::mem::take(&mut anchor.failures)).for_each(|_| self.shown.metrics.ledger_failure());
-                self.shown.metrics.ledger(stepped?, SystemClock.now());
+                let now = SystemClock.now();
+                self.shown.metrics.ledger(stepped?, now);
                 if last {
                     return Ok(());
+                }
+                if anchor.is_tidying_due(now) {
+                    anchor.tidy(now);
                 }
                 self.pause(SEAL_EVERY);
             }
