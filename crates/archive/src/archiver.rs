@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use base::Timestamp;
 use engine::PipelineSpec;
-use engine::ports::{Followed, Follower, LaneId};
+use engine::ports::{Followed, Follower, LaneId, PortError};
 use events::PseudonymKeys;
 
 use crate::error::Result;
 use crate::follow::{LaneFollow, Run, Setup};
 use crate::layout;
-use crate::limits::{FINISH_QUIET, FINISH_STEPS_MAX, FINISH_WAIT};
+use crate::limits::{FINISH_QUIET, FINISH_STEPS_MAX, FINISH_WAIT, LANES_MAX};
 use crate::read;
 use crate::reference_rows::ReferenceRows;
 use crate::run;
@@ -91,6 +91,10 @@ impl Archiver {
         mut follower: Box<dyn Follower>,
         lanes: &[LaneId],
     ) -> Result<Self> {
+        if let Some(lane) = lanes.iter().find(|lane| lane.0 >= LANES_MAX) {
+            let problem = format!("the pipeline has a lane {lane}, and an archive at most {LANES_MAX} lanes");
+            return Err(PortError::Invalid(problem).into());
+        }
         let lock = layout::claim(dir)?;
         let runs = layout::runs(dir)?;
         layout::sweep(dir, &runs, &run::streams(&setup))?;

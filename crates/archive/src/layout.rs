@@ -16,6 +16,7 @@ use engine::ports::LaneId;
 use reference::Kind;
 
 use crate::error::{Error, Result};
+use crate::limits::LANES_MAX;
 
 /// Streams of a lane beside those of its inputs, in the order they are written; `journal` seals a run.
 pub(crate) const REJECTS: &str = "rejects";
@@ -77,10 +78,15 @@ pub(crate) fn day_of_tick(end: Timestamp) -> String {
     day(end - Millis(1))
 }
 
-/// The sealed runs of each lane, in order; an error where one does not follow on the other.
+/// The sealed runs of each lane, in order; an error where one does not follow on the other, or is of a lane that no archive
+/// has.
 pub(crate) fn runs(dir: &Path) -> Result<Vec<RunId>> {
     let mut runs: Vec<RunId> = files(dir, JOURNAL)?.into_iter().filter_map(|(day, name)| run(&day, &name)).collect();
     runs.sort();
+    if let Some(run) = runs.last().filter(|run| run.lane.0 >= LANES_MAX) {
+        let problem = format!("its name says lane {}, and an archive has at most {LANES_MAX} lanes", run.lane);
+        return Err(Error::file(&run.path(dir, JOURNAL), problem));
+    }
     let mut before: Option<&RunId> = None;
     for run in &runs {
         let expected = before.filter(|before| before.lane == run.lane).map_or(0, |before| before.last + 1);
@@ -178,7 +184,8 @@ fn reference_run(day: &str, name: &str) -> Option<ReferenceId> {
     let (kind, rest) = name.split_once('=')?;
     let kind = Kind::ALL.into_iter().find(|known| known.name() == kind)?;
     let (partition, from, last) = numbers(rest)?;
-    Some(ReferenceId { kind, partition, from, last, day: day.to_owned() })
+    // Behind the largest number there is no next offset.
+    (last < i64::MAX).then(|| ReferenceId { kind, partition, from, last, day: day.to_owned() })
 }
 
 fn numbers(name: &str) -> Option<(u32, i64, i64)> {

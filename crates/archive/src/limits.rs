@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Journal records in one run; a run also ends with its UTC day.
 pub(crate) const RUN_RECORDS_MAX: usize = 2_048;
+/// Lanes of one archive. Their count follows from the names of files, which anybody may have given.
+pub(crate) const LANES_MAX: u32 = 4_096;
 /// Parts read in one run, as counted by the journal: bounds what a run holds in memory.
 pub(crate) const RUN_PARTS_MAX: u64 = 1_000_000;
 /// Reference rows held in memory before they are written.

@@ -126,6 +126,14 @@ fn an_archive_has_one_writer_at_a_time() {
 }
 
 #[test]
+fn no_lane_is_archived_that_could_not_be_read_again() {
+    let (dir, follower) = (tempfile::tempdir().unwrap(), WORLD.follower(150, 4));
+    let lanes = [LANE, LaneId(LANES_MAX)];
+    let error = Archiver::new(dir.path(), &WORLD.spec, Arc::clone(&WORLD.keys), follower, &lanes).err().unwrap();
+    assert_eq!((error.kind(), files(dir.path()).len()), (base::Kind::Invalid, 0), "{error}");
+}
+
+#[test]
 fn an_archiver_that_stops_and_starts_anywhere_replays_like_one_that_did_not() {
     let world = &*WORLD;
     let dir = tempfile::tempdir().unwrap();

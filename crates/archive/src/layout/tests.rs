@@ -1,4 +1,5 @@
 use super::*;
+use crate::replay::lane_count;
 
 fn touch(dir: &Path, run: &RunId, stream: &str) {
     let path = run.path(dir, stream);
@@ -21,6 +22,35 @@ fn runs_follow_each_other_and_a_gap_is_named() {
     touch(dir.path(), &id(0, 11, 12), JOURNAL);
     let error = runs(dir.path()).unwrap_err().to_string();
     assert!(error.contains("lane 0") && error.contains("10") && error.contains("11"), "{error}");
+}
+
+/// As many lanes as the largest number says are set up: one name of a file must not take all memory.
+#[test]
+fn a_name_that_says_a_lane_which_no_archive_has_is_refused() {
+    for folder in ["", WATCHES] {
+        let dir = tempfile::tempdir().unwrap();
+        touch(&dir.path().join(folder), &id(LANES_MAX - 1, 0, 4), JOURNAL);
+        assert_eq!(lane_count(dir.path()).unwrap(), LANES_MAX);
+        for lane in [LANES_MAX, u32::MAX] {
+            let run = id(lane, 0, 4);
+            touch(&dir.path().join(folder), &run, JOURNAL);
+            let error = lane_count(dir.path()).unwrap_err();
+            assert_eq!(error.kind(), base::Kind::Corrupt);
+            let told = format!("its name says lane {lane}, and an archive has at most 4096 lanes");
+            assert!(error.to_string().contains(&told), "{error}");
+        }
+    }
+}
+
+#[test]
+fn reference_rows_up_to_the_largest_number_are_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let day = "2026-03-01".to_owned();
+    let run = ReferenceId { kind: Kind::ALL[0], partition: 0, from: 0, last: i64::MAX, day };
+    let path = run.path(dir.path());
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, []).unwrap();
+    assert!(reference_runs(dir.path()).unwrap().is_empty());
 }
 
 #[test]
