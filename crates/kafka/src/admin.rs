@@ -17,8 +17,8 @@ use rdkafka::metadata::MetadataTopic;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Result, invalid, told};
-use crate::leaders::{ends, warn_of_defect};
-use crate::limits::{BEHIND_MAX, REQUEST_MAX, SLEEP_MAX, TOPIC_KNOWN_MAX, VISIBLE_PAUSE};
+use crate::leaders::{ends, ends_reaching, warn_of_defect};
+use crate::limits::{REQUEST_MAX, TOPIC_KNOWN_MAX, VISIBLE_PAUSE};
 
 /// A client that neither reads nor writes records.
 pub(crate) struct Admin {
@@ -121,19 +121,9 @@ impl Admin {
         ends(self.client.inner(), topic, partition)
     }
 
-    /// The same where somebody has read, or committed, up to an offset: a broker that was frozen, and does not know yet that it
-    /// leads no longer, tells of an earlier end. It is asked again for a while.
+    /// The same where somebody has read, or committed, up to an offset ([`ends_reaching`]).
     pub(crate) fn watermarks_reaching(&self, topic: &str, partition: i32, offset: i64) -> Result<(i64, i64)> {
-        let deadline = Deadline::after(BEHIND_MAX);
-        loop {
-            let (low, high) = self.watermarks(topic, partition)?;
-            if offset <= high || deadline.passed() {
-                return Ok((low, high));
-            }
-            let doing = format!("topic `{topic}` partition {partition}: asking who leads it");
-            self.client.inner().fetch_metadata(Some(topic), REQUEST_MAX).map_err(|error| told(&doing, &error))?;
-            std::thread::sleep(SLEEP_MAX);
-        }
+        ends_reaching(self.client.inner(), topic, partition, offset)
     }
 }
 

@@ -9,7 +9,7 @@ use rdkafka::message::Message;
 
 use crate::config::Config;
 use crate::error::{Result, corrupt};
-use crate::leaders::ends;
+use crate::leaders::ends_reaching;
 use crate::reader::{Reader, headers};
 use crate::restore::drain;
 use crate::signal::Signal;
@@ -45,9 +45,9 @@ pub fn read_committed_from(config: &Config, topic: &str, from: &BTreeMap<u32, i6
     let mut records = Vec::new();
     for partition in 0..partitions {
         let number = i32::try_from(partition).unwrap_or(i32::MAX);
-        // Asked of a consumer of committed data, the end is the last stable offset: an open transaction is not waited for.
-        let (low, end) = ends(reader.client().client(), topic, number)?;
         let start = from.get(&partition).copied();
+        // Asked of a consumer of committed data, the end is the last stable offset: an open transaction is not waited for.
+        let (low, end) = ends_reaching(reader.client().client(), topic, number, start.unwrap_or(0))?;
         if let Some(start) = start.filter(|start| *start < low) {
             return Err(corrupt(format!(
                 "topic `{topic}` partition {partition}: the records from offset {start} up to the log start {low} were \

@@ -18,7 +18,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use crate::deadline::Deadline;
 use crate::error::{Result, code_of, is_unknown, told};
-use crate::limits::{LED_MAX, REQUEST_MAX, VISIBLE_PAUSE};
+use crate::limits::{BEHIND_MAX, LED_MAX, REQUEST_MAX, SLEEP_MAX, VISIBLE_PAUSE};
 
 /// A partition of a topic.
 pub(crate) type Place = (String, i32);
@@ -50,6 +50,31 @@ pub(crate) fn ends<C: ClientContext>(client: &Client<C>, topic: &str, partition:
         let ends = client.fetch_watermarks(topic, partition, REQUEST_MAX);
         ends.map_err(|error| ((topic.to_owned(), partition), error))
     })
+}
+
+/// The same where somebody has read, or committed, up to an offset: a broker that was frozen, and does not know yet that it
+/// leads no longer, tells of an earlier end. It is asked again for a while.
+pub(crate) fn ends_reaching<C: ClientContext>(
+    client: &Client<C>,
+    topic: &str,
+    partition: i32,
+    offset: i64,
+) -> Result<(i64, i64)> {
+    let deadline = Deadline::after(BEHIND_MAX);
+    loop {
+        let (low, end) = ends(client, topic, partition)?;
+        if offset <= end || deadline.passed() {
+            return Ok((low, end));
+        }
+        look_up(client, topic, partition)?;
+        thread::sleep(SLEEP_MAX);
+    }
+}
+
+/// Looks up anew who leads a partition.
+pub(crate) fn look_up<C: ClientContext>(client: &Client<C>, topic: &str, partition: i32) -> Result<()> {
+    let asked = client.fetch_metadata(Some(topic), REQUEST_MAX).map(drop);
+    asked.map_err(|error| told(&format!("topic `{topic}` partition {partition}: asking who leads it"), &error))
 }
 
 /// Stands where librdkafka's own function stood, and answers that the work is done (`RD_KAFKA_OP_RES_HANDLED`).

@@ -12,7 +12,7 @@ use events::{Offset, TopicId};
 
 use super::KafkaSource;
 use crate::admin::Admin;
-use crate::{Config, Embedded, KafkaReferenceFeed, Speaker, read_committed};
+use crate::{Config, Embedded, KafkaReferenceFeed, Speaker, read_committed, read_committed_from};
 
 const LANE: LaneId = LaneId(0);
 const ACCESS: TopicId = TopicId(0);
@@ -241,6 +241,21 @@ fn an_end_below_what_was_read_is_asked_for_again() {
         assert!(!asked.is_finished(), "the first answer was believed");
         speak(&config, "access", 0, ["two".to_owned()]);
         assert_eq!(asked.join().unwrap(), (0, 2));
+    });
+}
+
+/// As the ledger reads on, which has sealed what lies before.
+#[test]
+fn a_stable_end_below_what_was_read_is_asked_for_again() {
+    let (_broker, config) = cluster(1);
+    speak(&config, "access", 0, ["one".to_owned()]);
+    let from = BTreeMap::from([(0, 2)]);
+    std::thread::scope(|scope| {
+        let read = scope.spawn(|| read_committed_from(&config, "access", &from).unwrap());
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(!read.is_finished(), "the first answer was believed");
+        speak(&config, "access", 0, ["two".to_owned()]);
+        assert_eq!(read.join().unwrap(), []);
     });
 }
 
