@@ -17,7 +17,7 @@ use rdkafka::metadata::MetadataTopic;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Result, invalid, told};
-use crate::leaders::{ends, ends_reaching, warn_of_defect};
+use crate::leaders::{ends, ends_reaching, look_up, warn_of_defect};
 use crate::limits::{REQUEST_MAX, TOPIC_KNOWN_MAX, VISIBLE_PAUSE};
 
 /// A client that neither reads nor writes records.
@@ -124,6 +124,12 @@ impl Admin {
     /// The same where somebody has read, or committed, up to an offset ([`ends_reaching`]).
     pub(crate) fn watermarks_reaching(&self, topic: &str, partition: i32, offset: i64) -> Result<(i64, i64)> {
         ends_reaching(self.client.inner(), topic, partition, offset)
+    }
+
+    /// The same after a look at who leads now.
+    pub(crate) fn watermarks_led(&self, topic: &str, partition: i32, offset: i64) -> Result<(i64, i64)> {
+        look_up(self.client.inner(), topic, partition)?;
+        self.watermarks_reaching(topic, partition, offset)
     }
 }
 

@@ -72,7 +72,8 @@ pub(crate) const COMMIT_MAX: Duration = Duration::from_secs(120);
 pub(crate) const COMMIT_STEP: Duration = Duration::from_secs(5);
 /// How long a partition may take to be led again before the answer of one that leads it no longer, or not yet, counts.
 pub(crate) const LED_MAX: Duration = Duration::from_secs(2);
-/// How long an end that lies below what was read is asked for again before it is believed.
+/// How long an end that lies below what was read is asked for again before it is believed, and how long results are waited
+/// for that a journal record counts.
 pub(crate) const BEHIND_MAX: Duration = Duration::from_secs(10);
 /// How long a broker that has come back may take to know a topic.
 pub(crate) const TOPIC_KNOWN_MAX: Duration = Duration::from_secs(2);

@@ -46,6 +46,9 @@ impl ConsumerContext for Quiet {}
 /// Which transaction a record belongs to: `<lane>/<number>`, or where the first of a copy's transaction came from.
 pub(crate) const TRANSACTION: &str = "chartwarden-transaction";
 
+/// How many results stand in the transaction of a journal record.
+pub(crate) const RESULTS: &str = "chartwarden-results";
+
 /// What a record says of its transaction. It may pass on what it carried before; the last one is ours.
 pub(crate) fn stamp_of(message: &BorrowedMessage<'_>) -> Option<Vec<u8>> {
     headers(message).into_iter().rfind(|(name, _)| name == TRANSACTION)?.1

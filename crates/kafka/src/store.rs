@@ -30,11 +30,12 @@ use crate::leaders::Place;
 use crate::limits::RECORD_BYTES_SURE;
 use crate::panes::{Joiner, Span, split};
 use crate::restore::Restorer;
-use crate::stable::{Stable, Written};
+use crate::stable::{RESULTS, Stable, Written};
 use crate::topics::record_room;
 use letters::Enclosed;
 use producer::{Committed, Outgoing, Producer};
 use sweep::Hanging;
+pub(crate) use sweep::number_of;
 
 /// The key under which the head holds the stamp of the last transaction; the engine never sees it.
 const STAMP: &[u8] = b"transaction";
@@ -208,8 +209,11 @@ impl Store {
             let (topic, key) = (&self.topics.head, Some(key));
             out.push(Outgoing { topic, partition: own, key, value, headers: Vec::new(), pane: None });
         }
+        let results = transaction.results.len().to_string().into_bytes();
         for record in &transaction.journal {
-            out.push(Outgoing::message(&self.topics.journal, own, record));
+            let mut told = Outgoing::message(&self.topics.journal, own, record);
+            told.headers.push((RESULTS.to_owned(), Some(results.clone())));
+            out.push(told);
         }
         out.iter_mut().for_each(|record| record.headers.push(sweep::header(stamp)));
         out

@@ -12,6 +12,7 @@ use events::{Offset, TopicId};
 
 use super::KafkaSource;
 use crate::admin::Admin;
+use crate::stable::RESULTS;
 use crate::{Config, Embedded, KafkaReferenceFeed, Speaker, read_committed, read_committed_from};
 
 const LANE: LaneId = LaneId(0);
@@ -188,6 +189,18 @@ fn a_commit_is_restored_by_the_next_owner() {
     // A broker that cannot delete is not an error, and a store that was replaced is closed.
     next.trim(Tier::Minute, Timestamp::from_millis(120_000)).unwrap();
     assert!(matches!(store.commit(transaction()), Err(PortError::Fenced(LANE))));
+}
+
+#[test]
+fn a_journal_record_says_how_many_results_stand_beside_it() {
+    let (_broker, config) = cluster(1);
+    let mut source = KafkaSource::connect(&config).unwrap();
+    assigned(&mut source, 1);
+    source.open(LANE).unwrap().commit(transaction()).unwrap();
+    let journal = read_committed(&config, "p.journal").unwrap();
+    let [record] = journal.as_slice() else { panic!("{journal:?}") };
+    let counted = record.headers.iter().find(|(name, _)| name == RESULTS);
+    assert_eq!(counted.and_then(|(_, count)| count.as_deref()), Some(&b"1"[..]));
 }
 
 #[test]

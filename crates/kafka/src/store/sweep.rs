@@ -49,7 +49,7 @@ pub(super) fn number_in(stamp: &[u8], lane: LaneId) -> Option<u64> {
 }
 
 /// The number of the lane's transaction that a record belongs to.
-pub(super) fn number_of(message: &BorrowedMessage<'_>, lane: LaneId) -> Option<u64> {
+pub(crate) fn number_of(message: &BorrowedMessage<'_>, lane: LaneId) -> Option<u64> {
     number_in(&stamp_of(message)?, lane)
 }
 
