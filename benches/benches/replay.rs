@@ -1,12 +1,11 @@
 //! Replay of an archive with everything: windows, scores, findings, all compared with what was archived.
 
 use std::collections::VecDeque;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use archive::{ArchiveFeed, Archiver, Captured, ReplaySource};
+use archive::{ArchiveFeed, Archiver, Captured, Listing, ReplaySource};
 use chartwarden_benches::harness::{Bench, Mode, Outcome};
 use chartwarden_benches::memory::{self, Committed, Standing};
 use chartwarden_benches::world::World;
@@ -50,9 +49,9 @@ impl Follower for Following {
     }
 }
 
-fn replay(world: &World, dir: &Path) -> (Captured, u64) {
-    let mut source = ReplaySource::open(dir, &world.spec).expect("an archive");
-    let mut feed = ArchiveFeed::open(dir).expect("an archived reference");
+fn replay(world: &World, archive: &Listing) -> (Captured, u64) {
+    let mut source = ReplaySource::open(archive, &world.spec).expect("an archive");
+    let mut feed = ArchiveFeed::open(archive).expect("an archived reference");
     let (metrics, progress) = (Metrics::new(&world.spec).expect("metrics"), Progress::default());
     let keys = Arc::clone(&world.keys);
     let mut engine = Engine::new(&world.spec, keys, &mut source, &mut feed, &Standing, &metrics, &progress);
@@ -75,8 +74,9 @@ fn main() {
     archiver.finish().expect("the end of the archive");
 
     // To the byte, before anybody asks how fast.
-    let (captured, events) = replay(&world, folder.path());
-    let report = archive::compare(folder.path(), &captured, world.spec.digests()).expect("a comparison");
+    let listing = Listing::open(folder.path()).expect("an archive");
+    let (captured, events) = replay(&world, &listing);
+    let report = archive::compare(&listing, &captured, world.spec.digests()).expect("a comparison");
     assert!(report.is_equal(), "a replay differs: {:?}", report.differences);
     assert!(events > 0 && report.user_rows > 0, "something is replayed");
 
@@ -86,7 +86,7 @@ fn main() {
             Outcome::of(world.events, committed.digests)
         })
         .with("replay from Parquet", || {
-            let (captured, events) = replay(&world, folder.path());
+            let (captured, events) = replay(&world, &listing);
             let findings = captured.findings().expect("findings");
             Outcome::of(events, findings.iter().map(|finding| &finding.value).collect::<Vec<_>>())
         })

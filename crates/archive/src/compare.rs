@@ -14,10 +14,10 @@ use engine::{Digests, PipelineSpec, when};
 
 use crate::error::{Error, Result};
 use crate::findings::{ArchivedFinding, findings_of};
-use crate::layout::{FEATURES, PAIR_FEATURES, RunId, WATCHES, watch_streams};
+use crate::layout::{FEATURES, PAIR_FEATURES, RunId, watch_streams};
 use crate::limits::DIFFERENCES_MAX;
+use crate::listing::{Lanes, Listing};
 use crate::read;
-use crate::replay::{lane_count, lanes_of, newest_records};
 use crate::results::Results;
 use crate::run::decode_ipc;
 use crate::store::Captured;
@@ -61,12 +61,12 @@ impl Report {
     }
 }
 
-/// Compares what a replay under these definitions committed with the archive it came from; lanes that were not replayed
-/// are left out.
-pub fn compare(dir: &Path, captured: &Captured, now: &Digests) -> Result<Report> {
+/// Compares what a replay under these definitions committed with what the archive held that it came from; lanes that were
+/// not replayed are left out.
+pub fn compare(archive: &Listing, captured: &Captured, now: &Digests) -> Result<Report> {
     let mut report = Report::default();
     let streams = [PAIR_FEATURES.to_owned(), FEATURES.to_owned()];
-    compare_lanes(&mut report, dir, captured, &streams, now, Timestamp::MAX)?;
+    compare_lanes(&mut report, &archive.users, captured, &streams, now, Timestamp::MAX)?;
     if report.runs == 0 {
         let problem = "nothing to compare: the archive holds nothing that was told under this pipeline's definitions";
         return Err(Error::Replay(problem.to_owned()));
@@ -76,31 +76,31 @@ pub fn compare(dir: &Path, captured: &Captured, now: &Digests) -> Result<Report>
 
 /// Adds to a report what a replay of the watches committed, compared with the archive as far as all lanes of users are
 /// archived: what follows rests on input that is not there.
-pub fn compare_watches(report: &mut Report, dir: &Path, spec: &PipelineSpec, captured: &Captured) -> Result<()> {
+pub fn compare_watches(report: &mut Report, archive: &Listing, spec: &PipelineSpec, captured: &Captured) -> Result<()> {
     if captured.lanes.is_empty() {
         return Ok(());
     }
-    let newest = newest_records(dir)?;
-    let all = newest.len() == lane_count(dir)? as usize;
+    let newest = archive.newest_records()?;
+    let all = newest.len() == archive.lane_count() as usize;
     let ends = newest.into_values().map(|record| record.tick_end).filter(|_| all);
     let until = ends.min().flatten().unwrap_or(Timestamp::MIN);
-    compare_lanes(report, &dir.join(WATCHES), captured, &watch_streams(spec), spec.digests(), until)
+    compare_lanes(report, &archive.watches, captured, &watch_streams(spec), spec.digests(), until)
 }
 
 fn compare_lanes(
     report: &mut Report,
-    dir: &Path,
+    archived: &Lanes,
     captured: &Captured,
     streams: &[String],
     now: &Digests,
     until: Timestamp,
 ) -> Result<()> {
-    let archived = lanes_of(dir)?;
-    if let Some(absent) = captured.lanes.keys().find(|lane| !archived.contains_key(lane)) {
+    let dir = &archived.dir;
+    if let Some(absent) = captured.lanes.keys().find(|lane| !archived.runs.contains_key(lane)) {
         return Err(Error::Replay(format!("the archive `{}` holds nothing of lane {absent}", dir.display())));
     }
     let mut foreign: BTreeMap<LaneId, Foreign> = BTreeMap::new();
-    for (lane, runs) in archived {
+    for (&lane, runs) in &archived.runs {
         let Some(replayed) = captured.lanes.get(&lane) else { continue };
         let (elsewhere, runs) = Foreign::of(dir, runs, now)?;
         report.runs += runs.len() as u64;
@@ -125,7 +125,7 @@ fn compare_lanes(
         foreign.insert(lane, elsewhere);
     }
     let ours = |finding: &ArchivedFinding| foreign.get(&finding.lane).is_some_and(|f| !f.holds(finding.tick_end));
-    let archived = findings_of(dir)?.into_iter().filter(|told| told.tick_end <= until && ours(told)).collect();
+    let archived = findings_of(archived)?.into_iter().filter(|told| told.tick_end <= until && ours(told)).collect();
     compare_findings(report, archived, captured.findings()?.into_iter().filter(ours).collect());
     Ok(())
 }
@@ -135,11 +135,11 @@ struct Foreign(Vec<(Timestamp, Timestamp)>);
 
 impl Foreign {
     /// These spans, and the runs that are left.
-    fn of(dir: &Path, runs: Vec<RunId>, now: &Digests) -> Result<(Self, Vec<RunId>)> {
+    fn of<'r>(dir: &Path, runs: &'r [RunId], now: &Digests) -> Result<(Self, Vec<&'r RunId>)> {
         let (mut spans, mut ours) = (Vec::new(), Vec::new());
         let mut before = Timestamp::MIN;
         for run in runs {
-            let record = read::end_record(dir, &run)?;
+            let record = read::end_record(dir, run)?;
             let end = record.tick_end.unwrap_or(Timestamp::MIN);
             if record.digests == *now {
                 ours.push(run);

@@ -1,26 +1,26 @@
 //! What the journal of an archive decided that its input and reference alone do not tell: why a replay without it differs.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use base::Timestamp;
 use engine::{PipelineSpec, when};
 use events::Offset;
 
 use crate::error::Result;
+use crate::listing::{Lanes, Listing};
 use crate::read;
-use crate::replay::lanes_of;
 
 /// By lane, what was decided there, in sentences; nothing, if input and reference alone give the same.
-pub fn decided(dir: &Path, spec: &PipelineSpec) -> Result<Vec<String>> {
+pub fn decided(archive: &Listing, spec: &PipelineSpec) -> Result<Vec<String>> {
     let mut told = Vec::new();
     let mut genesis = None;
-    for (lane, runs) in lanes_of(dir)? {
+    let Lanes { dir, runs } = &archive.users;
+    for (lane, runs) in runs {
         // Records repeat what is decided at or above where a lane resumes.
         let mut idle: Vec<BTreeSet<(Offset, Timestamp)>> = vec![BTreeSet::new(); spec.inputs().len()];
         let (mut older, mut renewed) = (Vec::new(), Vec::new());
         let mut digests = None;
-        for run in &runs {
+        for run in runs {
             for record in read::records(dir, run)? {
                 if *genesis.get_or_insert_with(|| record.genesis.clone()) != record.genesis && digests.is_none() {
                     told.push(format!("lane {lane}: it began later than others, where the reference stood elsewhere"));

@@ -1,7 +1,5 @@
 //! The archived reference: all versions at once. Which of them a tick may know, its journal record says.
 
-use std::path::Path;
-
 use base::Timestamp;
 use engine::ports::{PortError, ReferenceFeed, ReferenceRecord};
 use events::Offset;
@@ -9,7 +7,7 @@ use events::Offset;
 use reference::Pins;
 
 use crate::error::Result;
-use crate::replay::lanes_of;
+use crate::listing::Listing;
 use crate::{read, reference_rows};
 
 /// Reference rows of an archive, as a replay reads them.
@@ -22,14 +20,15 @@ pub struct ArchiveFeed {
 
 impl ArchiveFeed {
     /// Opens the reference of an archive. Where it stood when a lane first started, that lane's journal says.
-    pub fn open(dir: &Path) -> Result<Self> {
-        Ok(Self { rows: reference_rows::read(dir)?, genesis: Pins::default() })
+    pub fn open(archive: &Listing) -> Result<Self> {
+        let rows = reference_rows::read(&archive.users.dir, &archive.reference)?;
+        Ok(Self { rows, genesis: Pins::default() })
     }
 
     /// Lets lanes that follow no journal begin where the reference stood when the pipeline first started.
-    pub fn since_genesis(self, dir: &Path) -> Result<Self> {
-        let genesis = match lanes_of(dir)?.into_values().flatten().next() {
-            Some(run) => read::records(dir, &run)?.into_iter().next().map(|record| record.genesis),
+    pub fn since_genesis(self, archive: &Listing) -> Result<Self> {
+        let genesis = match archive.users.runs.values().flatten().next() {
+            Some(run) => read::records(&archive.users.dir, run)?.into_iter().next().map(|record| record.genesis),
             None => None,
         };
         Ok(Self { genesis: genesis.unwrap_or_default(), ..self })

@@ -9,6 +9,7 @@ use engine::ports::LaneId;
 
 use crate::error::{Error, Result};
 use crate::layout::{self, FINDINGS};
+use crate::listing::Lanes;
 use crate::read;
 
 /// A finding as it was told.
@@ -41,17 +42,17 @@ pub(crate) fn finding_id(value: &[u8]) -> String {
 
 /// Every archived finding, by (tick end, lane, ordinal); at one tick and lane those of watches come last.
 pub fn read_findings(dir: &Path) -> Result<Vec<ArchivedFinding>> {
-    let mut findings = findings_of(dir)?;
-    findings.extend(findings_of(&dir.join(layout::WATCHES))?);
+    let mut findings = findings_of(&Lanes::of(dir)?)?;
+    findings.extend(findings_of(&Lanes::of(&dir.join(layout::WATCHES))?)?);
     findings.sort_by_key(|finding| (finding.tick_end, finding.lane));
     Ok(findings)
 }
 
-/// Those of the lanes whose files stand in a folder, by (tick end, lane, ordinal).
-pub(crate) fn findings_of(dir: &Path) -> Result<Vec<ArchivedFinding>> {
+/// Those of some lanes, by (tick end, lane, ordinal).
+pub(crate) fn findings_of(Lanes { dir, runs }: &Lanes) -> Result<Vec<ArchivedFinding>> {
     let mut findings = Vec::new();
-    for run in layout::runs(dir)? {
-        let Some(table) = read::stream(dir, &run, FINDINGS)? else { continue };
+    for run in runs.values().flatten() {
+        let Some(table) = read::stream(dir, run, FINDINGS)? else { continue };
         for batch in &table.batches {
             let ends = table.times(batch, "tick_end")?;
             let ordinals = table.longs(batch, "ordinal")?;

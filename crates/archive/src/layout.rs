@@ -81,39 +81,58 @@ pub(crate) fn day_of_tick(end: Timestamp) -> String {
 /// The sealed runs of each lane, in order; an error where one does not follow on the other, or is of a lane that no archive
 /// has.
 pub(crate) fn runs(dir: &Path) -> Result<Vec<RunId>> {
-    let mut runs: Vec<RunId> = files(dir, JOURNAL)?.into_iter().filter_map(|(day, name)| run(&day, &name)).collect();
-    runs.sort();
-    if let Some(run) = runs.last().filter(|run| run.lane.0 >= LANES_MAX) {
-        let problem = format!("its name says lane {}, and an archive has at most {LANES_MAX} lanes", run.lane);
-        return Err(Error::file(&run.path(dir, JOURNAL), problem));
-    }
-    let mut before: Option<&RunId> = None;
-    for run in &runs {
+    let list = || -> Result<Vec<RunId>> {
+        Ok(files(dir, JOURNAL)?.into_iter().filter_map(|(day, name)| run(&day, &name)).collect())
+    };
+    let gap = |before: Option<&RunId>, run: &RunId| {
         let expected = before.filter(|before| before.lane == run.lane).map_or(0, |before| before.last + 1);
-        if run.first != expected {
-            return Err(Error::Gap { lane: run.lane, expected, found: run.first });
+        (run.first != expected).then_some(Error::Gap { lane: run.lane, expected, found: run.first })
+    };
+    let runs = chain(list, gap)?;
+    match runs.last().filter(|run| run.lane.0 >= LANES_MAX) {
+        None => Ok(runs),
+        Some(run) => {
+            let problem = format!("its name says lane {}, and an archive has at most {LANES_MAX} lanes", run.lane);
+            Err(Error::file(&run.path(dir, JOURNAL), problem))
         }
-        before = Some(run);
     }
-    Ok(runs)
 }
 
 /// The files of reference rows of each partition, in order; an error where one does not follow on the other.
 pub(crate) fn reference_runs(dir: &Path) -> Result<Vec<ReferenceId>> {
-    let named = files(dir, REFERENCE)?;
-    let mut runs: Vec<_> = named.into_iter().filter_map(|(day, name)| reference_run(&day, &name)).collect();
-    runs.sort();
-    let mut before: Option<&ReferenceId> = None;
-    for run in &runs {
+    let list = || -> Result<Vec<ReferenceId>> {
+        Ok(files(dir, REFERENCE)?.into_iter().filter_map(|(day, name)| reference_run(&day, &name)).collect())
+    };
+    let gap = |before: Option<&ReferenceId>, run: &ReferenceId| {
         let same = before.filter(|before| (before.kind, before.partition) == (run.kind, run.partition));
         let expected = same.map_or(0, |before| before.last + 1);
-        if run.from != expected {
-            let (kind, partition) = (run.kind.name(), run.partition);
-            return Err(Error::ReferenceGap { kind, partition, expected, found: run.from });
+        let (kind, partition) = (run.kind.name(), run.partition);
+        (run.from != expected).then_some(Error::ReferenceGap { kind, partition, expected, found: run.from })
+    };
+    chain(list, gap)
+}
+
+/// What a listing finds, in order; the error where one does not follow on the one before.
+///
+/// Days are listed one after the other, and meanwhile somebody may seal two runs: the first in a day that has been listed,
+/// the second in one that has not. A listing that begins after a run was seen holds all that were sealed before it, so what
+/// is a gap is one twice.
+fn chain<R: Ord + Clone>(
+    mut list: impl FnMut() -> Result<Vec<R>>,
+    gap: impl Fn(Option<&R>, &R) -> Option<Error>,
+) -> Result<Vec<R>> {
+    let mut seen = None;
+    loop {
+        let mut found = list()?;
+        found.sort();
+        let first = (0..found.len()).find_map(|place| Some((place, gap(found[..place].last(), &found[place])?)));
+        let Some((place, error)) = first else { return Ok(found) };
+        let torn = Some((found[..place].last().cloned(), found[place].clone()));
+        if torn == seen {
+            return Err(error);
         }
-        before = Some(run);
+        seen = torn;
     }
-    Ok(runs)
 }
 
 /// Removes what a crash left: temporary files, and files of runs that were never sealed.

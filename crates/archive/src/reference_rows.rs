@@ -124,10 +124,10 @@ fn batch(id: &ReferenceId, rows: &[Row]) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(columns(), arrays)?)
 }
 
-/// Every archived row, by kind, partition and offset.
-pub(crate) fn read(dir: &Path) -> Result<Vec<ReferenceRecord>> {
+/// Every row of these files, in their order.
+pub(crate) fn read(dir: &Path, runs: &[ReferenceId]) -> Result<Vec<ReferenceRecord>> {
     let mut records = Vec::new();
-    for run in layout::reference_runs(dir)? {
+    for run in runs {
         let table = table::read(&run.path(dir))?;
         let before = records.len();
         for batch in &table.batches {

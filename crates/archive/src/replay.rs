@@ -14,7 +14,8 @@ use engine::{Former, JournalRecord, PipelineSpec};
 use events::{Decoded, Offset, TopicId};
 
 use crate::error::{Error, Result};
-use crate::layout::{self, RunId};
+use crate::layout::RunId;
+use crate::listing::{Lanes, Listing};
 use crate::read::{self, ReplayInput};
 use crate::resume::Checkpoints;
 use crate::store::{Captured, CapturingStore, Keep};
@@ -47,43 +48,22 @@ struct LaneReplay {
     flows: Vec<Flow>,
 }
 
-/// The runs of each lane of an archive.
-pub(crate) fn lanes_of(dir: &Path) -> Result<BTreeMap<LaneId, Vec<RunId>>> {
-    let mut found: BTreeMap<LaneId, Vec<RunId>> = BTreeMap::new();
-    for run in layout::runs(dir)? {
-        found.entry(run.lane).or_default().push(run);
-    }
-    if found.is_empty() {
-        return Err(Error::Replay(format!("`{}` holds no archived lane", dir.display())));
-    }
-    Ok(found)
-}
-
-/// How many lanes an archive is of: those of users and of watches are as many, and some of either may not be there yet.
-pub(crate) fn lane_count(dir: &Path) -> Result<u32> {
-    let (users, watches) = (layout::runs(dir)?, layout::runs(&dir.join(layout::WATCHES))?);
-    Ok(users.iter().chain(&watches).map(|run| run.lane.0 + 1).max().unwrap_or(0))
-}
-
-/// The newest journal record of each lane in an archive.
-pub fn newest_records(dir: &Path) -> Result<BTreeMap<LaneId, JournalRecord>> {
-    let newest = |(lane, runs): (LaneId, Vec<RunId>)| {
-        let record = runs.last().map(|run| read::end_record(dir, run)).transpose();
-        record.transpose().map(|record| Ok((lane, record?)))
-    };
-    lanes_of(dir)?.into_iter().filter_map(newest).collect()
-}
-
 /// The end of the tick that read a record of an input topic: the first tick whose position there lies above `offset`.
 /// A record that a lane passes over, such as garbage, is read with the tick that closes next.
-pub fn tick_that_read(dir: &Path, spec: &PipelineSpec, topic: &str, lane: LaneId, offset: Offset) -> Result<Timestamp> {
+pub fn tick_that_read(
+    archive: &Listing,
+    spec: &PipelineSpec,
+    topic: &str,
+    lane: LaneId,
+    offset: Offset,
+) -> Result<Timestamp> {
     let inputs: Vec<&str> = spec.inputs().iter().map(|input| input.topic.as_str()).collect();
     let place = inputs.iter().position(|input| *input == topic);
     let unknown = || Error::Replay(format!("`{topic}` is no input topic; there are {}", inputs.join(", ")));
     let place = place.ok_or_else(unknown)?;
-    let lanes = lanes_of(dir)?;
+    let Lanes { dir, runs } = &archive.users;
     let absent = || Error::Replay(format!("the archive holds nothing of `{topic}` partition {lane}"));
-    let runs = lanes.get(&lane).ok_or_else(absent)?;
+    let runs = runs.get(&lane).ok_or_else(absent)?;
     let position = |record: &JournalRecord| record.topics.get(place).map_or(Offset(0), |topic| topic.position);
     let (mut low, mut high) = (0, runs.len());
     while low < high {
@@ -106,14 +86,14 @@ pub fn tick_that_read(dir: &Path, spec: &PipelineSpec, topic: &str, lane: LaneId
 }
 
 impl ReplaySource {
-    /// Opens an archive for a replay of all its lanes: what they share, each needs. A gap in a lane's chain of files is an
-    /// error that names it.
-    pub fn open(dir: &Path, spec: &PipelineSpec) -> Result<Self> {
+    /// Opens what an archive held for a replay of all its lanes: what they share, each needs.
+    pub fn open(archive: &Listing, spec: &PipelineSpec) -> Result<Self> {
+        let Lanes { dir, runs } = &archive.users;
         let inputs = spec.inputs().iter();
         let inputs: Vec<_> =
             inputs.map(|input| ReplayInput { topic: input.topic.clone(), stream: input.stream }).collect();
         let mut opened = BTreeMap::new();
-        for (lane, runs) in lanes_of(dir)? {
+        for (lane, runs) in runs {
             let first = runs.first().map(|run| read::records(dir, run)).transpose()?;
             let Some(first) = first.and_then(|records| records.into_iter().next()) else { continue };
             if first.topics.len() != inputs.len() {
@@ -125,11 +105,10 @@ impl ReplaySource {
             let queues = inputs.iter().map(|_| VecDeque::new()).collect();
             let flows = vec![Flow::Read; inputs.len()];
             let from = Vec::clone(&start);
-            opened.insert(lane, LaneReplay { runs, read: 0, start, from, queues, flows });
+            opened.insert(*lane, LaneReplay { runs: runs.clone(), read: 0, start, from, queues, flows });
         }
-        let lane_count = lane_count(dir)?;
-        let (dir, captured, keep, shares) =
-            (dir.to_path_buf(), Arc::default(), Keep::default(), SharesInMemory::default());
+        let lane_count = archive.lane_count();
+        let (dir, captured, keep, shares) = (dir.clone(), Arc::default(), Keep::default(), SharesInMemory::default());
         Ok(Self {
             dir,
             inputs,

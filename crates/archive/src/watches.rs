@@ -4,7 +4,6 @@
 //! step of all lanes, so that little of it waits in a watch for lanes that have not spoken.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,15 +14,14 @@ use events::{Offset, Record, Records, TopicId};
 
 use crate::crossings::Crossings;
 use crate::error::Result;
-use crate::layout;
 use crate::limits::CHUNK_STEPS;
+use crate::listing::{Lanes, Listing};
 use crate::read;
-use crate::replay::lane_count;
 use crate::store::{Captured, CapturingStore, Keep};
 
 /// A source of lanes of watches.
 pub struct WatchSource {
-    archive: Option<PathBuf>,
+    archive: Option<Lanes>,
     watches: usize,
     lanes: u32,
     /// What each lane told, and how much of it has been handed over.
@@ -37,13 +35,13 @@ pub struct WatchSource {
 impl WatchSource {
     /// Of so many watches: takes what lanes of users told them in a replay. Where the archive says that an upgrade carried
     /// cases over, they go on with those.
-    pub fn new(archive: Option<&Path>, told: &mut Captured, watches: usize) -> Result<Self> {
+    pub fn new(archive: Option<&Listing>, told: &mut Captured, watches: usize) -> Self {
         let files = told.lanes.len().try_into().unwrap_or(u32::MAX);
-        let lanes = archive.map_or(Ok(files), lane_count)?;
+        let lanes = archive.map_or(files, Listing::lane_count);
         let told = told.lanes.values_mut().map(|lane| (std::mem::take(&mut lane.crossings), 0)).collect();
-        let archive = archive.map(|archive| archive.join(layout::WATCHES));
+        let archive = archive.map(|archive| archive.watches.clone());
         let (next, captured) = (BTreeMap::new(), Arc::default());
-        Ok(Self { archive, watches, lanes, told, next, captured, assigned: false })
+        Self { archive, watches, lanes, told, next, captured, assigned: false }
     }
 
     /// The next steps, of every lane: so many of them, or what is left.
@@ -116,8 +114,8 @@ impl Source for WatchSource {
     fn journal(&mut self, lane: LaneId) -> std::result::Result<Option<Vec<JournalRecord>>, PortError> {
         let Some(archive) = &self.archive else { return Ok(None) };
         let mut records = Vec::new();
-        for run in layout::runs(archive)?.iter().filter(|run| run.lane == lane) {
-            records.extend(read::records(archive, run)?);
+        for run in archive.runs.get(&lane).into_iter().flatten() {
+            records.extend(read::records(&archive.dir, run)?);
         }
         Ok(Some(records))
     }

@@ -1,15 +1,15 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use engine::ports::{Flow, LaneStore, Message, PortError, Source, StoredPane, Tier, Wake};
+use engine::ports::{Message, Source, Tier};
 use engine::{Counts, ENGINE, JournalRecord};
 use events::{Offset, TopicId};
 
 use super::*;
-use crate::testing::{
-    LANE, LATE_WORLD, UPGRADED_WORLD, WORLD, World, replay_clock, run as run_engine, try_run as try_run_engine,
-};
-use crate::{ArchiveFeed, Error, ReplaySource, compare, read_findings, tick_that_read, write_findings};
+use crate::testing::{LANE, LATE_WORLD, WORLD, World, replay_clock, run as run_engine};
+use crate::{ArchiveFeed, Error, Listing, ReplaySource, compare, read_findings, tick_that_read, write_findings};
+
+mod replayed;
 
 fn archive(dir: &Path, records: usize, transactions: usize) -> Progress {
     archive_of(&WORLD, dir, records, transactions)
@@ -150,7 +150,7 @@ fn an_archiver_that_stops_and_starts_anywhere_replays_like_one_that_did_not() {
         }
     }
     let replayed = replay(dir.path());
-    assert!(compare(dir.path(), &replayed, WORLD.spec.digests()).unwrap().is_equal());
+    assert!(compare(&listed(dir.path()), &replayed, WORLD.spec.digests()).unwrap().is_equal());
 }
 
 fn replay(dir: &Path) -> crate::Captured {
@@ -172,7 +172,7 @@ fn a_lane_that_begins_in_silence_speaks_to_watches_and_is_replayed() {
     assert!(told > 2 * silent.len(), "{told} records for watches");
     archive_of(world, dir.path(), 1_000, 40);
     let replayed = replay_of(world, dir.path());
-    let report = compare(dir.path(), &replayed, world.spec.digests()).unwrap();
+    let report = compare(&listed(dir.path()), &replayed, world.spec.digests()).unwrap();
     assert_eq!(report.differences, Vec::<String>::new());
     assert!(report.user_rows > 100, "{report:?}");
     let live: Vec<_> = world.committed.iter().flat_map(|transaction| transaction.crossings.clone()).collect();
@@ -184,11 +184,20 @@ fn crossings(captured: &crate::Captured) -> Vec<(TopicId, LaneId, Message)> {
     captured.lanes[&LANE].crossings.after(0).collect::<crate::Result<_>>().unwrap()
 }
 
-fn replay_of(world: &World, dir: &Path) -> crate::Captured {
-    let mut source = ReplaySource::open(dir, &world.spec).unwrap();
-    let mut feed = ArchiveFeed::open(dir).unwrap();
+/// What an archive holds now.
+fn listed(dir: &Path) -> Listing {
+    Listing::open(dir).unwrap()
+}
+
+fn replay_listed(world: &World, archive: &Listing) -> crate::Captured {
+    let mut source = ReplaySource::open(archive, &world.spec).unwrap();
+    let mut feed = ArchiveFeed::open(archive).unwrap();
     run_engine(world, &mut source, &mut feed, &replay_clock());
     source.take_captured()
+}
+
+fn replay_of(world: &World, dir: &Path) -> crate::Captured {
+    replay_listed(world, &listed(dir))
 }
 
 #[test]
@@ -196,7 +205,7 @@ fn a_replay_gives_the_bytes_of_the_run() {
     let dir = tempfile::tempdir().unwrap();
     archive(dir.path(), 1_000, 40);
     let replayed = replay(dir.path());
-    let report = compare(dir.path(), &replayed, WORLD.spec.digests()).unwrap();
+    let report = compare(&listed(dir.path()), &replayed, WORLD.spec.digests()).unwrap();
     assert_eq!(report.differences, Vec::<String>::new());
     assert!(report.user_rows > 100 && report.pair_rows > 100 && report.scores > 100, "{report:?}");
     // The archive itself is not what the replay was compared with by mistake: the run's own messages are the same.
@@ -210,7 +219,7 @@ fn a_replay_gives_the_bytes_of_the_run() {
 
     // Under other definitions there is nothing to compare, and equality is not claimed.
     let now = engine::Digests { engine: "another engine".to_owned(), ..WORLD.spec.digests().clone() };
-    let told = compare(dir.path(), &replayed, &now).unwrap_err().to_string();
+    let told = compare(&listed(dir.path()), &replayed, &now).unwrap_err().to_string();
     assert!(told.contains("nothing to compare"), "{told}");
 
     let mut other = replayed;
@@ -225,7 +234,7 @@ fn a_replay_gives_the_bytes_of_the_run() {
     });
     lane.results = crate::Results::default();
     results.iter().for_each(|message| lane.results.push(message).unwrap());
-    let report = compare(dir.path(), &other, WORLD.spec.digests()).unwrap();
+    let report = compare(&listed(dir.path()), &other, WORLD.spec.digests()).unwrap();
     assert_eq!(report.difference_count, 2, "{:?}", report.differences);
     assert!(report.differences[0].contains("only the archive has rows"), "{:?}", report.differences);
     assert!(report.differences[1].contains("only the replay has it (f1)"), "{:?}", report.differences);
@@ -235,136 +244,19 @@ fn a_replay_gives_the_bytes_of_the_run() {
 fn a_lane_that_commits_nothing_is_not_captured_and_one_that_is_not_archived_is_named() {
     let dir = tempfile::tempdir().unwrap();
     archive(dir.path(), 1_000, 40);
-    let mut source = ReplaySource::open(dir.path(), &WORLD.spec).unwrap();
+    let mut source = ReplaySource::open(&listed(dir.path()), &WORLD.spec).unwrap();
     let mut store = source.open(LANE).unwrap();
     assert!(store.head().unwrap().is_empty() && store.panes(Tier::Minute, Timestamp::MIN).unwrap().is_empty());
     let mut captured = source.take_captured();
     assert!(captured.lanes.is_empty(), "{:?}", captured.lanes.keys());
     captured.lanes.insert(LaneId(7), crate::CapturedLane::default());
-    let told = compare(dir.path(), &captured, WORLD.spec.digests()).unwrap_err().to_string();
+    let told = compare(&listed(dir.path()), &captured, WORLD.spec.digests()).unwrap_err().to_string();
     assert!(told.contains("holds nothing of lane 7"), "{told}");
-}
-
-/// A source that is stopped at a poll, as if the process had been killed there.
-struct Killed<'a>(&'a mut ReplaySource, u32);
-
-impl Source for Killed<'_> {
-    fn poll(&mut self, wait: Duration) -> std::result::Result<Vec<Wake>, PortError> {
-        self.1 -= 1;
-        if self.1 == 0 { Err(PortError::Unavailable("killed".to_owned())) } else { self.0.poll(wait) }
-    }
-
-    fn open(&mut self, lane: LaneId) -> std::result::Result<Box<dyn LaneStore>, PortError> {
-        self.0.open(lane)
-    }
-
-    fn log_start(&mut self, lane: LaneId) -> std::result::Result<Vec<Offset>, PortError> {
-        self.0.log_start(lane)
-    }
-
-    fn start(&mut self, lane: LaneId, from: &[Offset]) -> std::result::Result<(), PortError> {
-        self.0.start(lane, from)
-    }
-
-    fn set_flow(&mut self, lane: LaneId, topic: TopicId, flow: Flow) -> std::result::Result<(), PortError> {
-        self.0.set_flow(lane, topic, flow)
-    }
-
-    fn at_end(&self, lane: LaneId, topic: TopicId) -> Option<Offset> {
-        self.0.at_end(lane, topic)
-    }
-
-    fn shares(&mut self) -> std::result::Result<Vec<(LaneId, StoredPane)>, PortError> {
-        self.0.shares()
-    }
-
-    fn lane_count(&self) -> u32 {
-        self.0.lane_count()
-    }
-
-    fn journal(&mut self, lane: LaneId) -> std::result::Result<Option<Vec<JournalRecord>>, PortError> {
-        self.0.journal(lane)
-    }
-
-    fn lag(&self, lane: LaneId, topic: TopicId) -> Option<u64> {
-        self.0.lag(lane, topic)
-    }
 }
 
 /// What the lane told in a replay.
 fn told(captured: &crate::Captured) -> Vec<engine::ports::Message> {
     captured.lanes[&LANE].results.iter().map(|result| result.unwrap()).collect()
-}
-
-fn same_results(one: &crate::Captured, other: &crate::Captured) {
-    let (one, other) = (told(one), told(other));
-    assert!(one == other && one.len() > 100, "{} and {} results", one.len(), other.len());
-}
-
-/// A replay of a world's archive that is killed again and again, each time a little further on; what it came to, and the
-/// events and ticks that were done at each start.
-fn stop_and_go(world: &World, dir: &Path) -> (crate::Captured, Vec<(u64, u64)>) {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path().join("kept");
-    let mut gone_on = Vec::new();
-    loop {
-        let source = ReplaySource::open(dir, &world.spec).unwrap();
-        let (mut source, events, ticks) = source.resuming(&folder, &world.spec).unwrap();
-        gone_on.push((events, ticks));
-        assert!(gone_on.len() < 100, "{gone_on:?}");
-        let mut feed = ArchiveFeed::open(dir).unwrap();
-        // What was told since the last checkpoint is lost.
-        let mut killed = Killed(&mut source, 5 + gone_on.len() as u32);
-        if try_run_engine(world, &mut killed, &mut feed, &replay_clock()).is_ok() {
-            let captured = source.take_captured();
-            source.forget().unwrap();
-            assert!(!folder.exists(), "nothing is left of it");
-            return (captured, gone_on);
-        }
-        // A checkpoint that was not finished.
-        fs::write(folder.join("told-9999.parquet"), b"torn").unwrap();
-        fs::write(folder.join("state-9999.parquet.part"), b"torn").unwrap();
-    }
-}
-
-#[test]
-fn a_replay_that_is_stopped_goes_on_to_the_same_bytes() {
-    let dir = tempfile::tempdir().unwrap();
-    archive(dir.path(), 1_000, 40);
-    let (plain, (resumed, gone_on)) = (replay(dir.path()), stop_and_go(&WORLD, dir.path()));
-    assert!(gone_on.len() > 3 && gone_on.windows(2).all(|pair| pair[0] <= pair[1]), "{gone_on:?}");
-    assert!(gone_on.iter().filter(|(events, _)| *events > 0).count() > 2, "{gone_on:?}");
-    same_results(&plain, &resumed);
-    assert!(crossings(&plain) == crossings(&resumed), "watches are told otherwise");
-}
-
-#[test]
-fn cases_that_an_upgrade_carried_over_go_on_in_a_replay_that_was_stopped() {
-    let dir = tempfile::tempdir().unwrap();
-    archive_of(&UPGRADED_WORLD, dir.path(), 1_000, 40);
-    let plain = replay_of(&UPGRADED_WORLD, dir.path());
-    let names =
-        |finding: &crate::findings::ArchivedFinding| String::from_utf8_lossy(&finding.value).contains("carried-");
-    let carried = plain.findings().unwrap().iter().filter(|finding| names(finding)).count();
-    assert!(carried > 10, "{carried} findings about cases that were carried over");
-    let (resumed, gone_on) = stop_and_go(&UPGRADED_WORLD, dir.path());
-    assert!(gone_on.iter().filter(|(events, _)| *events > 0).count() > 2, "{gone_on:?}");
-    same_results(&plain, &resumed);
-}
-
-#[test]
-fn what_is_kept_of_a_replay_is_of_one_archive_and_pipeline() {
-    let (one, two, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    archive(one.path(), 1_000, 40);
-    archive(two.path(), 1_000, 40);
-    let open = |dir: &Path| ReplaySource::open(dir, &WORLD.spec).unwrap().resuming(folder.path(), &WORLD.spec);
-    let (mut source, ..) = open(one.path()).unwrap();
-    let mut feed = ArchiveFeed::open(one.path()).unwrap();
-    run_engine(&WORLD, &mut source, &mut feed, &replay_clock());
-    let told = open(two.path()).err().unwrap().to_string();
-    assert!(told.contains("keeps a replay of another archive") && told.contains("name another folder"), "{told}");
-    let (_, events, ticks) = open(one.path()).unwrap();
-    assert!(events > 1_000 && ticks > 100, "{events} events, {ticks} ticks");
 }
 
 #[test]
@@ -375,13 +267,13 @@ fn gaps_and_lost_files_are_refused() {
     let access = runs.iter().map(|run| run.path(dir.path(), "access")).find(|path| path.exists()).unwrap();
     let bytes = fs::read(&access).unwrap();
     fs::remove_file(&access).unwrap();
-    let mut source = ReplaySource::open(dir.path(), &WORLD.spec).unwrap();
+    let mut source = ReplaySource::open(&listed(dir.path()), &WORLD.spec).unwrap();
     source.poll(Duration::ZERO).unwrap();
     assert!(source.poll(Duration::ZERO).is_err(), "a lost file is no empty stream");
     fs::write(&access, bytes).unwrap();
 
     fs::remove_file(runs[0].path(dir.path(), "journal")).unwrap();
-    let error = ReplaySource::open(dir.path(), &WORLD.spec).err().unwrap();
+    let error = Listing::open(dir.path()).unwrap_err();
     assert!(matches!(error, Error::Gap { lane: LANE, expected: 0, .. }), "{error}");
 }
 
@@ -426,10 +318,11 @@ fn the_tick_that_read_a_record_is_found_from_its_offset() {
     let runs = layout::runs(dir.path()).unwrap();
     let records: Vec<_> = runs.iter().flat_map(|run| crate::read::records(dir.path(), run).unwrap()).collect();
     let end = |place: usize| records.last().unwrap().topics[place].position;
+    let archived = listed(dir.path());
     let mut found = BTreeSet::new();
     for (place, input) in WORLD.spec.inputs().iter().enumerate() {
         for offset in (0..end(place).0).step_by(97).map(Offset) {
-            let told = tick_that_read(dir.path(), &WORLD.spec, &input.topic, LANE, offset).unwrap();
+            let told = tick_that_read(&archived, &WORLD.spec, &input.topic, LANE, offset).unwrap();
             let ticks = records.iter().filter(|record| record.pins.is_some());
             let read = ticks.filter(|record| record.topics[place].position > offset);
             assert_eq!(Some(told), read.map(|record| record.tick_end.unwrap()).next(), "{} {offset}", input.topic);
@@ -437,7 +330,7 @@ fn the_tick_that_read_a_record_is_found_from_its_offset() {
         }
     }
     assert!(found.len() > 10 && runs.len() > 2, "{} ticks in {} runs", found.len(), runs.len());
-    let told = |topic, lane, offset| tick_that_read(dir.path(), &WORLD.spec, topic, lane, Offset(offset)).unwrap_err();
+    let told = |topic, lane, offset| tick_that_read(&archived, &WORLD.spec, topic, lane, Offset(offset)).unwrap_err();
     let Offset(end) = end(0);
     for (problem, expected) in [
         (told("ehr.access.v1", LANE, end), format!("no tick in the archive has read offset {end}; it ends at {end}")),

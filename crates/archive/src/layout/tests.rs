@@ -54,6 +54,23 @@ fn reference_rows_up_to_the_largest_number_are_none() {
 }
 
 #[test]
+fn a_run_that_is_sealed_while_days_are_listed_is_no_gap() {
+    let follows = |before: Option<&u64>, run: &u64| {
+        let expected = before.map_or(0, |before| before + 1);
+        (*run != expected).then_some(Error::Gap { lane: LaneId(0), expected, found: *run })
+    };
+    let listed = |listings: &[&[u64]]| {
+        let mut listings = listings.iter();
+        chain(|| Ok(listings.next().expect("as many listings as are needed").to_vec()), follows)
+    };
+    assert_eq!(listed(&[&[0, 1]]).unwrap(), [0, 1]);
+    assert_eq!(listed(&[&[2, 0], &[0, 1, 2]]).unwrap(), [0, 1, 2]);
+    assert_eq!(listed(&[&[0, 2], &[0, 1, 2, 4], &[0, 1, 2, 3, 4]]).unwrap(), [0, 1, 2, 3, 4]);
+    let error = listed(&[&[0, 2], &[0, 2, 3]]).unwrap_err();
+    assert!(matches!(error, Error::Gap { expected: 1, found: 2, .. }), "{error}");
+}
+
+#[test]
 fn a_run_that_was_never_sealed_is_swept() {
     let dir = tempfile::tempdir().unwrap();
     touch(dir.path(), &id(0, 0, 4), JOURNAL);

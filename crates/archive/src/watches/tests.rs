@@ -24,7 +24,7 @@ fn lanes_are_handed_over_side_by_side_a_few_steps_at_a_time() {
     // One begins later, one ends earlier.
     let lanes = [told(0, &minutes), told(1, &minutes[4..]), told(2, &minutes[..9])];
     let mut captured = Captured { lanes: (0..).map(LaneId).zip(lanes).collect() };
-    let mut source = WatchSource::new(None, &mut captured, 2).unwrap();
+    let mut source = WatchSource::new(None, &mut captured, 2);
     let mut seen: BTreeMap<(LaneId, TopicId), Vec<Crossing>> = BTreeMap::new();
     let mut newest = Timestamp::MIN;
     for turn in 0.. {

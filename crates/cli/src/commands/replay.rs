@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
-use archive::{ArchiveFeed, Captured, Keep, RecordedFeed, RecordedSource, ReplaySource, WatchSource};
+use archive::{ArchiveFeed, Captured, Keep, Listing, RecordedFeed, RecordedSource, ReplaySource, WatchSource};
 use base::{Digest, SystemClock, Timestamp};
 use engine::ports::{ReferenceFeed, Source};
 use engine::{Engine, Metrics, ModelUse, PipelineSpec, Progress, Watcher};
@@ -86,14 +86,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         let config = Cluster::at(bootstrap, &arguments.properties).config(&spec)?;
         fetch(archive, &spec, &Arc::new(keys::pseudonyms(keys)?), &config)?;
     }
-    let (from, to) = span(arguments, &spec)?;
-    let mut again = match (&arguments.archive, &arguments.events, &arguments.keys) {
+    // Somebody may go on archiving meanwhile.
+    let archive = arguments.archive.as_deref().map(Listing::open).transpose()?;
+    let (from, to) = span(arguments, &spec, archive.as_ref())?;
+    let mut again = match (&archive, &arguments.events, &arguments.keys) {
         (Some(archive), _, _) if arguments.without_journal => alone(archive, &spec)?,
         (Some(archive), _, _) => again(archive, &spec, Keep::Results, arguments.resume.as_deref())?,
         (None, Some(events), Some(keys)) => first_time(events, keys, &spec)?,
         _ => return Err(Failure::invalid("nothing to replay").hint("name --archive, or --events and --keys").into()),
     };
-    let watched = watches_again(&spec, arguments.archive.as_deref(), &mut again.captured)?;
+    let watched = watches_again(&spec, archive.as_ref(), &mut again.captured)?;
     let mut told = again.captured.findings()?;
     told.extend(watched.findings()?);
     // At one tick, lanes of users come before lanes of watches.
@@ -101,15 +103,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     told.retain(|finding| from <= finding.tick_end && finding.tick_end < to);
     archive::write_findings(&told, &arguments.out)?;
     let bytes = std::fs::read(&arguments.out).map_err(|error| disk(&arguments.out, &error))?;
-    let compared = arguments.archive.as_ref().filter(|_| arguments.verify);
+    let compared = archive.as_ref().filter(|_| arguments.verify);
     let replayed = Replayed {
         events: again.events,
         ticks: again.ticks,
         findings: told.len(),
         digest: Digest(Sha256::digest(&bytes).into()),
-        report: compared.map(|dir| compare(dir, &spec, &again.captured, &watched)).transpose()?,
+        report: compared.map(|archive| compare(archive, &spec, &again.captured, &watched)).transpose()?,
         decided: match compared.filter(|_| arguments.without_journal) {
-            Some(dir) => archive::decided(dir, &spec)?,
+            Some(archive) => archive::decided(archive, &spec)?,
             None => Vec::new(),
         },
     };
@@ -133,10 +135,9 @@ fn can_be_written(out: &Path) -> Result<()> {
 }
 
 /// The half-open span whose findings are written.
-fn span(arguments: &Arguments, spec: &PipelineSpec) -> Result<(Timestamp, Timestamp)> {
-    let moment = |bound: &Option<Bound>, otherwise| {
-        bound.as_ref().map_or(Ok(otherwise), |bound| bound.moment(spec, arguments.archive.as_deref()))
-    };
+fn span(arguments: &Arguments, spec: &PipelineSpec, archive: Option<&Listing>) -> Result<(Timestamp, Timestamp)> {
+    let moment =
+        |bound: &Option<Bound>, otherwise| bound.as_ref().map_or(Ok(otherwise), |bound| bound.moment(spec, archive));
     let (from, to) = (moment(&arguments.from, Timestamp::MIN)?, moment(&arguments.to, Timestamp::MAX)?);
     if from >= to {
         return Err(Failure::invalid("--from must lie before --to").into());
@@ -154,7 +155,7 @@ pub(super) struct Again {
 }
 
 /// Computes an archive again under its journal; with a folder, keeps there how far it is, and goes on from there.
-pub(super) fn again(archive: &Path, spec: &PipelineSpec, keep: Keep, resume: Option<&Path>) -> Result<Again> {
+pub(super) fn again(archive: &Listing, spec: &PipelineSpec, keep: Keep, resume: Option<&Path>) -> Result<Again> {
     let source = ReplaySource::open(archive, spec)?.keeping(keep);
     let (mut source, events, ticks) = match resume {
         Some(folder) => source.resuming(folder, spec)?,
@@ -167,14 +168,14 @@ pub(super) fn again(archive: &Path, spec: &PipelineSpec, keep: Keep, resume: Opt
     // Archived rows are pseudonyms already; no key is needed, and a made-up one decodes nothing.
     let id = feed.key_id().unwrap_or_else(|| "replay".to_owned());
     // Nearly every record is a tick.
-    let all: u64 = archive::newest_records(archive)?.values().map(|record| record.sequence).sum();
+    let all: u64 = archive.newest_records()?.values().map(|record| record.sequence).sum();
     let ran = compute(spec, stand_in(&id)?, &mut source, &mut feed, Some(all.saturating_sub(ticks)))?.snapshot();
     let captured = source.take_captured();
     Ok(Again { captured, events: events + ran.events, ticks: ticks + ran.ticks, source: Some(source) })
 }
 
 /// Computes an archive again from its input and reference alone.
-fn alone(archive: &Path, spec: &PipelineSpec) -> Result<Again> {
+fn alone(archive: &Listing, spec: &PipelineSpec) -> Result<Again> {
     let mut source = ReplaySource::open(archive, spec)?.keeping(Keep::Results).without_journal();
     let mut feed = ArchiveFeed::open(archive)?.since_genesis(archive)?;
     let id = feed.key_id().unwrap_or_else(|| "replay".to_owned());
@@ -184,11 +185,11 @@ fn alone(archive: &Path, spec: &PipelineSpec) -> Result<Again> {
 
 /// Computes the watches again, from what lanes of users told them in a replay; as far as the archive holds them, if
 /// there is one.
-fn watches_again(spec: &PipelineSpec, archive: Option<&Path>, captured: &mut Captured) -> Result<Captured> {
+fn watches_again(spec: &PipelineSpec, archive: Option<&Listing>, captured: &mut Captured) -> Result<Captured> {
     if spec.watches().is_empty() {
         return Ok(Captured::default());
     }
-    let mut source = WatchSource::new(archive, captured, spec.watches().len())?;
+    let mut source = WatchSource::new(archive, captured, spec.watches().len());
     let (metrics, progress) = (Metrics::new(spec)?, Progress::default());
     Watcher::new(spec, &mut source, &metrics, &progress).run(&AtomicBool::new(false))?;
     let watched = source.take_captured();
@@ -199,9 +200,9 @@ fn watches_again(spec: &PipelineSpec, archive: Option<&Path>, captured: &mut Cap
 }
 
 /// Holds everything that was computed against the archive.
-fn compare(dir: &Path, spec: &PipelineSpec, captured: &Captured, watched: &Captured) -> Result<archive::Report> {
-    let mut report = archive::compare(dir, captured, spec.digests())?;
-    archive::compare_watches(&mut report, dir, spec, watched)?;
+fn compare(archive: &Listing, spec: &PipelineSpec, captured: &Captured, watched: &Captured) -> Result<archive::Report> {
+    let mut report = archive::compare(archive, captured, spec.digests())?;
+    archive::compare_watches(&mut report, archive, spec, watched)?;
     Ok(report)
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
-use archive::Keep;
+use archive::{Keep, Listing};
 use base::Timestamp;
 use engine::ports::{LaneId, LaneStore, Source, Tier, Wake};
 use engine::{Former, JournalRecord, ModelUse, PipelineSpec, State};
@@ -73,9 +73,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     }
     let lanes: Vec<LaneId> = former.keys().copied().collect();
     line(format!("{} to be computed anew", told(&lanes)));
-    is_complete(&arguments.archive, &former)?;
+    let archive = Listing::open(&arguments.archive)?;
+    is_complete(&archive, &arguments.archive, &former)?;
     // All of them: what lanes share, each needs.
-    let mut again = again(&arguments.archive, &spec, Keep::State, None)?;
+    let mut again = again(&archive, &spec, Keep::State, None)?;
     line(format!("computed anew: {} events, {} ticks", grouped(again.events), grouped(again.ticks)));
     let mut states = lanes.iter().map(|lane| (*lane, again.captured.lanes.remove(lane).unwrap_or_default().state));
     if arguments.dry_run {
@@ -99,8 +100,8 @@ fn told(lanes: &[LaneId]) -> String {
 }
 
 /// An error where the archive does not reach as far as a lane.
-fn is_complete(archive: &Path, former: &BTreeMap<LaneId, Former>) -> Result<()> {
-    let newest = archive::newest_records(archive)?;
+fn is_complete(archive: &Listing, folder: &Path, former: &BTreeMap<LaneId, Former>) -> Result<()> {
+    let newest = archive.newest_records()?;
     for (lane, former) in former {
         // A renewal repeats where the lane stands, so what it has renewed already needs no newer archive.
         let stands = |record: &JournalRecord| {
@@ -112,7 +113,7 @@ fn is_complete(archive: &Path, former: &BTreeMap<LaneId, Former>) -> Result<()> 
             let stored = former.record().sequence;
             let what = format!("lane {lane} stands at journal record {stored}, its archive at {archived}");
             let hint = "run the former pipeline with --data and stop it with SIGTERM: it archives what is left";
-            return Err(Failure::invalid(what).at(archive.display()).hint(hint).into());
+            return Err(Failure::invalid(what).at(folder.display()).hint(hint).into());
         }
     }
     Ok(())

@@ -1,9 +1,9 @@
 //! Where the span begins or ends whose findings a replay writes: at a time, or where a record was read.
 
-use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::Result;
+use archive::Listing;
 use base::Timestamp;
 use engine::PipelineSpec;
 use engine::ports::LaneId;
@@ -43,7 +43,7 @@ fn record(text: &str) -> Option<Bound> {
 
 impl Bound {
     /// The moment it stands for: that of a record is the end of the tick that read it.
-    pub(super) fn moment(&self, spec: &PipelineSpec, archive: Option<&Path>) -> Result<Timestamp> {
+    pub(super) fn moment(&self, spec: &PipelineSpec, archive: Option<&Listing>) -> Result<Timestamp> {
         match (self, archive) {
             (Self::Local(local), _) => {
                 let zoned = local.to_zoned(spec.program().zone().clone())?;
