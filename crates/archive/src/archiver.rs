@@ -103,7 +103,7 @@ impl Archiver {
         for lane in lanes {
             let newest = runs.iter().rfind(|run| run.lane == *lane);
             let base = newest.map(|run| read::end_record(dir, run)).transpose()?;
-            let follow = LaneFollow::new(*lane, &setup, &keys, base)?;
+            let follow = LaneFollow::new(dir, *lane, &setup, &keys, base)?;
             follower.start(*lane, &follow.resume(), None)?;
             followed.insert(*lane, follow);
         }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use base::Kind;
+use base::{Kind, Timestamp};
 use engine::ports::{LaneId, PortError};
 use parquet::errors::ParquetError;
 
@@ -74,6 +74,20 @@ pub enum Error {
         /// What differs.
         problem: String,
     },
+    /// A result that comes when its tick is in the archive.
+    #[error(
+        "lane {lane}: a result of `{stream}` for the tick of {} came after that tick was archived, and is not in its run; \
+         remove the lane's files from that run on, and archive again while the topics still hold what was in them",
+        engine::when(*.tick_end)
+    )]
+    Late {
+        /// The lane.
+        lane: LaneId,
+        /// The stream.
+        stream: String,
+        /// The end of its tick.
+        tick_end: Timestamp,
+    },
     /// A committed record that cannot be understood.
     #[error("lane {lane}: a committed {what} cannot be read: {problem}")]
     Committed {
@@ -108,6 +122,7 @@ impl Error {
             | Self::Gap { .. }
             | Self::ReferenceGap { .. }
             | Self::Counts { .. }
+            | Self::Late { .. }
             | Self::Committed { .. } => Kind::Corrupt,
             Self::Replay(_) => Kind::Invalid,
             Self::Port(error) => error.kind(),

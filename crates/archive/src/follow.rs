@@ -3,9 +3,10 @@
 //! Input is decoded as it comes and walked only when the run's end is known: by then every idle decision that applies
 //! within it has been learnt. Each run starts from the end record of the run before, exactly as a restart does, so a
 //! restart changes nothing. Whether all input of a run has come is told by the journal's own counts, since offsets
-//! have gaps. Read next: `run.rs`, which writes the run.
+//! have gaps. Results wait on the disk: those of a run are read when it is written. Read next: `run.rs`, which does.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
@@ -19,6 +20,7 @@ use jiff::tz::TimeZone;
 use crate::error::{Error, Result};
 use crate::layout;
 use crate::limits::{RUN_PARTS_MAX, RUN_RECORDS_MAX};
+use crate::spool::Spool;
 
 /// What of a pipeline the archiver needs.
 #[derive(Clone, Debug)]
@@ -126,7 +128,8 @@ pub(crate) struct Run {
     pub(crate) start: JournalRecord,
     pub(crate) records: Vec<(JournalRecord, Vec<u8>)>,
     pub(crate) spans: Vec<Span>,
-    pub(crate) results: Vec<(String, Timestamp, Message)>,
+    /// Stream, tick end and value of each result.
+    pub(crate) results: Vec<(String, Timestamp, Vec<u8>)>,
 }
 
 impl Run {
@@ -142,11 +145,16 @@ pub(crate) struct LaneFollow {
     /// The end record of the newest run in the archive.
     pub(crate) base: Option<JournalRecord>,
     records: VecDeque<(JournalRecord, Vec<u8>)>,
-    results: VecDeque<(String, Timestamp, Message)>,
+    /// Those that came and are not archived, by stream and tick end.
+    pub(crate) results: Spool<(String, Timestamp)>,
+    /// Where the archive stood when it was opened: results up to there are read again.
+    stood_at: Timestamp,
 }
 
 impl LaneFollow {
+    /// Goes on where the archive in `dir` ends.
     pub(crate) fn new(
+        dir: &Path,
         id: LaneId,
         setup: &Setup,
         keys: &Arc<PseudonymKeys>,
@@ -157,7 +165,8 @@ impl LaneFollow {
             Ok(Topic { decoder, pieces: VecDeque::new(), next: Offset(0) })
         };
         let topics = setup.inputs.iter().map(topic).collect::<Result<_>>()?;
-        Ok(Self { id, topics, base, records: VecDeque::new(), results: VecDeque::new() })
+        let stood_at = archived_to(base.as_ref());
+        Ok(Self { id, topics, base, records: VecDeque::new(), results: Spool::within(dir), stood_at })
     }
 
     /// Where each input is to be read from; empty for "from where the log starts".
@@ -208,7 +217,7 @@ impl LaneFollow {
     }
 
     pub(crate) fn take_results(&mut self, messages: Vec<Message>) -> Result<()> {
-        let archived = self.base.as_ref().and_then(|base| base.tick_end).unwrap_or(Timestamp::MIN);
+        let archived = archived_to(self.base.as_ref());
         for message in messages {
             let (stream, end) = result_key(&message.key).ok_or_else(|| Error::Committed {
                 lane: self.id,
@@ -216,7 +225,9 @@ impl LaneFollow {
                 problem: "its key is not `<stream>/<tick end>`".to_owned(),
             })?;
             if end > archived {
-                self.results.push_back((stream, end, message));
+                self.results.push((stream, end), &message.value)?;
+            } else if end > self.stood_at {
+                return Err(Error::Late { lane: self.id, stream, tick_end: end });
             }
         }
         Ok(())
@@ -294,17 +305,17 @@ impl LaneFollow {
             topic.pieces.iter_mut().for_each(|piece| piece.forget_below(at.resume));
             topic.pieces.retain(|piece| !piece.is_empty());
         }
-        let ticked = last.tick_end.unwrap_or(Timestamp::MIN);
-        let (results, kept) = std::mem::take(&mut self.results).into_iter().partition(|(_, tick, _)| *tick <= ticked);
-        self.results = kept;
+        let ticked = archived_to(Some(last));
+        let results = self.results.take(|(_, tick)| *tick <= ticked)?.into_iter();
+        let results = results.map(|((stream, tick), value)| (stream, tick, value)).collect();
         self.base = Some(last.clone());
-        Ok(Run { lane: self.id, start, records, spans, results: results.into() })
+        Ok(Run { lane: self.id, start, records, spans, results })
     }
 
     /// Walks one topic from where the run before ended, and checks what became of the parts against the journal.
     fn walk(&self, place: usize, start: &JournalRecord, end: usize, setup: &Setup) -> Result<Span> {
         let input = &setup.inputs[place];
-        let sealed = start.tick_end.unwrap_or(Timestamp::MIN);
+        let sealed = archived_to(Some(start));
         let mut walker = Walker::restore(setup.tick, input.lateness, &start.topics[place], sealed);
         for (record, _) in self.records.iter().take(end + 1) {
             walker.learn(&record.topics[place].decisions);
@@ -351,6 +362,11 @@ impl LaneFollow {
         }
         Ok(span)
     }
+}
+
+/// The end of the newest tick in an archive that ends with this record.
+fn archived_to(end: Option<&JournalRecord>) -> Timestamp {
+    end.and_then(|end| end.tick_end).unwrap_or(Timestamp::MIN)
 }
 
 /// `<stream>/<tick end>` of a result's key.

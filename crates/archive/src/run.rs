@@ -166,8 +166,8 @@ fn rejects(run: &Run, setup: &Setup) -> Result<Stock<'static>> {
 /// Feature rows as they were committed, tick after tick.
 fn rows<'a>(run: &Run, stream: &'a str) -> Result<Stock<'a>> {
     let mut batches = Vec::new();
-    for (_, _, message) in run.results.iter().filter(|(name, _, _)| name == stream) {
-        batches.extend(ipc(run, &message.value)?);
+    for (_, _, value) in run.results.iter().filter(|(name, _, _)| name == stream) {
+        batches.extend(ipc(run, value)?);
     }
     let first = batches.first().map_or_else(|| Arc::new(Schema::empty()), RecordBatch::schema);
     if batches.iter().any(|batch| batch.schema() != first) {
@@ -199,8 +199,8 @@ fn findings(run: &Run) -> Result<Stock<'static>> {
         ("value", DataType::Utf8, false),
     ]);
     let (mut ends, mut ordinals, mut ids, mut values) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (_, end, message) in run.results.iter().filter(|(name, _, _)| name == FINDINGS) {
-        let text = std::str::from_utf8(&message.value).map_err(|error| Error::Committed {
+    for (_, end, value) in run.results.iter().filter(|(name, _, _)| name == FINDINGS) {
+        let text = std::str::from_utf8(value).map_err(|error| Error::Committed {
             lane: run.lane,
             what: "finding",
             problem: error.to_string(),
@@ -208,7 +208,7 @@ fn findings(run: &Run) -> Result<Stock<'static>> {
         let ordinal = if ends.last() == Some(end) { ordinals.last().map_or(0, |last| last + 1) } else { 0 };
         ends.push(*end);
         ordinals.push(ordinal);
-        ids.push(finding_id(&message.value));
+        ids.push(finding_id(value));
         values.push(text);
     }
     let lane = i32::try_from(run.lane.0).unwrap_or(i32::MAX);

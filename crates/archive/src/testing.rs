@@ -1,7 +1,9 @@
-//! A lane that ran: the engine over logs in memory, with garbage, repeated records and a topic that falls silent; and a
-//! follower of what it committed that hands it over in pieces of any size.
+//! A lane that ran: the engine over logs in memory, with garbage, repeated records and a topic that falls silent. Read
+//! next: `testing/follower.rs`, which hands over what it committed.
 
-use std::collections::{BTreeMap, VecDeque};
+mod follower;
+
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -11,8 +13,8 @@ use std::time::Duration;
 
 use base::{Clock, Seed, Timestamp};
 use engine::ports::{
-    Flow, Followed, Follower, LaneId, LaneStore, Message, PortError, ReferenceFeed, ReferenceRecord, SharesInMemory,
-    Source, StoredPane, Tier, Transaction, Wake,
+    Flow, LaneId, LaneStore, Message, PortError, ReferenceFeed, ReferenceRecord, SharesInMemory, Source, StoredPane,
+    Tier, Transaction, Wake,
 };
 use engine::{Engine, JournalRecord, Metrics, ModelUse, PipelineSpec, Progress};
 use events::{Offset, PseudonymKeys, Record, Records, TopicId};
@@ -344,69 +346,5 @@ impl World {
     pub(crate) fn journal(&self) -> Vec<JournalRecord> {
         let messages = self.committed.iter().flat_map(|transaction| &transaction.journal);
         messages.map(|message| serde_json::from_slice(&message.value).unwrap()).collect()
-    }
-
-    /// A follower that hands over so many records of each topic, and so many transactions, per poll.
-    pub(crate) fn follower(&self, records: usize, transactions: usize) -> Box<dyn Follower> {
-        self.follower_over(records, transactions, <[u8]>::to_vec)
-    }
-
-    /// The same over a journal that somebody else has written.
-    pub(crate) fn follower_over(
-        &self,
-        records: usize,
-        transactions: usize,
-        written: impl Fn(&[u8]) -> Vec<u8>,
-    ) -> Box<dyn Follower> {
-        let committed = self.committed.iter().map(|transaction| {
-            let journal = transaction.journal.iter().map(|message| written(&message.value)).collect();
-            (transaction.results.clone(), journal)
-        });
-        Box::new(Memory {
-            logs: Arc::clone(&self.logs),
-            reference: Some(self.reference.to_vec()),
-            next: [0; 2],
-            committed: committed.collect(),
-            records,
-            transactions,
-        })
-    }
-}
-
-struct Memory {
-    logs: Arc<[Log; 2]>,
-    reference: Option<Vec<ReferenceRecord>>,
-    next: [usize; 2],
-    committed: VecDeque<(Vec<Message>, Vec<Vec<u8>>)>,
-    records: usize,
-    transactions: usize,
-}
-
-impl Follower for Memory {
-    fn start(&mut self, lane: LaneId, inputs: &[Offset], _: Option<(Offset, Offset)>) -> Result<()> {
-        assert_eq!(lane, LANE);
-        for (topic, from) in inputs.iter().enumerate() {
-            self.next[topic] = (0..=self.logs[topic].len()).find(|place| offset(*place) >= from.0).unwrap();
-        }
-        Ok(())
-    }
-
-    fn poll(&mut self, _: Duration) -> Result<Vec<Followed>> {
-        let mut followed: Vec<_> = self.reference.take().map(Followed::Reference).into_iter().collect();
-        for _ in 0..self.transactions {
-            let Some((messages, journal)) = self.committed.pop_front() else { break };
-            followed.push(Followed::Results { lane: LANE, messages });
-            followed.push(Followed::Journal { lane: LANE, records: journal });
-        }
-        for topic in 0..2 {
-            let (from, log) = (self.next[topic], &self.logs[topic]);
-            let to = (from + self.records).min(log.len());
-            if to > from {
-                let records = records(log, from, to);
-                followed.push(Followed::Input { lane: LANE, topic: TopicId(topic as u8), records });
-                self.next[topic] = to;
-            }
-        }
-        Ok(followed)
     }
 }

@@ -10,6 +10,7 @@ use crate::testing::{LANE, LATE_WORLD, WORLD, World, replay_clock, run as run_en
 use crate::{ArchiveFeed, Error, Listing, ReplaySource, compare, read_findings, tick_that_read, write_findings};
 
 mod replayed;
+mod results;
 
 fn archive(dir: &Path, records: usize, transactions: usize) -> Progress {
     archive_of(&WORLD, dir, records, transactions)
