@@ -1,5 +1,5 @@
 use super::*;
-use crate::replay::lane_count;
+use crate::listing::Lanes;
 
 fn touch(dir: &Path, run: &RunId, stream: &str) {
     let path = run.path(dir, stream);
@@ -30,11 +30,12 @@ fn a_name_that_says_a_lane_which_no_archive_has_is_refused() {
     for folder in ["", WATCHES] {
         let dir = tempfile::tempdir().unwrap();
         touch(&dir.path().join(folder), &id(LANES_MAX - 1, 0, 4), JOURNAL);
-        assert_eq!(lane_count(dir.path()).unwrap(), LANES_MAX);
+        let listed = || Lanes::of(&dir.path().join(folder));
+        assert_eq!(listed().unwrap().runs.into_keys().collect::<Vec<_>>(), [LaneId(LANES_MAX - 1)]);
         for lane in [LANES_MAX, u32::MAX] {
             let run = id(lane, 0, 4);
             touch(&dir.path().join(folder), &run, JOURNAL);
-            let error = lane_count(dir.path()).unwrap_err();
+            let error = listed().unwrap_err();
             assert_eq!(error.kind(), base::Kind::Corrupt);
             let told = format!("its name says lane {lane}, and an archive has at most 4096 lanes");
             assert!(error.to_string().contains(&told), "{error}");

@@ -35,6 +35,7 @@ fn a_full_native_access() {
         byte_count: 12345678901
         unit: W4
         workstation: ws-1
+        workstation_key: d1:cls2hn
         network: internal
         address_key: a1:7rwcww
         session_key: s1:tzssfj
@@ -66,6 +67,7 @@ fn a_full_native_auth_event() {
         longitude: 10.7
         device_key: d1:sjjncf
         workstation: ws-2
+        workstation_key: d1:gp672u
         session_key: s1:cn7kap
         proxy: false
         remote: true

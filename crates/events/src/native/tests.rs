@@ -15,9 +15,11 @@ fn a_patient_is_never_the_member_of_staff_of_the_same_number() {
     let users = column("user_key", &[&by("human"), &by("patient"), &by("unknown")]);
     assert_eq!((&users[0], users.len()), (&users[2], 3));
     assert_ne!(users[0], users[1]);
-    let in_fhir = r#"{"resourceType":"AuditEvent","recorded":"2025-12-31T23:00:00Z","action":"R","agent":[
-        {"who":{"reference":"Patient/4711"},"requestor":true}],"entity":[]}"#;
-    let in_fhir = dump(&decode(Stream::Access, Format::Fhir, &[in_fhir]));
+    let agent = r#"{"who":{"reference":"Patient/4711"},"requestor":true}"#;
+    let in_fhir = format!(
+        r#"{{"resourceType":"AuditEvent","recorded":"2025-12-31T23:00:00Z","action":"R","agent":[{agent}]}}"#
+    );
+    let in_fhir = dump(&decode(Stream::Access, Format::Fhir, &[&in_fhir]));
     assert!(in_fhir.contains(&format!("user_key: {}\n", users[1])), "{in_fhir}");
 }
 

@@ -34,6 +34,7 @@ fn a_full_logon() {
         longitude: 10.75
         device_key: d1:lacihm
         workstation: ws-12
+        workstation_key: d1:xduvfy
         session_key: s1:hmngmz
         remote: true
         actor_kind: human

@@ -78,9 +78,10 @@ impl House {
         resolve(&Enrich { spec: &self.spec, reference: &self.reference, known }, waiting, &self.memory.facts).unwrap()
     }
 
-    /// Rows of the reference, known from the beginning.
-    fn learn(&mut self, kind: Kind, rows: &str) {
-        self.reference.load_ndjson(kind, rows.as_bytes(), Timestamp::from_millis(0), &keys());
+    /// A row of the reference that everybody knows from now on.
+    fn learn(&mut self, kind: Kind, row: &str) {
+        let next = self.reference.ends().get(kind, 0);
+        self.reference.apply(kind, 0, next, Timestamp::from_millis(0), row.as_bytes(), &keys()).unwrap();
     }
 }
 

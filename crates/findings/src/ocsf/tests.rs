@@ -173,7 +173,7 @@ fn a_case_about_an_address_names_the_users_and_whoever_it_got_in_as_first() {
         User u1:1: 1 event on 2026-01-05 between 02:30 and 03:00 +01:00 (1 failed).
         7 users in all, listed in the evidence.
 
-        Closed after 7 days of quiet: since 2026-01-05 05:00 +01:00 no rule fired.
+        Closed after 7 days of quiet: since 2026-01-05 05:00 +01:00 no rule that opens a case fired.
         The case was opened at 2026-01-05 04:00 +01:00 and had 1 update.
         It rested on: One address gets in and One address fails on many accounts.
         It was closed by itself: nobody need have reviewed it."#]]
@@ -276,7 +276,7 @@ fn a_closing() {
         expect![[r#"
             u1:3kq7 closed Critical
             Access after leaving
-            Closed after 7 days of quiet: since 2026-01-06 07:00 +01:00 no rule fired and the score stayed below the threshold.
+            Closed after 7 days of quiet: since 2026-01-06 07:00 +01:00 no rule that opens a case fired and the score stayed below the threshold.
             The case was opened at 2026-01-05 04:00 +01:00 and had 2 updates.
             Its highest score was 0.90.
             It rested on: Access after leaving, Audit log switched off and Same surname.

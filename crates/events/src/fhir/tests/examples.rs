@@ -19,24 +19,25 @@ fn r4_disclosure_is_by_its_requestor_although_it_is_the_source_of_the_data() {
         Stream::Access,
         include_str!("../../../fixtures/fhir-r4/AuditEvent-example-disclosure.json"),
         expect![[r#"
-        offset: 0
-        part: 0
-        event_time: 2013-09-22T00:08:00Z
-        event_id: example-disclosure
-        user_key: u1:qwtfb4
-        patient_key: p1:fcaty3
-        action: disclose
-        action_raw: Disclosure
-        outcome: success
-        outcome_raw: 0
-        resource: Patient
-        purpose: HMARKT
-        break_glass: false
-        workstation: custodian.net
-        sensitive: true
-        actor_kind: human
-        application: Watchers Accounting of Disclosures Application
-    "#]],
+            offset: 0
+            part: 0
+            event_time: 2013-09-22T00:08:00Z
+            event_id: example-disclosure
+            user_key: u1:qwtfb4
+            patient_key: p1:fcaty3
+            action: disclose
+            action_raw: Disclosure
+            outcome: success
+            outcome_raw: 0
+            resource: Patient
+            purpose: HMARKT
+            break_glass: false
+            workstation: custodian.net
+            workstation_key: d1:gl6epk
+            sensitive: true
+            actor_kind: human
+            application: Watchers Accounting of Disclosures Application
+        "#]],
     );
 }
 
@@ -46,23 +47,24 @@ fn r4_vread_of_a_patient() {
         Stream::Access,
         include_str!("../../../fixtures/fhir-r4/AuditEvent-example-rest.json"),
         expect![[r#"
-        offset: 0
-        part: 0
-        event_time: 2013-06-20T23:42:24Z
-        event_id: example-rest
-        user_key: u1:fljgag
-        patient_key: p1:fcaty3
-        action: read
-        action_raw: vread
-        outcome: success
-        outcome_raw: 0
-        resource: Patient
-        break_glass: false
-        workstation: Workstation1.ehr.familyclinic.com
-        sensitive: false
-        actor_kind: human
-        application: hl7connect.healthintersections.com.au
-    "#]],
+            offset: 0
+            part: 0
+            event_time: 2013-06-20T23:42:24Z
+            event_id: example-rest
+            user_key: u1:fljgag
+            patient_key: p1:fcaty3
+            action: read
+            action_raw: vread
+            outcome: success
+            outcome_raw: 0
+            resource: Patient
+            break_glass: false
+            workstation: Workstation1.ehr.familyclinic.com
+            workstation_key: d1:67tdwl
+            sensitive: false
+            actor_kind: human
+            application: hl7connect.healthintersections.com.au
+        "#]],
     );
 }
 
@@ -72,22 +74,23 @@ fn r4_search() {
         Stream::Access,
         include_str!("../../../fixtures/fhir-r4/AuditEvent-example-search.json"),
         expect![[r#"
-        offset: 0
-        part: 0
-        event_time: 2015-08-22T23:42:24Z
-        event_id: example-search
-        user_key: u1:fljgag
-        action: search
-        action_raw: search
-        outcome: success
-        outcome_raw: 0
-        resource: Encounter
-        break_glass: false
-        workstation: Workstation1.ehr.familyclinic.com
-        sensitive: false
-        actor_kind: human
-        application: hl7connect.healthintersections.com.au
-    "#]],
+            offset: 0
+            part: 0
+            event_time: 2015-08-22T23:42:24Z
+            event_id: example-search
+            user_key: u1:fljgag
+            action: search
+            action_raw: search
+            outcome: success
+            outcome_raw: 0
+            resource: Encounter
+            break_glass: false
+            workstation: Workstation1.ehr.familyclinic.com
+            workstation_key: d1:67tdwl
+            sensitive: false
+            actor_kind: human
+            application: hl7connect.healthintersections.com.au
+        "#]],
     );
 }
 
@@ -98,43 +101,45 @@ fn r4_login_is_a_logon_on_auth_and_stays_readable_on_access() {
         Stream::Auth,
         text,
         expect![[r#"
-        offset: 0
-        part: 0
-        event_time: 2013-06-20T23:41:23Z
-        event_id: example-login
-        user_key: u1:fljgag
-        activity: logon
-        activity_raw: 110122
-        outcome: success
-        outcome_raw: 0
-        address_key: a1:dmcjpo
-        network: external
-        workstation: Workstation1.ehr.familyclinic.com
-        actor_kind: human
-        application: hl7connect.healthintersections.com.au
-    "#]],
+            offset: 0
+            part: 0
+            event_time: 2013-06-20T23:41:23Z
+            event_id: example-login
+            user_key: u1:fljgag
+            activity: logon
+            activity_raw: 110122
+            outcome: success
+            outcome_raw: 0
+            address_key: a1:dmcjpo
+            network: external
+            workstation: Workstation1.ehr.familyclinic.com
+            workstation_key: d1:67tdwl
+            actor_kind: human
+            application: hl7connect.healthintersections.com.au
+        "#]],
     );
     check(
         Stream::Access,
         text,
         expect![[r#"
-        offset: 0
-        part: 0
-        event_time: 2013-06-20T23:41:23Z
-        event_id: example-login
-        user_key: u1:fljgag
-        action: other
-        action_raw: 110122
-        outcome: success
-        outcome_raw: 0
-        break_glass: false
-        workstation: Workstation1.ehr.familyclinic.com
-        network: external
-        address_key: a1:dmcjpo
-        sensitive: false
-        actor_kind: human
-        application: hl7connect.healthintersections.com.au
-    "#]],
+            offset: 0
+            part: 0
+            event_time: 2013-06-20T23:41:23Z
+            event_id: example-login
+            user_key: u1:fljgag
+            action: other
+            action_raw: 110122
+            outcome: success
+            outcome_raw: 0
+            break_glass: false
+            workstation: Workstation1.ehr.familyclinic.com
+            workstation_key: d1:67tdwl
+            network: external
+            address_key: a1:dmcjpo
+            sensitive: false
+            actor_kind: human
+            application: hl7connect.healthintersections.com.au
+        "#]],
     );
 }
 
@@ -144,24 +149,25 @@ fn r5_break_glass_start_is_an_override() {
         Stream::Access,
         include_str!("../../../fixtures/fhir-r5/auditevent-example-breakglass-start.json"),
         expect![[r#"
-        offset: 0
-        part: 0
-        event_time: 2013-09-22T00:08:00Z
-        event_id: example-breakglass-start
-        user_key: u1:gq6t76
-        patient_key: p1:fcaty3
-        action: override
-        action_raw: 110127
-        outcome: success
-        outcome_raw: success
-        resource: Patient
-        purpose: ETREAT
-        break_glass: true
-        workstation: custodian.net
-        sensitive: false
-        actor_kind: human
-        application: Watchers Accounting of Disclosures Application
-    "#]],
+            offset: 0
+            part: 0
+            event_time: 2013-09-22T00:08:00Z
+            event_id: example-breakglass-start
+            user_key: u1:gq6t76
+            patient_key: p1:fcaty3
+            action: override
+            action_raw: 110127
+            outcome: success
+            outcome_raw: success
+            resource: Patient
+            purpose: ETREAT
+            break_glass: true
+            workstation: custodian.net
+            workstation_key: d1:gl6epk
+            sensitive: false
+            actor_kind: human
+            application: Watchers Accounting of Disclosures Application
+        "#]],
     );
 }
 
@@ -171,24 +177,25 @@ fn r5_disclosure_says_what_r4_says() {
         Stream::Access,
         include_str!("../../../fixtures/fhir-r5/auditevent-example-disclosure.json"),
         expect![[r#"
-        offset: 0
-        part: 0
-        event_time: 2013-09-22T00:08:00Z
-        event_id: example-disclosure
-        user_key: u1:qwtfb4
-        patient_key: p1:fcaty3
-        action: disclose
-        action_raw: Disclosure
-        outcome: success
-        outcome_raw: success
-        resource: Patient
-        purpose: HMARKT
-        break_glass: false
-        workstation: custodian.net
-        sensitive: true
-        actor_kind: human
-        application: Watchers Accounting of Disclosures Application
-    "#]],
+            offset: 0
+            part: 0
+            event_time: 2013-09-22T00:08:00Z
+            event_id: example-disclosure
+            user_key: u1:qwtfb4
+            patient_key: p1:fcaty3
+            action: disclose
+            action_raw: Disclosure
+            outcome: success
+            outcome_raw: success
+            resource: Patient
+            purpose: HMARKT
+            break_glass: false
+            workstation: custodian.net
+            workstation_key: d1:gl6epk
+            sensitive: true
+            actor_kind: human
+            application: Watchers Accounting of Disclosures Application
+        "#]],
     );
 }
 
