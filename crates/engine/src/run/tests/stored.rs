@@ -121,7 +121,7 @@ fn watches_that_come_and_go_leave_those_that_stay_with_their_cases() {
     let head = BTreeMap::from([
         (b"journal".to_vec(), serde_json::to_vec(&record).unwrap()),
         case("address/a1:x"),
-        case("workstation/w1:x"),
+        case("door/w1:x"),
     ]);
     let former = crate::Former::read(LaneId(0), head).unwrap().unwrap();
     let start = [Offset(7), Offset(9)];
@@ -131,5 +131,5 @@ fn watches_that_come_and_go_leave_those_that_stay_with_their_cases() {
     assert_eq!((now.tick_end, now.sequence, now.epoch), (record.tick_end, record.sequence + 1, 1));
     assert_eq!(now.carried.unwrap().into_keys().collect::<Vec<_>>(), ["address/a1:x"]);
     let gone: Vec<_> = renewed.head.into_iter().filter(|(_, value)| value.is_none()).map(|(key, _)| key).collect();
-    assert_eq!(gone, [b"case/workstation/w1:x"]);
+    assert_eq!(gone, [b"case/door/w1:x"]);
 }

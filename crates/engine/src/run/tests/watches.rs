@@ -126,14 +126,14 @@ fn windows_that_are_filled_again_may_hold_more_than_a_transaction() {
 
 #[test]
 fn a_place_gets_in_only_after_it_failed_and_accounts_that_mistyped_are_not_shut_out() {
-    let keys = world(1).keys;
+    let keys = world(3).keys;
     let address = (r#""address":"203.0.113.9""#, "watch.address", "address_key", keys.address("203.0.113.9"));
     let workstation = (r#""workstation":"Kiosk-7""#, "watch.workstation", "workstation_key", keys.device("Kiosk-7"));
     for (place, stream, column, key) in [address, workstation] {
         let [failed, succeeded] =
             ["failure", "success"].map(|outcome| format!(r#""activity":"logon","outcome":"{outcome}",{place}"#));
         for (minutes, gets_in) in [(2, "false"), (40, "true")] {
-            let mut world = world(2);
+            let mut world = world(3);
             let names = names(&world);
             let mistyped = [(6, 3, &failed), (6, 4, &failed), (6, 5, &succeeded)];
             let tries = (0..6).map(|n| (n, 10 + n as i64, &failed)).chain(mistyped).chain([(7, minutes, &succeeded)]);
