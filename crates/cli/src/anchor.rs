@@ -157,6 +157,11 @@ impl Anchor {
         Ok(Self { ledger, runtime, config, next, receipts, vkey, tidied: None, sealed: 0, failures: 0 })
     }
 
+    /// How many entries the ledger holds.
+    pub(crate) fn entries(&self) -> u64 {
+        self.ledger.size()
+    }
+
     /// Seals what has been committed since; says how many entries the ledger holds.
     pub(crate) fn step(&mut self) -> Result<u64> {
         let records = read_committed_from(&self.config, &self.config.findings_topic, &self.next)?;

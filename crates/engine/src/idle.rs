@@ -95,5 +95,26 @@ impl Quiet {
     }
 }
 
+/// Ends of ticks that a lane's watermark last passed by decision, not by a record: after the first, up to the second.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decided(Timestamp, Timestamp);
+
+impl Decided {
+    /// No tick was passed so.
+    pub(crate) const NONE: Self = Self(Timestamp::MIN, Timestamp::MIN);
+
+    /// Decisions, and nothing else, have moved the lane's watermark.
+    pub(crate) fn raised(&mut self, from: Timestamp, to: Timestamp) {
+        if to > from {
+            *self = Self(if from == self.1 { self.0 } else { from }, to);
+        }
+    }
+
+    /// Whether the tick that ends then was passed so.
+    pub(crate) fn holds(&self, end: Timestamp) -> bool {
+        self.0 < end && end <= self.1
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,11 @@
 //! Every metric of the product, declared once. Labels are bounded: topics, partitions, stages, reasons, rules.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use base::{Millis, Timestamp};
 use events::TopicId;
-use findings::Finding;
+use findings::{Finding, Severity};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Histogram, HistogramOpts, HistogramTimer, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
@@ -56,6 +57,12 @@ impl Sink {
     }
 }
 
+/// Every severity that a finding can have.
+const SEVERITIES: [Severity; 5] =
+    [Severity::Informational, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
+/// The rule named where a finding has none that the pipeline knows.
+const OF_THE_MODEL: &str = "model";
+
 /// The metrics of one process.
 pub struct Metrics {
     registry: Registry,
@@ -85,11 +92,14 @@ pub struct Metrics {
     shares_bytes: IntGauge,
     end_to_end: Histogram,
     lanes: IntGauge,
+    lanes_all: IntGauge,
     rebalances: IntCounterVec,
     scores: Histogram,
     stages: HistogramVec,
     ledger_entries: IntCounter,
     ledger_last: IntGauge,
+    /// It is known how many entries there were before this process.
+    ledger_found: OnceLock<()>,
     ledger_failures: IntCounter,
     archived: IntGaugeVec,
     sink_failures: IntCounterVec,
@@ -132,7 +142,8 @@ impl Metrics {
         let end_to_end = Histogram::with_opts(
             HistogramOpts::new(
                 "end_to_end_seconds",
-                "From the append time of a lane's newest record to the commit of the ticks it closed.",
+                "From the append time of a lane's newest record to the commit of the ticks it closed; what silence closed is \
+                 not counted.",
             )
             .buckets(vec![0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0]),
         )?;
@@ -160,13 +171,20 @@ impl Metrics {
             &["sink"],
         )?;
         Sink::ALL.iter().for_each(|sink| sink_failures.with_label_values(&[sink.name()]).reset());
+        let findings = counter("findings_total", "Findings committed.", &["severity", "rule"])?;
+        // The first finding of a rule is an increase only over a series that was there before.
+        for rule in spec.all_rules().map(|rule| rule.id.as_str()).chain([OF_THE_MODEL]) {
+            for severity in SEVERITIES {
+                findings.with_label_values(&[severity.caption(), rule]).reset();
+            }
+        }
         Ok(Self {
             received: counter("events_received_total", "Events read and accepted.", &["topic", "format"])?,
             rejected: counter("events_rejected_total", "Events that could not be used, by reason.", &["reason"])?,
             late: counter("events_late_total", "Events whose tick had closed.", &["stage"])?,
             duplicates: counter("events_duplicate_total", "Events that had been read before.", &["stage"])?,
             dead_letters: counter("dlq_records_total", "Records passed to the dead-letter topic.", &["reason"])?,
-            findings: counter("findings_total", "Findings committed.", &["severity", "rule"])?,
+            findings,
             rows: counter("feature_rows_total", "Feature rows computed.", &["grain"])?,
             ticks: counter("ticks_closed_total", "Ticks closed.", &["lane"])?,
             idle: counter("idle_decisions_total", "Silent topics that stopped holding their lane.", &["topic"])?,
@@ -178,7 +196,8 @@ impl Metrics {
             )?,
             source_last: gauge(
                 "source_last_event_timestamp_seconds",
-                "The watermark of an input topic: a source that falls silent stands still.",
+                "The newest event time of a topic's records; a restart goes on from the stored watermark unless silence was \
+                 decided there; 0 where no record is known.",
                 &["source", "lane"],
             )?,
             consumer_lag: gauge("consumer_lag_records", "Records not yet read.", &["topic", "partition"])?,
@@ -204,6 +223,7 @@ impl Metrics {
             )?,
             end_to_end,
             lanes: single("lanes", "Lanes this process owns.")?,
+            lanes_all: single("lanes_all", "Lanes there are, here and elsewhere: partitions of the input topics.")?,
             rebalances: counter("lanes_assigned_total", "Lanes taken up since the start.", &[])?,
             scores,
             stages,
@@ -211,7 +231,11 @@ impl Metrics {
                 "ledger_entries_total",
                 "Entries in the ledger, those of earlier processes included.",
             )?,
-            ledger_last: single("ledger_last_anchor_timestamp_seconds", "When the ledger last grew.")?,
+            ledger_last: single(
+                "ledger_last_anchor_timestamp_seconds",
+                "When the ledger last grew in this process; 0 where it has not.",
+            )?,
+            ledger_found: OnceLock::new(),
             ledger_failures: plain(
                 "ledger_verify_failures_total",
                 "Receipts that did not verify right after sealing.",
@@ -247,6 +271,13 @@ impl Metrics {
     pub fn text(&self) -> String {
         let families = [self.registry.gather(), self.process.gather()].concat();
         TextEncoder::new().encode_to_string(&families).unwrap_or_default()
+    }
+
+    /// What the ledger held when this process first opened it: nothing that has grown here.
+    pub fn ledger_found(&self, entries: u64) {
+        if self.ledger_found.set(()).is_ok() {
+            self.ledger_entries.inc_by(entries);
+        }
     }
 
     /// What the ledger holds.
@@ -317,7 +348,7 @@ impl Metrics {
         }
     }
 
-    /// A lane has committed ticks; the newest record was appended so long ago.
+    /// A lane has committed ticks that a record closed; the newest record was appended so long ago.
     pub(crate) fn committed(&self, newest: Option<Millis>) {
         if let Some(newest) = newest.filter(|newest| *newest >= Millis(0)) {
             self.end_to_end.observe(newest.0 as f64 / 1_000.0);
@@ -359,8 +390,9 @@ impl Metrics {
         self.reference_rejects.with_label_values(&[kind]).inc();
     }
 
-    pub(crate) fn lanes(&self, count: usize) {
-        self.lanes.set(i64::try_from(count).unwrap_or(i64::MAX));
+    pub(crate) fn lanes(&self, owned: usize, all: u32) {
+        self.lanes.set(i64::try_from(owned).unwrap_or(i64::MAX));
+        self.lanes_all.set(i64::from(all));
     }
 
     pub(crate) fn done(&self, spec: &PipelineSpec, done: &Done) {
@@ -380,7 +412,7 @@ impl Metrics {
     pub(crate) fn found(&self, spec: &PipelineSpec, findings: &[Finding]) {
         for finding in findings {
             let known = |rule: &&String| spec.all_rules().any(|known| known.id == **rule);
-            let rule = finding.rules.iter().find(known).map_or("model", String::as_str);
+            let rule = finding.rules.iter().find(known).map_or(OF_THE_MODEL, String::as_str);
             self.findings.with_label_values(&[finding.severity.caption(), rule]).inc();
         }
     }
@@ -419,7 +451,7 @@ impl Metrics {
         }
         for (topic, input) in (0u8..).map(TopicId).zip(spec.inputs()) {
             let walker = worker.lane().walker(topic);
-            let seconds = walker.watermark().millis().max(0) / 1_000;
+            let seconds = walker.heard().map_or(0, |heard| heard.millis().max(0) / 1_000);
             self.source_last.with_label_values(&[&input.topic, &name]).set(seconds);
             self.open_rows.with_label_values(&[&input.topic, &name]).set(narrow(walker.open_row_count()));
             if let Some(lag) = source.lag(lane, topic) {
@@ -448,3 +480,6 @@ impl Metrics {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use reference::{Pins, Reference};
 
 use crate::crew::Crew;
 use crate::error::{Error, Result};
-use crate::idle::{BrokerTime, Quiet};
+use crate::idle::{BrokerTime, Decided, Quiet};
 use crate::limits::{
     AHEAD_MAX, AHEAD_RESUME, BROKER_AHEAD_MAX, COMMIT_BUDGET, DEAD_LETTERS_MAX, DEAD_LETTERS_WAIT, OPEN_ROWS_DUE,
     OPEN_ROWS_HOLD, OPEN_ROWS_RESUME, POLL_WAIT, REFERENCE_POLL, SHARES_WARN,
@@ -39,6 +39,8 @@ pub struct Engine<'a> {
     metrics: &'a Metrics,
     progress: &'a Progress,
     lanes: BTreeMap<LaneId, Owned>,
+    /// When lanes that were lost here and given to nobody else had last committed.
+    last_commits: BTreeMap<LaneId, Timestamp>,
     reference: Reference,
     /// Where the reference stood when it was first read to its end here.
     genesis: Option<Pins>,
@@ -62,7 +64,11 @@ pub struct Engine<'a> {
 struct Owned {
     worker: Worker,
     quiet: Quiet,
+    decided: Decided,
+    /// A record has closed a tick since the last report.
+    closed_by_record: bool,
     flows: Vec<Flow>,
+    /// When it last committed in this process, however often it was opened since; else when it was opened.
     committed_at: Timestamp,
     blocked_until: Option<Timestamp>,
     waits_for_shares: Option<WaitsForShares>,
@@ -104,6 +110,7 @@ impl<'a> Engine<'a> {
             metrics,
             progress,
             lanes: BTreeMap::new(),
+            last_commits: BTreeMap::new(),
             reference: Reference::new(spec.program().zone().clone()),
             genesis: None,
             reference_asked: Timestamp::MIN,
@@ -132,6 +139,7 @@ impl<'a> Engine<'a> {
     /// Runs until `stop` is set or a replay is exhausted. What was closed is committed; what event time has not
     /// closed stays for the next start.
     pub fn run(&mut self, stop: &AtomicBool) -> Result<()> {
+        self.metrics.lanes(self.lanes.len(), self.source.lane_count());
         while !self.may_stop(stop) && (!self.exhausted || self.has_ticks()) {
             self.step()?;
         }
@@ -159,6 +167,9 @@ impl<'a> Engine<'a> {
                         assigned.remove(&lane);
                         self.troubles.over(lane);
                         self.give_up(lane, "given to another consumer");
+                        if self.last_commits.remove(&lane).is_some() {
+                            self.metrics.forget(lane, self.spec);
+                        }
                     }
                 }
                 Wake::Records { lane, .. } | Wake::Decoded { lane, .. } => {
@@ -230,7 +241,18 @@ impl<'a> Engine<'a> {
         let topics = self.spec.inputs().len();
         let (quiet, flows) = (Quiet::new(topics), vec![Flow::Read; topics]);
         let (blocked_until, waits_for_shares) = (None, None);
-        Ok(Owned { worker, quiet, flows, committed_at: now, blocked_until, waits_for_shares, turns: 0 })
+        let committed_at = self.last_commits.get(&lane).copied().unwrap_or(now);
+        Ok(Owned {
+            worker,
+            quiet,
+            decided: Decided::NONE,
+            closed_by_record: false,
+            flows,
+            committed_at,
+            blocked_until,
+            waits_for_shares,
+            turns: 0,
+        })
     }
 
     /// A lane that is far behind may need rows as they stood before they were replaced and compacted away.
@@ -255,6 +277,9 @@ impl<'a> Engine<'a> {
 
     fn lost(&mut self, lane: LaneId, error: PortError) -> Result<()> {
         let why = self.troubles.note(lane, error)?;
+        if let Some(owned) = self.lanes.get(&lane) {
+            self.last_commits.insert(lane, owned.committed_at);
+        }
         self.give_up(lane, why);
         Ok(())
     }
@@ -340,6 +365,7 @@ impl<'a> Engine<'a> {
     /// Silent topics stop holding their lane back; decided by the clock, and therefore recorded.
     fn decide_idle(&mut self, now: Timestamp) {
         for (lane, owned) in &mut self.lanes {
+            let before = owned.worker.lane().watermark();
             for (topic, input) in (0u8..).map(TopicId).zip(self.spec.inputs()) {
                 let watermark = owned.worker.lane().walker(topic).watermark();
                 owned.quiet.listen(topic, watermark, self.source.answers(*lane, topic), now);
@@ -352,6 +378,7 @@ impl<'a> Engine<'a> {
                     }
                 }
             }
+            owned.decided.raised(before, owned.worker.lane().watermark());
         }
     }
 
@@ -458,9 +485,11 @@ impl<'a> Engine<'a> {
             if waiting >= DEAD_LETTERS_MAX || (waiting > 0 && waited >= DEAD_LETTERS_WAIT) {
                 match owned.worker.commit_without_tick() {
                     Err(Error::Port(error)) => failed.push((*lane, error)),
-                    other => other?,
+                    other => {
+                        other?;
+                        owned.committed_at = now;
+                    }
                 }
-                owned.committed_at = now;
             }
         }
         failed.into_iter().try_for_each(|(lane, error)| self.lost(lane, error))
@@ -508,6 +537,8 @@ impl<'a> Engine<'a> {
             self.metrics.shares(*lane, waited, owned.worker.lane().shared_in_use());
             if done.ticks > 0 {
                 self.troubles.over(*lane);
+            }
+            if std::mem::take(&mut owned.closed_by_record) {
                 self.metrics.committed(owned.quiet.broker.newest().map(|newest| self.clock.now() - newest));
             }
             owned.turns += 1;
@@ -515,7 +546,10 @@ impl<'a> Engine<'a> {
             self.metrics.ticked(*lane, done.ticks, bytes);
             self.progress.note(*lane, &owned.worker, &done, owned.blocked_until);
         }
-        self.metrics.lanes(self.lanes.len());
+        for (lane, committed_at) in self.last_commits.iter().filter(|(lane, _)| !self.lanes.contains_key(*lane)) {
+            self.metrics.checkpoint(*lane, now - *committed_at);
+        }
+        self.metrics.lanes(self.lanes.len(), self.source.lane_count());
         self.progress.lanes(self.lanes.keys().copied().collect());
     }
 }
@@ -544,6 +578,7 @@ fn close_and_commit(owned: &mut Owned, reference: &Reference, known: Known<'_>, 
         if !owned.worker.close(due, reference, known)? {
             break;
         }
+        owned.closed_by_record |= !owned.decided.holds(due);
         if owned.worker.is_full() || watch.elapsed() >= COMMIT_BUDGET {
             break;
         }

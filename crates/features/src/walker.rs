@@ -109,6 +109,8 @@ pub struct Walker {
     lateness: Millis,
     tick: Millis,
     watermark: Timestamp,
+    /// The newest event time of a record; decisions do not move it.
+    heard: Option<Timestamp>,
     next: Offset,
     sealed: Timestamp,
     open: BTreeMap<Timestamp, OpenPane>,
@@ -134,10 +136,13 @@ impl Walker {
 
     /// A topic taken up again where a journal record left it, its ticks sealed up to `sealed`.
     pub fn restore(tick: Millis, lateness: Millis, at: &TopicPosition, sealed: Timestamp) -> Self {
+        let is_decided = at.decisions.iter().any(|decision| decision.watermark == at.watermark);
+        let heard = (at.watermark > Timestamp::MIN && !is_decided).then(|| at.watermark + lateness);
         let mut walker = Self {
             lateness,
             tick,
             watermark: at.watermark,
+            heard,
             next: at.resume,
             sealed,
             open: BTreeMap::new(),
@@ -188,6 +193,7 @@ impl Walker {
             }
             self.next = offset.next();
             if newest > Timestamp::MIN {
+                self.heard = self.heard.max(Some(newest));
                 self.raise(newest - self.lateness, offset.next());
             }
         }
@@ -263,6 +269,12 @@ impl Walker {
     /// The watermark after everything walked.
     pub fn watermark(&self) -> Timestamp {
         self.watermark
+    }
+
+    /// The newest event time of a record: none until one has come, or what a journal record's watermark says of it, where
+    /// no decision raised that.
+    pub fn heard(&self) -> Option<Timestamp> {
+        self.heard
     }
 
     /// The offset to read next.

@@ -71,3 +71,18 @@ fn a_lane_that_read_old_records_again_goes_by_what_is_known_elsewhere() {
     elsewhere.saw([at(86_400_000)].into_iter(), Timestamp::MAX, at(30_000));
     assert_eq!(idle(elsewhere), Some(at(86_430_000)));
 }
+
+#[test]
+fn what_a_record_closes_is_told_from_what_silence_closes() {
+    let at = Timestamp::from_millis;
+    let mut decided = Decided::NONE;
+    assert!(!decided.holds(at(60)), "nothing was decided");
+    decided.raised(at(100), at(100));
+    assert!(!decided.holds(at(100)), "a decision that moves nothing closes nothing");
+    decided.raised(at(100), at(200));
+    decided.raised(at(200), at(300));
+    assert_eq!([100, 101, 200, 300, 301].map(|end| decided.holds(at(end))), [false, true, true, true, false]);
+    // Records went on up to 400, then it fell silent again.
+    decided.raised(at(400), at(500));
+    assert_eq!([400, 401, 500, 501].map(|end| decided.holds(at(end))), [false, true, true, false]);
+}

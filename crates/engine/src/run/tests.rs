@@ -290,16 +290,8 @@ fn run_since(world: &World, began: Timestamp, pieces: &[usize], faults: &[Fault]
     }
 }
 
-/// One owner's time: it takes the lane up where it stands, and ends with its logs, a fault or an error.
-fn own(
-    world: &World,
-    mut feed: Feed,
-    pieces: &[usize],
-    faults: &[Fault],
-    stored: &Arc<Mutex<Stored>>,
-) -> crate::Result<()> {
-    let (metrics, progress) = (Metrics::new(&world.spec).unwrap(), Progress::default());
-    let mut logs = Logs {
+fn logs<'a>(world: &'a World, pieces: &[usize], faults: &[Fault], stored: &Arc<Mutex<Stored>>) -> Logs<'a> {
+    Logs {
         topics: &world.topics,
         next: [0; 2],
         flows: [Flow::Read; 2],
@@ -311,7 +303,19 @@ fn own(
         started: false,
         held: Vec::new(),
         open_most: 0,
-    };
+    }
+}
+
+/// One owner's time: it takes the lane up where it stands, and ends with its logs, a fault or an error.
+fn own(
+    world: &World,
+    mut feed: Feed,
+    pieces: &[usize],
+    faults: &[Fault],
+    stored: &Arc<Mutex<Stored>>,
+) -> crate::Result<()> {
+    let (metrics, progress) = (Metrics::new(&world.spec).unwrap(), Progress::default());
+    let mut logs = logs(world, pieces, faults, stored);
     let keys = Arc::clone(&world.keys);
     let mut engine = Engine::new(&world.spec, keys, &mut logs, &mut feed, &SystemClock, &metrics, &progress);
     let stop = Arc::clone(&stored.lock().unwrap_or_else(PoisonError::into_inner).stop);
@@ -406,6 +410,33 @@ fn who_is_told_to_stop_while_a_commit_fails_opens_the_lane_once_more() {
         assert_eq!(stored.opened, 2);
         assert!(stored.commits >= 4 && ticks(&stored).len() < 500, "{} ticks: it stopped", ticks(&stored).len());
     }
+}
+
+#[test]
+fn a_lane_that_is_opened_again_has_not_committed() {
+    let world = world(3);
+    let stored = Arc::new(Mutex::new(Stored::default()));
+    let (metrics, progress) = (Metrics::new(&world.spec).unwrap(), Progress::default());
+    let faults = [4, 5].map(|commit| Fault { commit, ..Fault::default() });
+    let (mut logs, mut feed) = (logs(&world, &[100], &faults, &stored), Feed::whole(&world));
+    let keys = Arc::clone(&world.keys);
+    let mut engine = Engine::new(&world.spec, keys, &mut logs, &mut feed, &SystemClock, &metrics, &progress);
+    let mut third = None;
+    loop {
+        engine.step().unwrap();
+        match stored.lock().unwrap().commits {
+            3 => third = engine.lanes.get(&LaneId(0)).map(|owned| owned.committed_at),
+            0..3 | 4 => {}
+            _ => break,
+        }
+    }
+    // Opened twice since, and neither time did anything get through.
+    assert!(third.is_some());
+    assert_eq!(engine.last_commits.get(&LaneId(0)).copied(), third);
+    assert!(
+        metrics.text().contains("chartwarden_checkpoint_age_seconds{lane=\"0\"}"),
+        "its age is told while it waits"
+    );
 }
 
 #[test]

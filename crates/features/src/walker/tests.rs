@@ -277,6 +277,26 @@ fn an_idle_decision_never_lowers_the_watermark_and_sticks() {
     assert_eq!(walker.watermark(), Timestamp::from_millis(200));
 }
 
+#[test]
+fn what_was_heard_last_is_a_record_and_no_decision() {
+    let at = Timestamp::from_millis;
+    let mut walker = Walker::new(TICK, LATENESS, Offset(0));
+    assert_eq!(walker.heard(), None);
+    walker.walk(&Arc::new(batch(&[&(0, vec![(1, 100)])])), None);
+    walker.catch_up();
+    let spoken = walker.record();
+    assert!(walker.decide_idle(Offset(1), at(200)));
+    assert_eq!((walker.watermark(), walker.heard()), (at(200), Some(at(100))));
+    walker.catch_up();
+    // The row of 100 still waits for its tick: it is read again.
+    walker.close(walker.tick_end(at(100)));
+    let silent = walker.record();
+    let restored = |position: &TopicPosition| Walker::restore(TICK, LATENESS, position, at(0)).heard();
+    assert_eq!((silent.watermark, restored(&silent)), (at(200), None));
+    let passed = TopicPosition { watermark: at(90), resume: Offset(1), ..spoken };
+    assert_eq!(restored(&passed), Some(at(100)));
+}
+
 /// A topic that is silent for weeks is decided to be idle every minute, and each time its end lies behind the marker of a
 /// transaction.
 #[test]

@@ -60,6 +60,7 @@ impl Beside<'_> {
     pub(super) fn seal(&self, data: &Path) -> Result<()> {
         self.keep(Sink::Ledger, || {
             let mut anchor = Anchor::open(&Places::under(data), self.config)?;
+            self.shown.metrics.ledger_found(anchor.entries());
             loop {
                 let last = self.is_over();
                 let stepped = anchor.step();
