@@ -216,6 +216,11 @@ impl PipelineSpec {
         &self.models
     }
 
+    /// Whether cases about users can open: without models only watches tell of anything.
+    pub fn judges_users(&self) -> bool {
+        self.models.user.is_some()
+    }
+
     /// Where the pair model and the user model stand.
     pub fn model_paths(&self) -> Option<&(PathBuf, PathBuf)> {
         self.model_paths.as_ref()
@@ -321,6 +326,16 @@ impl Reader<'_> {
     /// The line of `pipeline.toml` on which `needle` first stands.
     fn line_of(&self, file: &Path, text: &str, needle: &str) -> String {
         let line = text.lines().position(|line| line.contains(needle)).map_or(1, |line| line + 1);
+        format!("{}:{line}", file.display())
+    }
+
+    /// The line of `pipeline.toml` that sets `name` to something with `value` in it.
+    fn setting_line(&self, file: &Path, text: &str, name: &str, value: &str) -> String {
+        let sets = |line: &str| {
+            let rest = line.trim_start().strip_prefix(name).and_then(|rest| rest.trim_start().strip_prefix('='));
+            rest.is_some_and(|rest| rest.contains(value))
+        };
+        let line = text.lines().position(sets).map_or(1, |line| line + 1);
         format!("{}:{line}", file.display())
     }
 
@@ -526,8 +541,21 @@ impl Reader<'_> {
     }
 
     fn models(&mut self, file: &Path, text: &str, raw: &RawSpec, models: ModelUse, program: &Program) -> Models {
-        let Some((pair, user)) = raw.scoring.pair_model.as_ref().zip(raw.scoring.user_model.as_ref()) else {
-            return Models::default();
+        let (pair, user) = match (&raw.scoring.pair_model, &raw.scoring.user_model) {
+            (Some(pair), Some(user)) => (pair, user),
+            (None, None) => return Models::default(),
+            (pair, _) => {
+                let names = ["pair_model", "user_model"];
+                let [given, missing] = if pair.is_some() { names } else { [names[1], names[0]] };
+                // What records features for training may have one, or none yet.
+                if models == ModelUse::Score {
+                    let at = self.setting_line(file, text, given, "");
+                    let what = format!("`{given}` is given and `{missing}` is not: no case about users would open");
+                    let hint = format!("name both in [scoring]; `chartwarden train` makes what `{missing}` names");
+                    self.problem(at, what, Some(hint));
+                }
+                return Models::default();
+            }
         };
         let mut load = |path: &str, schema: &arrow::datatypes::Schema| -> Option<Model> {
             let at = self.line_of(file, text, path);

@@ -168,6 +168,20 @@ fn check_tells_all_problems_at_once_in_json_too() {
 }
 
 #[test]
+fn check_says_that_rules_without_models_open_no_case() {
+    let (file, models) =
+        ("pipeline.toml", "pair_model = \"model/pair.cwmodel\"\nuser_model = \"model/user.cwmodel\"\n");
+    let folder = spoilt(&[(file, models, "")]);
+    let spoilt = folder.path().join("p").display().to_string();
+    for (pipeline, silent) in [(spoilt, true), (pipeline().display().to_string(), false)] {
+        let told = run(&["check", &pipeline]).with(0).out;
+        assert_eq!(told.contains("no case about users will open"), silent, "{told}");
+        let told: serde_json::Value = serde_json::from_str(&run(&["check", &pipeline, "--json"]).with(0).out).unwrap();
+        assert_eq!(told["judges_users"], !silent);
+    }
+}
+
+#[test]
 fn what_no_toml_is_names_its_line() {
     let folder = spoilt(&[("pipeline.toml", "[kafka]", "[kafka")]);
     let ended = run(&["check", &folder.path().join("p").display().to_string()]).with(2);

@@ -20,6 +20,10 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
+/// What follows where a pipeline names no models.
+pub(crate) const NO_CASES: &str =
+    "no case about users will open, whatever its rules say: `pair_model` and `user_model` of [scoring] name none";
+
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let spec = match PipelineSpec::load(&arguments.pipeline, ModelUse::Score) {
@@ -38,7 +42,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         let digests = spec.digests();
         json_line(json!({
             "problems": [], "pipeline": spec.name(), "version": spec.version(), "features": features, "pairs": pairs,
-            "rules": spec.all_rules().count(), "watches": spec.watches().len(), "spec": digests.spec, "sql": digests.sql, "model": digests.model,
+            "rules": spec.all_rules().count(), "watches": spec.watches().len(), "judges_users": spec.judges_users(),
+            "spec": digests.spec, "sql": digests.sql, "model": digests.model,
         }));
         return Ok(Answer::Yes);
     }
@@ -49,6 +54,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         let entity = watch.subject.entity.as_deref().unwrap_or_default();
         let rules: Vec<_> = watch.rules.iter().map(|rule| rule.id.as_str()).collect();
         line(format!("  watches   {} ({entity}): {}", watch.name, rules.join(", ")));
+    }
+    if !spec.judges_users() {
+        line(format!("  no models {NO_CASES}"));
     }
     let digests = spec.digests();
     let (spec, sql, model) = (digests.spec.short(), digests.sql.short(), digests.model.short());

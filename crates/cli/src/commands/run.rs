@@ -78,6 +78,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let mut feed = KafkaReferenceFeed::connect(&config, Arc::new(SystemClock))?;
     let shown = Shown::new(Metrics::new(&spec)?);
     shown.metrics.key_age(keys::age(&arguments.keys)?);
+    if !spec.judges_users() && !spec.rules().is_empty() {
+        note(format!("warning: {}", super::check::NO_CASES));
+    }
     note(format!("{} runs on {}; metrics on http://{}/metrics", spec.name(), config.bootstrap, server.address()?));
     let beside = Beside {
         spec: &spec,
