@@ -25,10 +25,20 @@ pub(crate) fn write(folder: &Path) -> Result<()> {
 
 /// Checks the shipped pipeline as it stands in the binary.
 pub(crate) fn load(models: ModelUse) -> Result<PipelineSpec> {
-    let folder = std::env::temp_dir().join(format!("chartwarden-{}", std::process::id()));
-    write(&folder)?;
-    let loaded = PipelineSpec::load(&folder, models);
-    // What is left in the temporary folder harms nobody.
-    drop(std::fs::remove_dir_all(&folder));
-    Ok(loaded?)
+    load_within(&std::env::temp_dir(), models)
 }
+
+/// Everybody may write where it stands: a folder that nobody could foresee, for its owner only. It goes with this call,
+/// as a checked pipeline reads no file again.
+fn load_within(place: &Path, models: ModelUse) -> Result<PipelineSpec> {
+    let mut fresh = tempfile::Builder::new();
+    fresh.prefix("chartwarden-");
+    #[cfg(unix)]
+    fresh.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    let folder = fresh.tempdir_in(place).map_err(|error| disk(place, &error))?;
+    write(folder.path())?;
+    Ok(PipelineSpec::load(folder.path(), models)?)
+}
+
+#[cfg(test)]
+mod tests;
