@@ -4,24 +4,53 @@
 //! environment, 70 our bug. Read next: `commands.rs`.
 
 use std::fmt;
-use std::io::Write as _;
+use std::io::{self, Write as _};
+use std::sync::OnceLock;
 
 use base::Kind;
 use comfy_table::{ContentArrangement, Table};
 
-/// Writes a line to standard output. A reader that went away is no reason to fail.
+/// Why something that was to go to standard output is lost, the first time. [`exit`] tells of it.
+static LOST: OnceLock<io::Error> = OnceLock::new();
+
+/// Writes a line to standard output. A reader that went away is no reason to fail; where anything else stops it, the
+/// process ends with 3 once the command is done.
 pub(crate) fn line(text: impl fmt::Display) {
-    let _ = writeln!(std::io::stdout().lock(), "{}", printable(&text.to_string()));
+    write_out(&printable(&text.to_string()));
 }
 
 /// Writes a line to standard error.
 pub(crate) fn note(text: impl fmt::Display) {
-    let _ = writeln!(std::io::stderr().lock(), "{}", printable(&text.to_string()));
+    let _ = writeln!(io::stderr().lock(), "{}", printable(&text.to_string()));
 }
 
 /// Writes JSON as a line to standard output. Letters that a terminal obeys are escaped, which leaves it the same JSON.
 pub(crate) fn json_line(text: impl fmt::Display) {
-    let _ = writeln!(std::io::stdout().lock(), "{}", escaped(&text.to_string()));
+    write_out(&escaped(&text.to_string()));
+}
+
+fn write_out(text: &str) {
+    let written = writeln!(io::stdout().lock(), "{text}");
+    if let Err(error) = unless_unread(written) {
+        // It is the first one that tells why.
+        let _ = LOST.set(error);
+    }
+}
+
+/// What was written, or that its reader went away.
+fn unless_unread(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Fails if anything that was to go to standard output did not get there.
+fn all_written() -> anyhow::Result<()> {
+    let flushed = unless_unread(io::stdout().lock().flush()).err();
+    let Some(error) = LOST.get().or(flushed.as_ref()) else { return Ok(()) };
+    let hint = "what was printed is not all there: make room where it goes, and run the command again";
+    Err(Failure::unavailable(format!("standard output cannot be written: {error}")).hint(hint).into())
 }
 
 fn escaped(json: &str) -> String {
@@ -132,9 +161,9 @@ pub(crate) enum Answer {
     No,
 }
 
-/// Prints the error, if there is one, and gives the exit code.
+/// Prints the error, if there is one, and gives the exit code. An answer that did not get out is none.
 pub(crate) fn exit(result: anyhow::Result<Answer>) -> u8 {
-    match result {
+    match result.and_then(|answer| all_written().map(|()| answer)) {
         Ok(Answer::Yes) => 0,
         Ok(Answer::No) => 1,
         Err(error) => {

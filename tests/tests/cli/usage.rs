@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use chartwarden_tests::binary::{Ended, run};
+use chartwarden_tests::binary::{Ended, chartwarden, run};
 use events::PseudonymKeys;
 use tempfile::TempDir;
 
@@ -264,6 +264,25 @@ fn piped_output_has_no_control_codes() {
         [&["columns"][..], &["--help"], &["explain", "x", "--data", "nowhere"], &["check", &pipeline], &["nonsense"]]
     {
         check_plain(&run(arguments));
+    }
+}
+
+/// A script that goes on after 0 would go on with half of a table, or with an empty file.
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_is_lost_on_a_full_disk_is_no_success() {
+    let pipeline = pipeline().display().to_string();
+    for arguments in [&["columns", "access"][..], &["columns", "access", "--json"], &["check", &pipeline]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ended = Command::new(chartwarden()).args(arguments).stdout(full).output().unwrap();
+        let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(3), "{arguments:?}: {told}");
+        assert!(told.contains("standard output cannot be written: No space left") && told.contains("hint: "), "{told}");
+        // Whoever has read enough and went away is another matter.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = Command::new(chartwarden()).args(arguments).stdout(writer).output().unwrap();
+        assert_eq!(ended.status.code(), Some(0), "{arguments:?}: {}", String::from_utf8_lossy(&ended.stderr));
     }
 }
 

@@ -24,6 +24,15 @@ fn exit_codes_follow_the_kind_of_error() {
 }
 
 #[test]
+fn only_a_reader_that_went_away_is_no_reason_to_fail() {
+    let failed = |kind: io::ErrorKind| unless_unread(Err(kind.into())).err().map(|error| error.kind());
+    assert_eq!(failed(io::ErrorKind::BrokenPipe), None);
+    for kind in [io::ErrorKind::StorageFull, io::ErrorKind::WriteZero, io::ErrorKind::Other] {
+        assert_eq!(failed(kind), Some(kind));
+    }
+}
+
+#[test]
 fn what_a_terminal_obeys_is_shown_and_json_stays_what_it_was() {
     let text = "chart\u{200f} of\u{7f} \u{1b}[2J p1\n";
     assert_eq!(printable(text), "chart\\u{200f} of\\u{7f} \\u{1b}[2J p1\n");
