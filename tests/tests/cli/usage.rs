@@ -140,8 +140,14 @@ fn who_a_pseudonym_is_the_key_and_the_ids_tell() {
     let (patient, other, stranger) = (keys.patient("1201"), keys.patient("p-77"), keys.user("somebody else"));
     let told = format!("{patient}  1201\n{other}  P-77\n{stranger}  nobody among 8 ids\n");
     assert_eq!(ask(&[&patient, &other, &stranger], 1), told);
-    let short = "error: `u9:` is the beginning of too many pseudonyms\n hint: give 8 characters or more";
-    check(folder.path(), &["who", "u9:", "--keys", "DIR/key", "--ids", "DIR/ids"], 2, short);
+    assert_eq!(ask(&[&patient[.."p9:".len() + 5]], 0), format!("{patient}  1201\n"));
+    // The kind and the key are everybody's, however long the key's name is.
+    for short in ["u9:", "uward2026:", "uward2026:abcd", "uward2026", "jdoe-of-the-ward"] {
+        let told = format!(
+            "error: `{short}` is the beginning of too many pseudonyms\n hint: give 5 characters or more behind the `:`"
+        );
+        check(folder.path(), &["who", short, "--keys", "DIR/key", "--ids", "DIR/ids"], 2, &told);
+    }
 }
 
 #[test]

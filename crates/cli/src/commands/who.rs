@@ -42,14 +42,16 @@ pub(crate) struct Arguments {
     properties: Vec<String>,
 }
 
-/// Fewest characters of a pseudonym: kind, key and enough to tell one from another.
-const CHARS_MIN: usize = 8;
+/// Fewest characters of a pseudonym behind its kind and key, which all of a house share: enough to tell one from another.
+const CHARS_MIN: usize = 5;
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
-    if let Some(short) = arguments.pseudonyms.iter().find(|pseudonym| pseudonym.len() < CHARS_MIN) {
+    let own = |pseudonym: &str| pseudonym.split_once(':').map_or(0, |(_, own)| own.len());
+    if let Some(short) = arguments.pseudonyms.iter().find(|pseudonym| own(pseudonym) < CHARS_MIN) {
         let problem = format!("`{short}` is the beginning of too many pseudonyms");
-        return Err(Failure::invalid(problem).hint(format!("give {CHARS_MIN} characters or more")).into());
+        let hint = format!("give {CHARS_MIN} characters or more behind the `:`");
+        return Err(Failure::invalid(problem).hint(hint).into());
     }
     let keys = keys::pseudonyms(&arguments.keys)?;
     let mut people = People::new(&keys, &arguments.pseudonyms);
