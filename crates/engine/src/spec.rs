@@ -21,6 +21,7 @@ use sha2::{Digest as _, Sha256};
 mod complaints;
 mod digests;
 mod raw;
+mod settings;
 
 use crate::limits::REKEY_SILENT_MAX;
 use digests::{model_digest, reading_digest, settings_digest};
@@ -329,16 +330,6 @@ impl Reader<'_> {
         format!("{}:{line}", file.display())
     }
 
-    /// The line of `pipeline.toml` that sets `name` to something with `value` in it.
-    fn setting_line(&self, file: &Path, text: &str, name: &str, value: &str) -> String {
-        let sets = |line: &str| {
-            let rest = line.trim_start().strip_prefix(name).and_then(|rest| rest.trim_start().strip_prefix('='));
-            rest.is_some_and(|rest| rest.contains(value))
-        };
-        let line = text.lines().position(sets).map_or(1, |line| line + 1);
-        format!("{}:{line}", file.display())
-    }
-
     /// Where to mend a problem of a rule, a setting or a sentence, else the section that it was found in.
     fn place_of(&self, problem: &str, section: &str, (file, text): (&Path, &str), users: &SqlText) -> String {
         let named = |what: &str| problem.strip_prefix(what)?.split('`').next();
@@ -396,6 +387,10 @@ impl Reader<'_> {
         if inputs.is_empty() {
             let hint = "add an [[input]] with topic, stream, format and lateness".to_owned();
             self.problem(file.display().to_string(), "the pipeline reads no topic", Some(hint));
+        }
+        for misfit in settings::misfits(&raw, &inputs) {
+            let at = format!("{}:{}", file.display(), misfit.place.line(text));
+            self.problem(at, misfit.what, Some(misfit.hint));
         }
         let networks = raw.networks.iter().map(|(range, name)| (range.as_str(), name.as_str()));
         let networks = Networks::new(networks, events::EXTERNAL).unwrap_or_else(|error| {
@@ -549,7 +544,8 @@ impl Reader<'_> {
                 let [given, missing] = if pair.is_some() { names } else { [names[1], names[0]] };
                 // What records features for training may have one, or none yet.
                 if models == ModelUse::Score {
-                    let at = self.setting_line(file, text, given, "");
+                    let place = settings::Place { section: "[scoring]", nth: 0, setting: given };
+                    let at = format!("{}:{}", file.display(), place.line(text));
                     let what = format!("`{given}` is given and `{missing}` is not: no case about users would open");
                     let hint = format!("name both in [scoring]; `chartwarden train` makes what `{missing}` names");
                     self.problem(at, what, Some(hint));

@@ -136,6 +136,86 @@ fn one_model_without_the_other_is_refused_where_users_are_scored() {
     assert!(!spec.judges_users() && !spec.rules().is_empty());
 }
 
+/// What is said of a copy with this edit of one line of `pipeline.toml`: of that line, with a hint.
+#[track_caller]
+fn check_line(name: &str, from: &str, to: &str, expected: &str) {
+    let file = "pipeline.toml";
+    let text = std::fs::read_to_string(shipped().join(file)).unwrap();
+    let line = text[..text.find(from).unwrap() + from.len()].matches('\n').count() + 1;
+    let told = problems_of(name, &[(file, from, to)]);
+    let mut lines = told.lines().skip_while(|line| !line.contains(expected)).skip(1);
+    let (at, hint) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+    assert!(at.ends_with(&format!("{file}:{line}")) && hint.starts_with(" hint: "), "{expected:?}, {line} in:\n{told}");
+}
+
+/// A dead-letter topic that is read makes dead letters of dead letters for ever.
+#[test]
+fn topics_that_coincide_are_refused() {
+    let (findings, dead) = ("findings_topic = \"risk.findings.v1\"", "dead_letter_topic = \"risk.findings.v1.dlq\"");
+    let (input, staff) = ("topic = \"auth.events.v1\"", "staff = \"ref.staff.v1\"");
+    for (from, setting, topic, expected) in [
+        (dead, "dead_letter_topic", "auth.events.v1", "is the dead-letter topic and an input at once"),
+        (dead, "dead_letter_topic", "risk.findings.v1", "is the dead-letter topic and the findings topic at once"),
+        (findings, "findings_topic", "ehr.access.v1", "is the findings topic and an input at once"),
+        (input, "topic", "ehr.access.v1", "is an input twice"),
+        (staff, "staff", "auth.events.v1", "is a reference topic and an input at once"),
+        (staff, "staff", "ref.patients.v1", "is a reference topic twice"),
+        (
+            findings,
+            "findings_topic",
+            "chartwarden.insider-breach.results",
+            "is the findings topic and, by `state_prefix`, one of the state topics",
+        ),
+        (
+            input,
+            "topic",
+            "chartwarden.insider-breach.watch.panes.day",
+            "is an input and, by `state_prefix`, one of the state topics",
+        ),
+    ] {
+        check_line("coincide", from, &format!("{setting} = \"{topic}\""), &format!("`{topic}` {expected}"));
+    }
+    // What stands beside the state is none of it.
+    let beside = "findings_topic = \"chartwarden.insider-breach.findings\"";
+    let folder = edited("beside", &[("pipeline.toml", findings, beside)]);
+    let spec = PipelineSpec::load(&folder, ModelUse::Record);
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(spec.is_ok(), "{}", spec.unwrap_err());
+}
+
+#[test]
+fn names_that_kafka_does_not_take_are_refused() {
+    let (input, prefix) = ("topic = \"auth.events.v1\"", "state_prefix = \"chartwarden.insider-breach\"");
+    let long = "x".repeat(250);
+    for name in ["", ".", "..", "ehr access", "zugriffe-\u{e4}", "ehr/access", long.as_str()] {
+        let told = format!("`{name}` is no name that Kafka takes for topic");
+        check_line("names", input, &format!("topic = \"{name}\""), &told);
+    }
+    // It would be one itself, but those of state topics are longer.
+    let long = "x".repeat(240);
+    let told = format!("`{long}` is no name that Kafka takes for state_prefix");
+    check_line("names", prefix, &format!("state_prefix = \"{long}\""), &told);
+}
+
+#[test]
+fn lengths_of_time_that_leave_nothing_are_refused() {
+    for (from, to, expected) in [
+        ("max_event_age = \"7d\"", "max_event_age = \"0d\"", "every event would be rejected as too old"),
+        (
+            "column = \"device_key\"\nhorizon = \"180d\"",
+            "column = \"device_key\"\nhorizon = \"0d\"",
+            "seen `device`: horizon 0ms is below a day",
+        ),
+        (
+            "sql = \"baselines/slow.sql\"\ndays = 30",
+            "sql = \"baselines/slow.sql\"\ndays = 0",
+            "baseline `slow`: it looks back over 0 days",
+        ),
+    ] {
+        check_line("lengths", from, to, expected);
+    }
+}
+
 #[test]
 fn silence_behind_a_rekey_that_died_is_not_decided_by_its_last_word() {
     let (file, rekeyed) = ("pipeline.toml", "stream = \"auth\"\nrekeyed = true");
