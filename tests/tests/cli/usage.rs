@@ -115,6 +115,16 @@ fn a_case_is_explained_by_the_beginning_of_what_names_it() {
             assert_eq!(run(&["explain", id, "--data", &other]).with(0).out, told, "{other}");
         }
     }
+    // An opening that a full disk cut short hides no other finding; what it may have held is not said not to be there.
+    let whole = fs::read(sealed.path().join("receipts/f-99.opening.json")).unwrap();
+    fs::write(sealed.path().join("receipts/f-0.opening.json"), &whole[..whole.len() / 2]).unwrap();
+    let told = run(&["explain", "c-vhg6gq", "--data", &data]).with(0).out;
+    let beside = run(&["explain", "c-vhg6gq", "--data", &sealed.path().display().to_string()]).with(0);
+    assert_eq!(beside.out, told);
+    let passed = "1 openings are damaged and are passed over; the first: ";
+    assert!(beside.err.contains(passed) && beside.err.contains("f-0.opening.json is no opening: "), "{}", beside.err);
+    let none = run(&["explain", "c-unknown", "--data", &sealed.path().display().to_string()]).with(1);
+    assert!(none.err.contains("error: no finding `c-unknown` among those that can be read"), "{}", none.err);
     let user = run(&["explain", "u1:3kq7", "--data", &data]).with(0).out;
     assert!(user.contains("  who    u1:3kq7\n"), "{user}");
     let short = "error: `f-` is the beginning of too many ids\n hint: give 6 characters or more";

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
+use base::Kind;
 use findings::{Activity, FindingView, Other};
 use ledger::Opening;
 
@@ -31,7 +32,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         return Err(Failure::invalid(problem).hint(format!("give {ID_CHARS_MIN} characters or more")).into());
     }
     let (mut found, mut unread) = (false, Vec::new());
-    for bytes in told(&arguments.data)? {
+    let Told { findings, damaged } = told(&arguments.data)?;
+    for bytes in findings {
         let view = match findings::read(&bytes) {
             Ok(view) => view,
             Err(error) => {
@@ -52,43 +54,65 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     if let Some(first) = unread.first() {
         note(format!("{} findings cannot be read and are passed over; of the first: {first}", unread.len()));
     }
+    if let Some(first) = damaged.first() {
+        note(format!("{} openings are damaged and are passed over; the first: {first}", damaged.len()));
+    }
     if found {
         return Ok(Answer::Yes);
+    }
+    if !damaged.is_empty() {
+        let problem = format!("no finding `{}` among those that can be read", arguments.finding);
+        return Err(Failure::new(Kind::Corrupt, problem).at(arguments.data.display()).into());
     }
     let hint = "ids stand in findings as `metadata.uid` and `finding_info.uid`";
     let failure = Failure::invalid(format!("no finding `{}`", arguments.finding));
     Err(failure.at(arguments.data.display()).hint(hint).into())
 }
 
-/// Every finding that stands there, oldest first. Of `run --data` those that are sealed, which is seconds after they were
+/// What stands where findings are kept.
+struct Told {
+    /// Every finding, oldest first.
+    findings: Vec<Vec<u8>>,
+    /// What is no opening though it is named as one, and why.
+    damaged: Vec<String>,
+}
+
+/// Everything that stands there. Of `run --data` those that are sealed, which is seconds after they were
 /// told; the archive gets them in larger pieces.
-fn told(data: &Path) -> Result<Vec<Vec<u8>>> {
+fn told(data: &Path) -> Result<Told> {
     let (lines, receipts) = (data.join("findings.ndjson"), data.join("receipts"));
     if data.is_dir() && !lines.exists() && receipts.is_dir() {
         return sealed(&receipts);
     }
     let file = if data.is_dir() { &lines } else { data };
     let text = std::fs::read(file).map_err(|error| disk(file, &error))?;
-    Ok(text.split(|byte| *byte == b'\n').filter(|bytes| !bytes.is_empty()).map(<[u8]>::to_vec).collect())
+    let lines = text.split(|byte| *byte == b'\n').filter(|bytes| !bytes.is_empty());
+    Ok(Told { findings: lines.map(<[u8]>::to_vec).collect(), damaged: Vec::new() })
 }
 
-/// Findings as their receipts hold them.
-fn sealed(receipts: &Path) -> Result<Vec<Vec<u8>>> {
-    let mut told = Vec::new();
+/// Findings as their receipts hold them. One opening that is damaged hides none of the others.
+fn sealed(receipts: &Path) -> Result<Told> {
+    let (mut told, mut damaged) = (Vec::new(), Vec::new());
     for entry in std::fs::read_dir(receipts).map_err(|error| disk(receipts, &error))? {
         let path = entry.map_err(|error| disk(receipts, &error))?.path();
         if !path.to_string_lossy().ends_with(".opening.json") {
             continue;
         }
         let bytes = std::fs::read(&path).map_err(|error| disk(&path, &error))?;
-        let opening: Opening =
-            serde_json::from_slice(&bytes).with_context(|| format!("{} is no opening", path.display()))?;
+        let opening: Opening = match serde_json::from_slice(&bytes) {
+            Ok(opening) => opening,
+            Err(error) => {
+                damaged.push(format!("{} is no opening: {error}", path.display()));
+                continue;
+            }
+        };
         // What cannot be read comes first, and is told as such.
         let place = findings::read(&opening.content).ok().map(|view| (view.tick_end, view.id));
         told.push((place, opening.content));
     }
     told.sort();
-    Ok(told.into_iter().map(|(_, content)| content).collect())
+    damaged.sort();
+    Ok(Told { findings: told.into_iter().map(|(_, content)| content).collect(), damaged })
 }
 
 /// Prints one finding.
