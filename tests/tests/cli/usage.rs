@@ -118,6 +118,7 @@ fn a_case_is_explained_by_the_beginning_of_what_names_it() {
     // An opening that a full disk cut short hides no other finding; what it may have held is not said not to be there.
     let whole = fs::read(sealed.path().join("receipts/f-99.opening.json")).unwrap();
     fs::write(sealed.path().join("receipts/f-0.opening.json"), &whole[..whole.len() / 2]).unwrap();
+    fs::write(sealed.path().join("receipts/f-1.opening.json"), "{\"erased\":\"receipt\"}").unwrap();
     let told = run(&["explain", "c-vhg6gq", "--data", &data]).with(0).out;
     let beside = run(&["explain", "c-vhg6gq", "--data", &sealed.path().display().to_string()]).with(0);
     assert_eq!(beside.out, told);

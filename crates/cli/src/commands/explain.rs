@@ -1,5 +1,6 @@
 //! `chartwarden explain`: one finding, as a colleague would tell it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -77,8 +78,8 @@ struct Told {
     damaged: Vec<String>,
 }
 
-/// Everything that stands there. Of `run --data` those that are sealed, which is seconds after they were
-/// told; the archive gets them in larger pieces.
+/// Everything that stands there. Of `run --data` what is sealed, which is seconds after it was told; the archive gets it
+/// in larger pieces.
 fn told(data: &Path) -> Result<Told> {
     let (lines, receipts) = (data.join("findings.ndjson"), data.join("receipts"));
     if data.is_dir() && !lines.exists() && receipts.is_dir() {
@@ -101,6 +102,7 @@ fn sealed(receipts: &Path) -> Result<Told> {
         let bytes = std::fs::read(&path).map_err(|error| disk(&path, &error))?;
         let opening: Opening = match serde_json::from_slice(&bytes) {
             Ok(opening) => opening,
+            Err(_) if is_erased(&bytes) => continue,
             Err(error) => {
                 damaged.push(format!("{} is no opening: {error}", path.display()));
                 continue;
@@ -113,6 +115,12 @@ fn sealed(receipts: &Path) -> Result<Told> {
     told.sort();
     damaged.sort();
     Ok(Told { findings: told.into_iter().map(|(_, content)| content).collect(), damaged })
+}
+
+/// Whether the receipt of an erasure stands in place of an opening: that is as it is meant to be.
+fn is_erased(bytes: &[u8]) -> bool {
+    let fields = serde_json::from_slice::<BTreeMap<String, String>>(bytes);
+    fields.is_ok_and(|fields| fields.len() == 1 && fields.contains_key("erased"))
 }
 
 /// Prints one finding.
