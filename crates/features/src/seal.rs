@@ -41,14 +41,29 @@ pub(crate) const COMMON: &[Column] = &[
     derived("local_hour", Int, false, "hour of day, local, 0 to 23"),
     derived("weekend", Flag, false, "Saturday or Sunday, local"),
     derived("off_shift", Flag, false, "more than two hours outside the user's shift"),
-    derived("gap_ms", Long, true, "time since the user's previous access, or of a sign-in since the last successful one"),
+    derived(
+        "gap_ms",
+        Long,
+        true,
+        "time since the user's previous access, or of a sign-in since the last successful one",
+    ),
     derived("user_h", Long, false, "64-bit hash of the user key, for distinct counts"),
 ];
 
 /// Columns that the seal adds to accesses.
 pub(crate) const ACCESS: &[Column] = &[
-    derived("rung", Int, true, "rung of the reason ladder: 0 own team now ... 8 never; null where no chart was touched"),
-    derived("explained", Flag, false, "a documented reason is known, or no chart was touched: none was named, or the access was refused"),
+    derived(
+        "rung",
+        Int,
+        true,
+        "rung of the reason ladder: 0 own team now ... 8 never; null where no chart was touched",
+    ),
+    derived(
+        "explained",
+        Flag,
+        false,
+        "a documented reason is known, or no chart was touched: none was named, or the access was refused",
+    ),
     derived("reason_kind", Text, true, "kind of the best relation found"),
     derived("own_record", Flag, false, "the patient is the user"),
     derived("colleague", Flag, false, "the patient is a member of staff, not the user"),
@@ -60,7 +75,12 @@ pub(crate) const ACCESS: &[Column] = &[
     derived("vip", Flag, false, "the patient is marked as a person of public interest"),
     derived("deceased", Flag, false, "the patient had died before the access"),
     derived("other_unit", Flag, false, "the patient is on a unit that is not the user's"),
-    derived("patient_h", Long, true, "64-bit hash of the patient key, for distinct counts; null where the access was refused"),
+    derived(
+        "patient_h",
+        Long,
+        true,
+        "64-bit hash of the patient key, for distinct counts; null where the access was refused",
+    ),
     derived("insurer_h", Long, true, "hash of the patient's insurer"),
     derived("workstation_h", Long, true, "hash of the workstation"),
     derived("search_h", Long, true, "hash of the searched name's token"),

@@ -16,9 +16,8 @@ fn a_patient_is_never_the_member_of_staff_of_the_same_number() {
     assert_eq!((&users[0], users.len()), (&users[2], 3));
     assert_ne!(users[0], users[1]);
     let agent = r#"{"who":{"reference":"Patient/4711"},"requestor":true}"#;
-    let in_fhir = format!(
-        r#"{{"resourceType":"AuditEvent","recorded":"2025-12-31T23:00:00Z","action":"R","agent":[{agent}]}}"#
-    );
+    let in_fhir =
+        format!(r#"{{"resourceType":"AuditEvent","recorded":"2025-12-31T23:00:00Z","action":"R","agent":[{agent}]}}"#);
     let in_fhir = dump(&decode(Stream::Access, Format::Fhir, &[&in_fhir]));
     assert!(in_fhir.contains(&format!("user_key: {}\n", users[1])), "{in_fhir}");
 }
@@ -33,8 +32,8 @@ fn a_patient_without_an_id_is_no_patient() {
 #[test]
 fn a_number_of_bytes_that_cannot_be_is_left_out() {
     let with = |bytes: i64| format!(r#"{{"user":"x","time":1767222000000,"bytes":{bytes}}}"#);
-    assert_eq!(column("byte_count", &[&with(-1), &with(i64::MAX), &with(1 << 50), &with(0)]), [
-        (1_i64 << 50).to_string(),
-        "0".to_owned()
-    ]);
+    assert_eq!(
+        column("byte_count", &[&with(-1), &with(i64::MAX), &with(1 << 50), &with(0)]),
+        [(1_i64 << 50).to_string(), "0".to_owned()]
+    );
 }
