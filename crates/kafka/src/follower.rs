@@ -285,8 +285,11 @@ fn result_count(message: &BorrowedMessage<'_>) -> Option<u64> {
     std::str::from_utf8(&count?).ok()?.parse().ok()
 }
 
-/// How far journal records say that each input topic was read, and how far they pin which partitions of the reference.
-fn reach(lane: LaneId, records: &[Vec<u8>], reference: &[(&'static str, Key)]) -> Result<(Vec<i64>, Vec<(Key, i64)>)> {
+/// How far each input topic was read, and how far which partitions of the reference are pinned.
+type Reach = (Vec<i64>, Vec<(Key, i64)>);
+
+/// How far journal records say that this goes.
+fn reach(lane: LaneId, records: &[Vec<u8>], reference: &[(&'static str, Key)]) -> Result<Reach> {
     let (mut positions, mut pins) = (None::<Vec<i64>>, None);
     for raw in records.iter().rev() {
         let record: JournalRecord = serde_json::from_slice(raw)

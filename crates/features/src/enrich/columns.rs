@@ -96,7 +96,7 @@ impl<'a> Source<'a> {
     }
 }
 
-pub(super) fn optional<'a>(column: &'a StringArray, row: usize) -> Option<&'a str> {
+pub(super) fn optional(column: &StringArray, row: usize) -> Option<&str> {
     column.is_valid(row).then(|| column.value(row))
 }
 
