@@ -23,7 +23,8 @@ struct Place {
 }
 
 impl Crossings {
-    pub(crate) fn push(&mut self, watch: TopicId, to: LaneId, crossing: &Message) -> Result<()> {
+    /// Adds one: which watch is told, which lane of it, and the record.
+    pub fn push(&mut self, watch: TopicId, to: LaneId, crossing: &Message) -> Result<()> {
         let end = Crossing::end_of(&crossing.key).ok_or_else(|| {
             let key = String::from_utf8_lossy(&crossing.key);
             Error::Replay(format!("what is told a watch has the key `{key}`, which names no step"))

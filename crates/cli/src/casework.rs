@@ -1,8 +1,9 @@
 //! How well scores and rules do, counted as a reviewer meets them: in cases.
 //!
-//! A case is a user, opened by a score at the threshold or by a rule, and open until seven quiet days have passed. An
-//! incident is caught if a case was opened on evidence from it: one of its acts lies in the 24 hours before. Rows are
-//! those of `chartwarden record`; the truth beside them is read here and nowhere near the model.
+//! A case is a user, opened by a score at the threshold or by a rule, and open until seven quiet days have passed; or an
+//! entity, as its watch opened it. An incident is caught if a case was opened on evidence from it: one of its acts lies in
+//! the 24 hours before, and of a patient's chart, was on that chart. Rows are those of `chartwarden record`; the truth
+//! beside them is read here and nowhere near the model.
 //! Read next: `commands/evaluate.rs`, which asks and prints.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +38,21 @@ pub(crate) struct Incident {
     pub(crate) scenario: String,
     /// Times of its acts, in order.
     pub(crate) acts: Vec<i64>,
+    /// Pseudonyms of the patients whose charts they were on.
+    pub(crate) patients: BTreeSet<String>,
+}
+
+/// A case about an entity.
+#[derive(Clone, Debug)]
+pub(crate) struct EntityCase {
+    /// End of the tick it was opened at, in milliseconds.
+    pub(crate) at: i64,
+    /// Title of the finding.
+    pub(crate) title: String,
+    /// Indices of the users it names.
+    pub(crate) users: Vec<usize>,
+    /// Pseudonym of the patient, where it is about a chart.
+    pub(crate) patient: Option<String>,
 }
 
 /// A house and what was recorded of it.
@@ -44,6 +60,8 @@ pub(crate) struct Incident {
 pub(crate) struct House {
     /// Rows in order of time.
     pub(crate) rows: Vec<Row>,
+    /// Cases about entities, in order of time.
+    pub(crate) entities: Vec<EntityCase>,
     pub(crate) incidents: Vec<Incident>,
     /// Users who look odd and are innocent: what for, and from when to when.
     pub(crate) oddities: BTreeMap<usize, Vec<(String, i64, i64)>>,
@@ -56,7 +74,7 @@ pub(crate) struct House {
 pub(crate) enum Voices {
     /// Rules and score.
     Both,
-    /// Rules alone: the threshold does not matter.
+    /// Rules alone, those of watches among them: the threshold does not matter.
     Rules,
     /// The score alone.
     Model,
@@ -86,7 +104,7 @@ pub(crate) struct Outcome {
     pub(crate) incidents: usize,
     /// Per scenario: caught, there were, hours from the first act to the case of each that was caught.
     pub(crate) scenarios: BTreeMap<String, (usize, usize, Vec<f64>)>,
-    /// False cases by what the user was innocently busy with.
+    /// False cases by what the user was innocently busy with, or by the title of the watch.
     pub(crate) false_cases: BTreeMap<String, usize>,
 }
 
@@ -126,33 +144,53 @@ impl House {
         opened
     }
 
-    /// The incidents that a case rests on, with the time since the first act of each.
-    fn grounds(&self, case: Opened) -> Vec<(usize, i64)> {
-        let of_user = self.incidents.iter().enumerate().filter(|(_, incident)| incident.user == case.user);
-        of_user
-            .filter_map(|(place, incident)| {
-                let before = incident.acts.partition_point(|act| *act < case.at);
-                let newest = *incident.acts[..before].last()?;
-                (newest >= case.at - REACH.0).then(|| (place, case.at - incident.acts[0]))
-            })
-            .collect()
+    /// How many cases open at a threshold, those of watches among them.
+    fn case_count(&self, threshold: f64, voices: Voices) -> usize {
+        self.cases(threshold, voices).len() + self.watched(voices).len()
+    }
+
+    /// Cases that watches open.
+    fn watched(&self, voices: Voices) -> &[EntityCase] {
+        if voices == Voices::Model { &[] } else { &self.entities }
+    }
+
+    /// The incidents of some users that a case opened at `at` rests on, with the time since the first act of each.
+    fn grounds<'h>(&'h self, users: &'h [usize], at: i64) -> impl Iterator<Item = (usize, i64)> + 'h {
+        let theirs = self.incidents.iter().enumerate().filter(|(_, incident)| users.contains(&incident.user));
+        theirs.filter_map(move |(place, incident)| {
+            let before = incident.acts.partition_point(|act| *act < at);
+            let newest = *incident.acts[..before].last()?;
+            (newest >= at - REACH.0).then(|| (place, at - incident.acts[0]))
+        })
+    }
+
+    /// What the user of a false case was innocently busy with.
+    fn excuse(&self, case: Opened) -> &str {
+        let mut busy = self.oddities.get(&case.user).into_iter().flatten();
+        let then = busy.find(|(_, from, to)| *from <= case.at && case.at - REACH.0 <= *to);
+        then.map_or("nothing in particular", |(what, _, _)| what)
     }
 
     fn add_to(&self, threshold: f64, voices: Voices, outcome: &mut Outcome) {
         let mut caught: BTreeMap<usize, i64> = BTreeMap::new();
-        for case in self.cases(threshold, voices) {
+        let mut count = |grounds: Vec<(usize, i64)>, otherwise: &str| {
             outcome.cases += 1;
-            let grounds = self.grounds(case);
             outcome.good += usize::from(!grounds.is_empty());
             if grounds.is_empty() {
-                let busy = self.oddities.get(&case.user).into_iter().flatten();
-                let busy = busy.filter(|(_, from, to)| *from <= case.at && case.at - REACH.0 <= *to);
-                let what = busy.map(|(what, _, _)| what.as_str()).next().unwrap_or("nothing in particular");
-                *outcome.false_cases.entry(what.to_owned()).or_default() += 1;
+                *outcome.false_cases.entry(otherwise.to_owned()).or_default() += 1;
             }
             for (incident, since) in grounds {
-                caught.entry(incident).or_insert(since);
+                let sooner = caught.entry(incident).or_insert(since);
+                *sooner = since.min(*sooner);
             }
+        };
+        for case in self.cases(threshold, voices) {
+            count(self.grounds(&[case.user], case.at).collect(), self.excuse(case));
+        }
+        for case in self.watched(voices) {
+            let on_it = |incident: &Incident| case.patient.iter().all(|chart| incident.patients.contains(chart));
+            let grounds = self.grounds(&case.users, case.at).filter(|(place, _)| on_it(&self.incidents[*place]));
+            count(grounds.collect(), &case.title);
         }
         outcome.caught += caught.len();
         outcome.incidents += self.incidents.len();
@@ -181,7 +219,7 @@ pub(crate) fn threshold_for(houses: &[House], per_day: f64, voices: Voices) -> f
     let scores: Vec<f64> = scores.into_iter().map(f64::from_bits).collect();
     let days = houses.iter().map(|house| house.days).sum::<f64>();
     let fits = |threshold: f64| {
-        let cases: usize = houses.iter().map(|house| house.cases(threshold, voices).len()).sum();
+        let cases: usize = houses.iter().map(|house| house.case_count(threshold, voices)).sum();
         cases as f64 <= per_day * days
     };
     // Above every score only rules are left.
@@ -197,7 +235,7 @@ pub(crate) fn random_precision(houses: &[House]) -> f64 {
         let days: BTreeMap<(usize, i64), i64> =
             house.rows.iter().map(|row| ((row.user, row.end.div_euclid(DAY_MS)), row.end)).collect();
         all += days.len();
-        let hit = |(user, _): (usize, i64), at: i64| !house.grounds(Opened { user, at }).is_empty();
+        let hit = |(user, _): (usize, i64), at: i64| house.grounds(&[user], at).next().is_some();
         good += days.into_iter().filter(|(day, at)| hit(*day, *at)).count();
     }
     good as f64 / (all as f64).max(1.0)

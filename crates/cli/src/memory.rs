@@ -288,8 +288,9 @@ impl LaneStore for MemoryStore {
     fn commit(&mut self, transaction: Transaction) -> Result<(), PortError> {
         self.shares.keep(self.lane, &transaction);
         let mut recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = transaction.results.iter().try_for_each(|message| recorder.keep(message));
-        kept.map_err(|error| PortError::Unavailable(format!("what is recorded cannot be kept: {error:#}")))
+        recorder
+            .keep(&transaction)
+            .map_err(|error| PortError::Unavailable(format!("what is recorded cannot be kept: {error:#}")))
     }
 
     fn trim(&mut self, _tier: Tier, _first: Timestamp) -> Result<(), PortError> {

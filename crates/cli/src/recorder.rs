@@ -9,12 +9,13 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
+use archive::{CapturedLane, Crossings, Results};
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::ipc::CompressionType;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
-use engine::ports::Message;
+use engine::ports::{LaneId, Message, Transaction};
 
 use crate::report::disk;
 
@@ -28,6 +29,8 @@ pub(crate) struct Recorder {
     streams: BTreeMap<String, Rows>,
     /// Findings, by tick end and order within it.
     pub(crate) findings: Vec<(i64, Vec<u8>)>,
+    /// What the watches are told.
+    crossings: Crossings,
     /// Feature rows of users and pairs seen.
     pub(crate) rows: u64,
 }
@@ -41,11 +44,32 @@ struct Rows {
 
 impl Recorder {
     pub(crate) fn new(folder: &Path, lane: u32) -> Self {
-        Self { folder: folder.to_path_buf(), lane, streams: BTreeMap::new(), findings: Vec::new(), rows: 0 }
+        let (folder, streams, findings) = (folder.to_path_buf(), BTreeMap::new(), Vec::new());
+        Self { folder, lane, streams, findings, crossings: Crossings::default(), rows: 0 }
+    }
+
+    /// Of what a lane has told already.
+    pub(crate) fn of(folder: &Path, lane: LaneId, told: &Results) -> Result<Self> {
+        let mut recorder = Self::new(folder, lane.0);
+        told.iter().try_for_each(|result| recorder.result(&result?))?;
+        Ok(recorder)
+    }
+
+    /// Keeps what a lane commits, but for what only a restart would need.
+    pub(crate) fn keep(&mut self, transaction: &Transaction) -> Result<()> {
+        transaction.results.iter().try_for_each(|result| self.result(result))?;
+        let mut crossings = transaction.crossings.iter();
+        Ok(crossings.try_for_each(|(watch, to, crossing)| self.crossings.push(*watch, *to, crossing))?)
+    }
+
+    /// Takes what the watches were told.
+    pub(crate) fn take_crossings(&mut self) -> (LaneId, CapturedLane) {
+        let crossings = std::mem::take(&mut self.crossings);
+        (LaneId(self.lane), CapturedLane { crossings, ..CapturedLane::default() })
     }
 
     /// Keeps a result of a tick: its key is `<stream>/<tick end>`.
-    pub(crate) fn keep(&mut self, message: &Message) -> Result<()> {
+    fn result(&mut self, message: &Message) -> Result<()> {
         let key = std::str::from_utf8(&message.key).context("a result's key is no text")?;
         let (stream, end) = key.rsplit_once('/').ok_or_else(|| anyhow!("result `{key}` has no tick"))?;
         if stream == "findings" {

@@ -45,6 +45,8 @@ pub(crate) struct Recorded {
 
 /// Name of the file that holds [`Recorded`].
 pub(crate) const RECORDED: &str = "recorded.json";
+/// Name of the file that holds what was found.
+pub(crate) const FINDINGS: &str = "findings.ndjson";
 
 /// Which model is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -1,9 +1,10 @@
-//! A pipeline's lanes of watches, in a thread beside its lanes of users.
+//! A pipeline's lanes of watches: in a thread beside its lanes of users, or after them, over what those told.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
-use engine::{PipelineSpec, Watcher};
+use archive::{Captured, Listing, WatchSource};
+use engine::{Metrics, PipelineSpec, Progress, Watcher};
 use kafka::{Config, KafkaSource};
 
 use crate::http::Shown;
@@ -16,4 +17,16 @@ pub(crate) fn watch(spec: &PipelineSpec, config: &Config, shown: &Shown) -> Resu
         .and_then(|mut source| Ok(Watcher::new(spec, &mut source, &shown.metrics, &shown.progress).run(&shown.stop)?));
     shown.stop.store(shown.is_stopping() || watched.is_err(), Ordering::Relaxed);
     watched
+}
+
+/// Computes the watches from what lanes of users told them, which is taken out of `told`; as far as the archive holds
+/// watches, if there is one.
+pub(crate) fn again(spec: &PipelineSpec, archive: Option<&Listing>, told: &mut Captured) -> Result<Captured> {
+    if spec.watches().is_empty() {
+        return Ok(Captured::default());
+    }
+    let mut source = WatchSource::new(archive, told, spec.watches().len());
+    let (metrics, progress) = (Metrics::new(spec)?, Progress::default());
+    Watcher::new(spec, &mut source, &metrics, &progress).run(&AtomicBool::new(false))?;
+    Ok(source.take_captured())
 }

@@ -478,7 +478,7 @@ impl Reader<'_> {
             let at = self.line_of(file, text, &format!("\"{}\"", baseline.sql));
             let sql = self.sql(&at, &baseline.sql);
             let (name, keys) = (baseline.name.clone(), baseline.keys.clone());
-            baselines.push(BaselineSpec { name, keys, sql, days: baseline.days });
+            baselines.push(BaselineSpec { name, keys, rows: baseline.rows, sql, days: baseline.days });
         }
         let at = self.line_of(file, text, "[scoring]");
         let scoring = ScoringSpec {

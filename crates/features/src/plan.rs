@@ -154,7 +154,7 @@ impl Program {
     /// Makes what a baseline knows of entities columns of the rows that are about them.
     fn add_entity_facts(&mut self, baseline: usize) -> Result<()> {
         let spec = &self.spec.baselines[baseline];
-        if !spec.is_of_entities() {
+        if !spec.is_of_rows() {
             return Ok(());
         }
         // Its window cannot name such columns itself.

@@ -91,7 +91,7 @@ pub(crate) fn row_fields(
     }
     let known = |key: &String| fields.iter().any(|(field, _)| field.name() == key);
     let usable: Vec<bool> =
-        spec.baselines.iter().map(|baseline| !baseline.is_of_entities() && baseline.keys.iter().all(known)).collect();
+        spec.baselines.iter().map(|baseline| !baseline.is_of_rows() && baseline.keys.iter().all(known)).collect();
     for (baseline, (spec, plan)) in spec.baselines.iter().zip(baselines).enumerate() {
         if usable[baseline] {
             let schema = plan.schema();

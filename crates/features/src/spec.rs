@@ -97,6 +97,9 @@ pub struct BaselineSpec {
     /// in common, such as `role` and `unit`. With a key of something else among them (`patient_key`, `address_key`), columns
     /// of the streams that have them all: it is known of each row there, under `<name>_<column>`.
     pub keys: Vec<String>,
+    /// Whether it is known of each row of the streams although its keys are what users have in common: for what watches
+    /// count, who see no feature rows.
+    pub rows: bool,
     /// The SQL, over relations `<window>_days`; over one of them where it is of all lanes.
     pub sql: SqlText,
     /// How many closed days it sees.
@@ -182,7 +185,13 @@ impl ProgramSpec {
         for baseline in &self.baselines {
             let keys: Vec<_> = baseline.keys.iter().map(String::as_str).collect();
             let of_users = !keys.is_empty() && keys.iter().all(|key| texts.contains(key));
-            if !of_users && !baseline.is_of_entities() && keys != ["user_key"] && keys != ["user_key", "patient_key"] {
+            if baseline.rows && !baseline.is_shared() {
+                misfit(format!(
+                    "baseline `{}`: `rows` is for what all lanes share, such as by `role`, not for {keys:?}",
+                    baseline.name
+                ));
+            }
+            if !of_users && !baseline.is_of_rows() && keys != ["user_key"] && keys != ["user_key", "patient_key"] {
                 misfit(format!(
                     "baseline `{}`: keys are `user_key`, or `user_key, patient_key`, or of what all lanes share some of \
                      {texts:?}, or columns of a stream with a key of something else among them, such as `patient_key`, not \
@@ -239,9 +248,9 @@ impl BaselineSpec {
         !self.keys.iter().any(|key| key == "user_key")
     }
 
-    /// Whether it is of what rows are about: a patient, an address.
-    pub(crate) fn is_of_entities(&self) -> bool {
-        self.is_shared() && self.keys.iter().any(|key| key.ends_with("_key"))
+    /// Whether it is known of each row: of what the row is about, a patient or an address, or because that was asked for.
+    pub(crate) fn is_of_rows(&self) -> bool {
+        self.is_shared() && (self.rows || self.keys.iter().any(|key| key.ends_with("_key")))
     }
 }
 

@@ -15,7 +15,7 @@ SELECT
   coalesce(pair_1h_dispenses, pair_24h_dispenses) AS dispenses, -- drugs released {value|time|times}
   coalesce(pair_1h_takeouts, pair_24h_takeouts) AS takeouts, -- {value|print or export|prints or exports}
   coalesce(pair_1h_resources, pair_24h_resources) AS resources, -- {value|kind|kinds} of record looked at
-  coalesce(pair_1h_overrides, pair_24h_overrides) AS overrides, -- access rules overridden {value|times}
+  coalesce(pair_1h_overrides, pair_24h_overrides) AS overrides, -- access rules overridden on {value|events}
   coalesce(pair_1h_sensitive_events, pair_24h_sensitive_events) AS sensitive_events, -- {value|events} on restricted records
   -- what for
   coalesce(pair_1h_rung, pair_24h_rung) AS rung, -- best reason found (0 own team now ... 8 never)
@@ -46,7 +46,7 @@ SELECT
   coalesce(pair_1h_same_household, pair_24h_same_household) AS same_household, -- the patient lives in the user's household
   coalesce(pair_1h_same_address, pair_24h_same_address) AS same_address, -- the patient lives at the user's address
   coalesce(pair_1h_same_surname, pair_24h_same_surname) AS same_surname, -- the patient bears the user's surname
-  CASE WHEN coalesce(pair_1h_same_surname, pair_24h_same_surname) = 1 THEN coalesce(pair_1h_surname_ppm, pair_24h_surname_ppm, 0) END AS surname_ppm, -- {value} in a million bear the shared surname
+  CASE WHEN coalesce(pair_1h_same_surname, pair_24h_same_surname) = 1 THEN coalesce(pair_1h_surname_ppm, pair_24h_surname_ppm) END AS surname_ppm, -- {value} in a million bear the shared surname
   coalesce(pair_1h_vip, pair_24h_vip) AS vip, -- the patient is a person of public interest
   coalesce(pair_1h_deceased, pair_24h_deceased) AS deceased, -- the patient had died
   coalesce(pair_1h_other_unit, pair_24h_other_unit) AS other_unit, -- the patient is on another unit

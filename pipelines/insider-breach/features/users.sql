@@ -24,8 +24,8 @@ SELECT
   coalesce(access_1h_patients_never, 0) AS never_1h, -- {value|charts} of patients who never had anything to do with the user's work, in the last hour
   coalesce(access_24h_patients_never, 0) AS never_24h, -- {value|charts} of patients who never had anything to do with the user's work
   coalesce(access_24h_patients_self_authored, 0) AS self_authored_24h, -- {value|charts} whose only reason the user wrote
-  CAST(coalesce(access_24h_patients_unexplained, 0) AS DOUBLE) / greatest(access_24h_patients, 1) AS unexplained_share_24h, -- {value:percent} of the charts had no documented reason
-  CAST(coalesce(access_24h_patients_unexplained, 0) AS DOUBLE) / greatest(access_24h_patients, 1) - peers_unexplained_share AS unexplained_vs_peers, -- the share without a reason is {value:points} that of the role
+  CAST(coalesce(access_24h_patients_unexplained, 0) AS DOUBLE) / nullif(access_24h_patients, 0) AS unexplained_share_24h, -- {value:percent} of the charts had no documented reason
+  CAST(coalesce(access_24h_patients_unexplained, 0) AS DOUBLE) / nullif(access_24h_patients, 0) - peers_unexplained_share AS unexplained_vs_peers, -- the share without a reason is {value:points} that of the role
   greatest(unexplained_1h_patients, unexplained_24h_patients, 0) AS still_unexplained_24h, -- {value|charts} still without a reason two hours later
   greatest(unexplained_1h_patients_explained_later, unexplained_24h_patients_explained_later, 0) AS explained_later_24h, -- for {value|chart|charts} a reason appeared afterwards
   coalesce(access_24h_patients_other_unit, 0) AS other_unit_24h, -- {value|patients} of other units
@@ -108,7 +108,7 @@ SELECT
   coalesce(slow_patients_new_sum, 0) AS slow_new_unexplained_30d, -- opened {value|charts} for the first time in 30 days that never got a reason
   coalesce(slow_days_with_any, 0) AS slow_days_30d, -- charts without a reason on {value} of the last 30 days
   coalesce(slow_overrides_uncharted, 0) AS overrides_uncharted_30d, -- overrode access rules {value|time|times} in 30 days, counting each patient once a day, and charted nothing
-  CAST(coalesce(own_unexplained_sum, 0) AS DOUBLE) / greatest(own_active_days, 1) AS own_unexplained_per_day, -- on other days opens {value|charts} a day without a reason
+  CAST(own_unexplained_sum AS DOUBLE) / nullif(own_active_days, 0) AS own_unexplained_per_day, -- on other days opens {value|charts} a day without a reason
   tenure_days AS tenure_days, -- {value|days} in employment
   CASE WHEN days_to_end > 0 THEN days_to_end WHEN days_to_end <= 0 THEN 0 END AS days_to_end, -- {value|days} before leaving
   -- rules

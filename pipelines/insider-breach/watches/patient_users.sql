@@ -13,6 +13,12 @@ SELECT
   max(CASE WHEN vip THEN 1 ELSE 0 END) AS vip,
   max(CASE WHEN colleague THEN 1 ELSE 0 END) AS colleague,
   max(CASE WHEN off_shift THEN 1 ELSE 0 END) AS off_shift,
+  max(habits_unexplained_share) AS usual_share,
+  CASE
+    WHEN max(CASE WHEN patient_new THEN 1 ELSE 0 END) = 1 AND count(*) FILTER (WHERE action IN ('create', 'update')) = 0
+      THEN 1
+    ELSE 0
+  END AS looked,
   min(event_ms) AS first_ms,
   max(event_ms) AS last_ms
 FROM resolved

@@ -1,4 +1,4 @@
--- How a user signed in.
+-- How a user signed in. Patients of a portal, and machines, are not staff.
 SELECT
   user_key,
   count(*) AS events,
@@ -25,4 +25,5 @@ SELECT
     WHERE activity = 'logon' AND outcome = 'success' AND 2 * addresses_shut_out > addresses_users
   ), 0) AS address_shut_out
 FROM auth
+WHERE actor_kind NOT IN ('patient', 'system')
 GROUP BY user_key

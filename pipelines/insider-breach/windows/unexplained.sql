@@ -8,5 +8,5 @@ SELECT
   count(DISTINCT CASE WHEN explained_later THEN patient_h END) AS patients_explained_later,
   count(DISTINCT CASE WHEN break_glass AND NOT explained AND NOT charted_after THEN patient_h END) AS overrides_uncharted
 FROM resolved
-WHERE actor_kind NOT IN ('patient', 'system')
+WHERE outcome <> 'failure' AND actor_kind NOT IN ('patient', 'system')
 GROUP BY user_key

@@ -7,5 +7,5 @@ SELECT
   max(CASE WHEN break_glass AND NOT charted_after THEN 1 ELSE 0 END) AS override_uncharted,
   max(CASE WHEN explained_later THEN 1 ELSE 0 END) AS explained_later
 FROM resolved
-WHERE patient_key IS NOT NULL AND actor_kind NOT IN ('patient', 'system')
+WHERE patient_key IS NOT NULL AND outcome <> 'failure' AND actor_kind NOT IN ('patient', 'system')
 GROUP BY user_key, patient_key

@@ -17,7 +17,13 @@ fn house() -> House {
             row(1, 200, 0.8, false),
             row(0, 400, 0.9, false),
         ],
-        incidents: vec![Incident { user: 0, scenario: "snoop".to_owned(), acts: vec![99 * HOUR, 100 * HOUR] }],
+        entities: Vec::new(),
+        incidents: vec![Incident {
+            user: 0,
+            scenario: "snoop".to_owned(),
+            acts: vec![99 * HOUR, 100 * HOUR],
+            patients: BTreeSet::from(["p:7".to_owned()]),
+        }],
         oddities: BTreeMap::from([(1, vec![("night duty".to_owned(), 80 * HOUR, 95 * HOUR)])]),
         days: 10.0,
     }
@@ -51,4 +57,34 @@ fn a_budget_sets_the_threshold() {
     assert_eq!(threshold_for(&[house()], 0.3, Voices::Model), 0.8);
     let only_rules = threshold_for(&[house()], 0.1, Voices::Both);
     assert_eq!(outcome(&[house()], only_rules, Voices::Both).cases, 1);
+}
+
+#[test]
+fn cases_of_watches_count_whatever_the_threshold_and_are_about_an_incident_on_their_chart() {
+    let watched = |hour: i64, users: &[usize], patient: Option<&str>| EntityCase {
+        at: hour * HOUR,
+        title: "A crowd".to_owned(),
+        users: users.to_vec(),
+        patient: patient.map(str::to_owned),
+    };
+    let entities = vec![
+        watched(101, &[0, 5], Some("p:7")),
+        watched(102, &[0, 5], Some("p:8")),
+        watched(103, &[5], Some("p:7")),
+        watched(104, &[0], None),
+        watched(300, &[0], None),
+    ];
+    let house = House { entities, ..house() };
+    let counted = |voices| {
+        let outcome = outcome(std::slice::from_ref(&house), 2.0, voices);
+        (outcome.cases, outcome.good, outcome.caught, outcome.false_cases.get("A crowd").copied())
+    };
+    // The chart of the incident by its user, and an address whose users are among the culprits; beside the rule's case.
+    assert_eq!(counted(Voices::Both), (6, 2, 1, Some(3)));
+    assert_eq!(counted(Voices::Rules), (6, 2, 1, Some(3)));
+    assert_eq!(counted(Voices::Model), (0, 0, 0, None));
+    assert_eq!(outcome(std::slice::from_ref(&house), 2.0, Voices::Both).scenarios["snoop"], (1, 1, vec![2.0]));
+    // They take their part of the budget: six of ten days' cases are those of rules and watches.
+    assert!(threshold_for(std::slice::from_ref(&house), 0.5, Voices::Both) > 1.0);
+    assert_eq!(threshold_for(&[house], 0.9, Voices::Both), 0.8);
 }

@@ -2,7 +2,7 @@
 //!
 //! Read next: `casework.rs`, which counts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use anyhow::{Context as _, Result};
 use arrow::array::{Array as _, AsArray as _};
 use comfy_table::{Table, presets};
 use engine::{ModelUse, PipelineSpec};
-use findings::Severity;
+use findings::{Activity, Severity};
 use risk::Model;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::casework::{House, Incident, Outcome, Row, Voices, outcome, random_precision, threshold_for};
+use crate::casework::{EntityCase, House, Incident, Outcome, Row, Voices, outcome, random_precision, threshold_for};
 use crate::report::{Answer, Failure, disk, json_line, line};
-use crate::training::{self, Grain};
+use crate::training::{self, FINDINGS, Grain};
 
 /// Budgets that are always shown, in new cases a day.
 const BUDGETS: [f64; 6] = [1.0, 3.0, 5.0, 10.0, 20.0, 50.0];
@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     // What is only told beside other things opens nothing.
     let opening = spec.rules().iter().filter(|rule| rule.severity > Severity::Informational);
     let rules: Vec<&str> = opening.map(|rule| rule.column.as_str()).collect();
-    let read = |folder: &PathBuf| house(folder, model, &rules, arguments.skip_days);
+    let read = |folder: &PathBuf| house(folder, &spec, model, &rules, arguments.skip_days);
     let houses = arguments.data.iter().map(read).collect::<Result<Vec<House>>>()?;
     let incidents: usize = houses.iter().map(|house| house.incidents.len()).sum();
     if incidents == 0 {
@@ -88,7 +88,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     line(budget_table(&budgets, random));
     line(format!("\nat {} new cases a day and house:", arguments.budget));
     line(scenario_table(&chosen));
-    line("\nfalse cases, by what the user was innocently busy with:");
+    line("\nfalse cases, by what the user was innocently busy with, or of a watch:");
     for (what, count) in &chosen.false_cases {
         line(format!("  {count:>4}  {what}"));
     }
@@ -145,7 +145,7 @@ fn scenario_table(outcome: &Outcome) -> String {
 }
 
 /// Reads a recorded house and scores its rows.
-fn house(folder: &Path, model: &Model, rules: &[&str], skip_days: i64) -> Result<House> {
+fn house(folder: &Path, spec: &PipelineSpec, model: &Model, rules: &[&str], skip_days: i64) -> Result<House> {
     let mut users: HashMap<String, usize> = HashMap::new();
     let mut known = |user: &str| {
         let next = users.len();
@@ -170,14 +170,41 @@ fn house(folder: &Path, model: &Model, rules: &[&str], skip_days: i64) -> Result
     house.rows.sort_by_key(|row| (row.end, row.user));
     let last = house.rows.last().map_or(first, |row| row.end);
     house.days = (last - first) as f64 / DAY_MS as f64;
+    house.entities = entities(folder, spec, &mut known, first)?;
     truth(folder, &mut house, &mut known, first)?;
     Ok(house)
+}
+
+/// Cases that watches opened in a recorded house.
+fn entities(
+    folder: &Path,
+    spec: &PipelineSpec,
+    known: &mut impl FnMut(&str) -> usize,
+    first: i64,
+) -> Result<Vec<EntityCase>> {
+    let path = folder.join(FINDINGS);
+    let text = std::fs::read(&path).map_err(|error| disk(&path, &error))?;
+    let charts = spec.watches().iter().map(|watch| &watch.subject).filter(|subject| subject.column == "patient_key");
+    let charts: Vec<_> = charts.filter_map(|subject| subject.entity.as_deref()).collect();
+    let mut cases = Vec::new();
+    for (line, number) in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).zip(1..) {
+        let view = findings::read(line).with_context(|| format!("{}:{number}", path.display()))?;
+        let at = view.tick_end.millis();
+        let Some(entity) = view.entity.as_deref().filter(|_| view.activity == Activity::Opened && at >= first) else {
+            continue;
+        };
+        let users = view.evidence.iter().map(|user| known(user.other.key())).collect();
+        let patient = charts.contains(&entity).then_some(view.subject);
+        cases.push(EntityCase { at, title: view.title, users, patient });
+    }
+    Ok(cases)
 }
 
 fn truth(folder: &Path, house: &mut House, known: &mut impl FnMut(&str) -> usize, first: i64) -> Result<()> {
     #[derive(Deserialize)]
     struct Act {
         time: i64,
+        patient: Option<String>,
         incident: Option<ActOf>,
     }
     #[derive(Deserialize)]
@@ -198,19 +225,19 @@ fn truth(folder: &Path, house: &mut House, known: &mut impl FnMut(&str) -> usize
         to: i64,
     }
     let keys = crate::keys::pseudonyms(&folder.join("keys/pseudonym.key"))?;
-    let mut acts: BTreeMap<u64, Vec<i64>> = BTreeMap::new();
-    for act in lines::<Act>(&folder.join("truth/truth.ndjson"))? {
+    let mut acts: BTreeMap<u64, (Vec<i64>, BTreeSet<String>)> = BTreeMap::new();
+    for act in lines::<Act>(&folder.join("truth/truth.ndjson"))?.into_iter().filter(|act| act.time >= first) {
         if let Some(incident) = act.incident {
-            acts.entry(incident.id).or_default().push(act.time);
+            let (times, patients) = acts.entry(incident.id).or_default();
+            times.push(act.time);
+            patients.extend(act.patient.map(|patient| keys.patient(&patient)));
         }
     }
     for told in lines::<Told>(&folder.join("truth/incidents.ndjson"))? {
-        let mut acts = acts.remove(&told.id).unwrap_or_default();
-        acts.sort_unstable();
-        acts.retain(|act| *act >= first);
-        if !acts.is_empty() {
+        if let Some((mut acts, patients)) = acts.remove(&told.id) {
+            acts.sort_unstable();
             let user = known(&keys.user(&told.user));
-            house.incidents.push(Incident { user, scenario: told.scenario, acts });
+            house.incidents.push(Incident { user, scenario: told.scenario, acts, patients });
         }
     }
     for odd in lines::<Odd>(&folder.join("truth/oddities.ndjson"))? {

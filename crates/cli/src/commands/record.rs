@@ -1,6 +1,6 @@
 //! `chartwarden record`: runs a pipeline over a simulated hospital in memory and keeps its features, for training.
 //!
-//! No broker, no archive, no case. The same arguments give the same bytes. Read next: `memory.rs`, `train.rs`.
+//! No broker, no archive. The same arguments give the same bytes. Read next: `memory.rs`, `train.rs`.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Result, anyhow};
+use archive::Captured;
 use base::Seed;
 use engine::{Engine, Metrics, ModelUse, PipelineSpec, Progress};
 use hospital::Hospital;
@@ -17,7 +18,8 @@ use crate::memory::{MemoryFeed, MemorySource, Play, Standing, topics};
 use crate::recorder::Recorder;
 use crate::report::{Answer, disk, line};
 use crate::town::{Town, TruthFiles};
-use crate::training::{RECORDED, Recorded};
+use crate::training::{FINDINGS, RECORDED, Recorded};
+use crate::watching;
 
 /// Lanes of the recording.
 const LANES: u32 = 2;
@@ -49,7 +51,8 @@ pub(crate) struct Arguments {
     /// Which models to use.
     #[arg(long, value_enum, default_value_t = Using::None, conflicts_with = "pairs_only_model")]
     models: Using,
-    /// Folder to write: `features-*.arrow`, `pair_features-*.arrow`, `truth/`, `keys/`.
+    /// Folder to write: `features-*.arrow`, `pair_features-*.arrow`, `findings.ndjson` (of watches, of rules and, with both
+    /// models, of scores), `truth/`, `keys/`.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
@@ -88,22 +91,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let play = Rc::into_inner(play).ok_or_else(|| anyhow!("the hospital is still being played"))?.into_inner();
     let (days, events) = play.progress;
     play.finish()?;
-    let mut findings = Vec::new();
-    let mut rows = 0;
-    for (lane, recorder) in recorders.iter().enumerate() {
+    let mut told = Captured::default();
+    for recorder in &recorders {
+        told.lanes.extend([recorder.lock().unwrap_or_else(PoisonError::into_inner).take_crossings()]);
+    }
+    let watched = watching::again(&spec, None, &mut told)?;
+    let of_watches = watched.lanes.iter().map(|(lane, told)| Recorder::of(out, *lane, &told.results));
+    let of_watches = of_watches.collect::<Result<Vec<_>>>()?.into_iter().map(Mutex::new).map(Arc::new);
+    let (mut findings, mut rows) = (Vec::new(), 0);
+    for recorder in recorders.into_iter().chain(of_watches) {
         let mut recorder = recorder.lock().unwrap_or_else(PoisonError::into_inner);
         recorder.finish()?;
         rows += recorder.rows;
-        let found = std::mem::take(&mut recorder.findings);
-        findings.extend(found.into_iter().map(|(end, bytes)| (end, lane, bytes)));
+        findings.append(&mut recorder.findings);
     }
-    // Stable: findings of one tick and lane keep their order.
-    findings.sort_by_key(|(end, lane, _)| (*end, *lane));
-    if using == Using::Both {
-        let lines: Vec<u8> = findings.iter().flat_map(|(_, _, bytes)| [bytes.as_slice(), b"\n"].concat()).collect();
-        let path = out.join("findings.ndjson");
-        std::fs::write(&path, lines).map_err(|error| disk(&path, &error))?;
-    }
+    // Stable: at one tick, lanes of users come before those of watches.
+    findings.sort_by_key(|(end, _)| *end);
+    let lines: Vec<u8> = findings.iter().flat_map(|(_, bytes)| [bytes.as_slice(), b"\n"].concat()).collect();
+    let path = out.join(FINDINGS);
+    std::fs::write(&path, lines).map_err(|error| disk(&path, &error))?;
     let recorded = Recorded {
         pipeline: spec.name().to_owned(),
         sql: spec.digests().sql,

@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
-use archive::{ArchiveFeed, Captured, Keep, Listing, RecordedFeed, RecordedSource, ReplaySource, WatchSource};
+use archive::{ArchiveFeed, Captured, Keep, Listing, RecordedFeed, RecordedSource, ReplaySource};
 use base::{Digest, SystemClock, Timestamp};
 use engine::ports::{ReferenceFeed, Source};
-use engine::{Engine, Metrics, ModelUse, PipelineSpec, Progress, Watcher};
+use engine::{Engine, Metrics, ModelUse, PipelineSpec, Progress};
 use events::PseudonymKeys;
 use sha2::{Digest as _, Sha256};
 
@@ -26,6 +26,7 @@ use crate::cluster::Cluster;
 use crate::keys;
 use crate::report::{Answer, Failure, disk, json_line, line, note};
 use crate::view::{grouped, ticks_bar};
+use crate::watching;
 
 /// How often a person is shown how far it is.
 const LOOK: Duration = Duration::from_millis(100);
@@ -95,7 +96,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         (None, Some(events), Some(keys)) => first_time(events, keys, &spec)?,
         _ => return Err(Failure::invalid("nothing to replay").hint("name --archive, or --events and --keys").into()),
     };
-    let watched = watches_again(&spec, archive.as_ref(), &mut again.captured)?;
+    let watched = watching::again(&spec, archive.as_ref(), &mut again.captured)?;
+    if archive.is_some() && !spec.watches().is_empty() && watched.lanes.is_empty() {
+        note("note: the archive holds nothing of watches, so findings about entities are not computed");
+    }
     let mut told = again.captured.findings()?;
     told.extend(watched.findings()?);
     // At one tick, lanes of users come before lanes of watches.
@@ -181,22 +185,6 @@ fn alone(archive: &Listing, spec: &PipelineSpec) -> Result<Again> {
     let id = feed.key_id().unwrap_or_else(|| "replay".to_owned());
     let ran = compute(spec, stand_in(&id)?, &mut source, &mut feed, None)?.snapshot();
     Ok(Again { captured: source.take_captured(), events: ran.events, ticks: ran.ticks, source: None })
-}
-
-/// Computes the watches again, from what lanes of users told them in a replay; as far as the archive holds them, if
-/// there is one.
-fn watches_again(spec: &PipelineSpec, archive: Option<&Listing>, captured: &mut Captured) -> Result<Captured> {
-    if spec.watches().is_empty() {
-        return Ok(Captured::default());
-    }
-    let mut source = WatchSource::new(archive, captured, spec.watches().len());
-    let (metrics, progress) = (Metrics::new(spec)?, Progress::default());
-    Watcher::new(spec, &mut source, &metrics, &progress).run(&AtomicBool::new(false))?;
-    let watched = source.take_captured();
-    if archive.is_some() && watched.lanes.is_empty() {
-        note("note: the archive holds nothing of watches, so findings about entities are not computed");
-    }
-    Ok(watched)
 }
 
 /// Holds everything that was computed against the archive.

@@ -153,6 +153,8 @@ pub(super) struct RawSeen {
 pub(super) struct RawBaseline {
     pub(super) name: String,
     pub(super) keys: Vec<String>,
+    #[serde(default)]
+    pub(super) rows: bool,
     pub(super) sql: String,
     pub(super) days: u32,
 }

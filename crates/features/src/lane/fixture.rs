@@ -110,10 +110,17 @@ pub(crate) fn spec(grace: Millis) -> ProgramSpec {
             BaselineSpec {
                 name: "own".to_owned(),
                 keys: vec!["user_key".to_owned()],
+                rows: false,
                 sql: sql("SELECT user_key, sum(events) AS events FROM access_days GROUP BY user_key"),
                 days: 2,
             },
-            BaselineSpec { name: "peers".to_owned(), keys: vec!["role".to_owned()], sql: sql(PEERS), days: PEERS_DAYS },
+            BaselineSpec {
+                name: "peers".to_owned(),
+                keys: vec!["role".to_owned()],
+                rows: false,
+                sql: sql(PEERS),
+                days: PEERS_DAYS,
+            },
         ],
         scoring: ScoringSpec {
             hop: Millis::minutes(5),
@@ -136,6 +143,7 @@ pub(crate) fn with_visitors(mut spec: ProgramSpec) -> ProgramSpec {
     spec.baselines.push(BaselineSpec {
         name: "habits".to_owned(),
         keys: vec!["user_key".to_owned(), "patient_key".to_owned()],
+        rows: false,
         sql: sql(habits),
         days: PEERS_DAYS,
     });
@@ -143,6 +151,7 @@ pub(crate) fn with_visitors(mut spec: ProgramSpec) -> ProgramSpec {
     spec.baselines.push(BaselineSpec {
         name: "visitors".to_owned(),
         keys: vec!["patient_key".to_owned()],
+        rows: false,
         sql: sql(visitors),
         days: PEERS_DAYS,
     });

@@ -206,6 +206,10 @@ fn what_cannot_be_shared_is_refused_with_a_hint() {
     misfit.baselines.last_mut().unwrap().keys = vec!["role".to_owned(), "local_hour".to_owned()];
     let told = Program::compile(misfit).unwrap_err().remove(0).to_string();
     assert!(told.contains("baseline `peers`: keys are `user_key`") && told.contains("\"shift\""), "{told}");
+    let mut own = spec(Millis::minutes(20));
+    own.baselines[0].rows = true;
+    let told = Program::compile(own).unwrap_err().remove(0).to_string();
+    assert!(told.contains("baseline `own`: `rows` is for what all lanes share"), "{told}");
     let refused = |text: &str| {
         let mut spec = spec(Millis::minutes(20));
         spec.baselines.last_mut().unwrap().sql = sql(text);

@@ -354,6 +354,38 @@ fn who_gets_in_from_an_address_that_shut_out_many_is_told_from_the_day_after_nex
 }
 
 #[test]
+fn what_is_refused_and_what_patients_and_machines_do_touches_no_chart() {
+    let opened = |rest: &str| format!(r#""patient":"nobodys-patient","action":"read",{rest}"#);
+    let refused = opened(r#""outcome":"failure""#);
+    let forced = opened(r#""outcome":"failure","break_glass":true"#);
+    let patient = opened(r#""outcome":"success","actor":"patient""#);
+    let machine = opened(r#""outcome":"success","actor":"system""#);
+    let staff = opened(r#""outcome":"success""#);
+    for (rest, charts) in [(refused, 0), (forced, 0), (patient, 0), (machine, 0), (staff, 1)] {
+        let mut world = world(2);
+        speak(&mut world, 0, [("e-stranger", Millis::hours(30), &*rest)]);
+        let kept = run_lanes(&world, &split(&world, 1), plain(1), |_, _| {});
+        let chart = world.keys.patient("nobodys-patient");
+        let mut pairs = 0;
+        each_row(&kept.results, "pair_features", Timestamp::MAX, |_, batch, row| {
+            let cell = array_value_to_string(batch.column_by_name("patient_key").unwrap(), row).unwrap();
+            pairs += usize::from(cell == chart);
+        });
+        let user = world.keys.user("e-stranger");
+        let counted = ["patients_24h", "unexplained_24h", "still_unexplained_24h", "overrides_uncharted_24h"];
+        let mut most = [0, 0, 0, 0];
+        each_row(&kept.results, "features", Timestamp::MAX, |_, batch, row| {
+            let cell = |name| array_value_to_string(batch.column_by_name(name).unwrap(), row).unwrap();
+            if cell("user_key") == user {
+                let now = counted.map(|name| cell(name).parse::<i64>().unwrap());
+                most = std::array::from_fn(|place| most[place].max(now[place]));
+            }
+        });
+        assert_eq!((pairs.min(1), most), (charts, [charts as i64, charts as i64, charts as i64, 0]), "{rest}");
+    }
+}
+
+#[test]
 fn how_often_the_house_opened_a_chart_without_a_reason_is_told_from_the_day_after_next_on() {
     let mut world = world(6);
     let names = names(&world);

@@ -154,3 +154,33 @@ fn a_place_gets_in_only_after_it_failed_and_accounts_that_mistyped_are_not_shut_
         }
     }
 }
+
+#[test]
+fn a_chart_draws_a_crowd_where_a_missing_reason_is_rare_and_nobody_works_in_it() {
+    let chart = world(1).keys.patient("nobodys-patient");
+    let opened = |action: &str| format!(r#""patient":"nobodys-patient","action":"{action}","outcome":"success""#);
+    let (read, wrote) = (opened("read"), opened("create"));
+    // On the second day nobody knows yet how rare a missing reason is.
+    for (day, writers, crowd) in [(1, 0, false), (4, 0, true), (4, 1, true), (4, 8, false)] {
+        let mut world = world(5);
+        let names = names(&world);
+        let acts = names[..24].iter().zip(0..).map(|(name, nth)| {
+            let at = Millis::minutes((24 * day + 9) * 60 + nth);
+            (&**name, at, if nth < writers { &*wrote } else { &*read })
+        });
+        speak(&mut world, 0, acts);
+        let told = run_lanes(&world, &split(&world, 1), plain(1), |_, _| {}).crossings;
+        let stored = Arc::new(Mutex::new(Stored::default()));
+        hear(&world, &told, Timestamp::MAX, &stored);
+        let mut last = None;
+        each_row(&stored.lock().unwrap().results, "watch.patient", Timestamp::MAX, |_, batch, row| {
+            let cell = |name| array_value_to_string(batch.column_by_name(name).unwrap(), row).unwrap();
+            if cell("patient_key") == chart {
+                last = Some(["viewers", "lookers", "units", "rule_many_viewers"].map(cell));
+            }
+        });
+        let [viewers, lookers, units, rule] = last.unwrap();
+        let few = lookers.parse::<i64>().unwrap() < 6;
+        assert_eq!((viewers.as_str(), few, rule == "true"), ("24", day == 1, crowd), "{lookers} of {units}, day {day}");
+    }
+}
