@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::Path;
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, new_null_array};
 use arrow::compute::concat_batches;
-use arrow::datatypes::{Int32Type, Int64Type};
+use arrow::datatypes::{Field, Int32Type, Int64Type};
 use engine::JournalRecord;
 use events::{Decoded, Offset, Reject, RejectReason, Stream, TopicId};
 
@@ -111,15 +111,22 @@ fn of_topic(table: &Table, input: &ReplayInput) -> Result<RecordBatch> {
         let Some(first) = topics.iter().position(ours) else { continue };
         let count = topics.iter().skip(first).take_while(|topic| ours(*topic)).count();
         let slice = batch.slice(first, count);
-        let column = |name: &String| {
-            let column = slice.column_by_name(name);
-            column.cloned().ok_or_else(|| Error::file(&table.path, format!("column `{name}` is absent")))
-        };
-        let columns = schema.fields().iter().map(|field| column(field.name())).collect::<Result<Vec<_>>>()?;
+        let columns = schema.fields().iter().map(|field| column(table, &slice, field)).collect::<Result<Vec<_>>>()?;
         let problem = |error: arrow::error::ArrowError| Error::file(&table.path, error);
         parts.push(RecordBatch::try_new(input.stream.schema(), columns).map_err(problem)?);
     }
     Ok(concat_batches(&schema, &parts)?)
+}
+
+/// A column as a decoder gives it. A file that was written before there was such a column says nothing of it, which is what
+/// an absent value says; what every event has is never absent.
+fn column(table: &Table, batch: &RecordBatch, field: &Field) -> Result<ArrayRef> {
+    let name = field.name();
+    match batch.column_by_name(name) {
+        Some(column) => Ok(ArrayRef::clone(column)),
+        None if field.is_nullable() => Ok(new_null_array(field.data_type(), batch.num_rows())),
+        None => Err(Error::file(&table.path, format!("column `{name}` is absent"))),
+    }
 }
 
 fn rejects(dir: &Path, run: &RunId, topics: &[ReplayInput]) -> Result<BTreeMap<TopicId, Vec<Reject>>> {

@@ -9,6 +9,7 @@ use super::*;
 use crate::testing::{LANE, LATE_WORLD, WORLD, World, replay_clock, run as run_engine};
 use crate::{ArchiveFeed, Error, Listing, ReplaySource, compare, read_findings, tick_that_read, write_findings};
 
+mod older;
 mod replayed;
 mod results;
 

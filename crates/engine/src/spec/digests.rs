@@ -16,8 +16,9 @@ pub(super) fn settings_digest(text: &str) -> Digest {
     Digest(Sha256::digest(settings.to_string()).into())
 }
 
-/// What has to stay as it is for state to be computed anew from what was read: which parts were kept, how they were
-/// decoded, and when ticks close.
+/// What has to stay as it is for state to be computed anew from what was read: which parts were kept, which settings they
+/// were decoded under, and when ticks close. How decoders understand a message belongs to the engine and is not in it: what
+/// was read stays as it was decoded then, and of columns that came later it says nothing.
 pub(super) fn reading_digest(raw: &RawSpec) -> Digest {
     let input = |input: &Input| (input.topic.clone(), input.stream.name(), input.format.name(), input.lateness.0);
     let inputs: Vec<_> = raw.input.iter().map(|raw| input(&raw.checked())).collect();
