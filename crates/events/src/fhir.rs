@@ -179,11 +179,13 @@ fn time<'e>(event: &'e AuditEvent<'e>) -> Option<RawTime<'e>> {
     occurred.or(event.recorded.as_ref()).cloned()
 }
 
+/// The digits of R4 and the severities of R5 (hl7.org/fhir/R5/valueset-audit-event-outcome), of which a warning is "not
+/// important enough to cause the action to fail": what was asked for was done.
 fn outcome<'e>(event: &'e AuditEvent<'e>) -> Word<'e> {
     let raw = event.outcome.first();
     let word = match raw.map(str::trim) {
-        Some("0" | "success" | "information") => "success",
-        Some("4" | "8" | "12" | "warning" | "error" | "fatal") => "failure",
+        Some("0" | "success" | "information" | "warning") => "success",
+        Some("4" | "8" | "12" | "error" | "fatal") => "failure",
         _ => "unknown",
     };
     Word { word, raw: raw.map(Cow::Borrowed) }

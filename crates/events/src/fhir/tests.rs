@@ -77,11 +77,21 @@ fn outcomes_of_all_versions() {
         (r#""8""#, "failure"),
         (r#"{"code":{"system":"http://hl7.org/fhir/issue-severity","code":"error"}}"#, "failure"),
         (r#"{"code":{"code":"success"},"detail":[{"text":"fine"}]}"#, "success"),
+        (r#""4""#, "failure"),
+        (r#"{"code":{"code":"fatal"}}"#, "failure"),
+        (r#"{"code":{"code":"information"}}"#, "success"),
         (r#""?""#, "unknown"),
         ("null", "unknown"),
     ] {
         assert_eq!(value(&event(&format!(r#","outcome":{outcome}"#)), "outcome"), word, "{outcome}");
     }
+}
+
+#[test]
+fn an_access_with_a_warning_is_one_that_was_made() {
+    let event = event(r#","outcome":{"code":{"system":"http://hl7.org/fhir/issue-severity","code":"warning"}}"#);
+    let told = ["outcome", "outcome_raw"].map(|column| value(&event, column));
+    assert_eq!(told, ["success", "warning"]);
 }
 
 #[test]
