@@ -117,7 +117,7 @@ pub enum ModelUse {
     Score,
     /// They are left alone: the run records features only.
     Record,
-    /// Only the pair model is loaded: the run records user features over its scores.
+    /// Only the pair model is loaded, and must be there: the run records user features over its scores.
     PairOnly,
 }
 
@@ -303,6 +303,11 @@ impl Reader<'_> {
         self.problems.push(Problem { at: at.into(), what: what.into(), hint });
     }
 
+    fn misfit(&mut self, file: &Path, text: &str, misfit: settings::Misfit) {
+        let at = format!("{}:{}", file.display(), misfit.place.line(text));
+        self.problem(at, misfit.what, Some(misfit.hint));
+    }
+
     fn text(&mut self, file: &Path) -> Option<String> {
         let unreadable = |error| {
             let hint = "give the folder of a pipeline, such as `pipelines/insider-breach`";
@@ -389,8 +394,7 @@ impl Reader<'_> {
             self.problem(file.display().to_string(), "the pipeline reads no topic", Some(hint));
         }
         for misfit in settings::misfits(&raw, &inputs) {
-            let at = format!("{}:{}", file.display(), misfit.place.line(text));
-            self.problem(at, misfit.what, Some(misfit.hint));
+            self.misfit(file, text, misfit);
         }
         let networks = raw.networks.iter().map(|(range, name)| (range.as_str(), name.as_str()));
         let networks = Networks::new(networks, events::EXTERNAL).unwrap_or_else(|error| {
@@ -536,22 +540,16 @@ impl Reader<'_> {
     }
 
     fn models(&mut self, file: &Path, text: &str, raw: &RawSpec, models: ModelUse, program: &Program) -> Models {
-        let (pair, user) = match (&raw.scoring.pair_model, &raw.scoring.user_model) {
-            (Some(pair), Some(user)) => (pair, user),
-            (None, None) => return Models::default(),
-            (pair, _) => {
-                let names = ["pair_model", "user_model"];
-                let [given, missing] = if pair.is_some() { names } else { [names[1], names[0]] };
-                // What records features for training may have one, or none yet.
-                if models == ModelUse::Score {
-                    let place = settings::Place { section: "[scoring]", nth: 0, setting: given };
-                    let at = format!("{}:{}", file.display(), place.line(text));
-                    let what = format!("`{given}` is given and `{missing}` is not: no case about users would open");
-                    let hint = format!("name both in [scoring]; `chartwarden train` makes what `{missing}` names");
-                    self.problem(at, what, Some(hint));
-                }
-                return Models::default();
-            }
+        if let Some(misfit) = settings::unnamed_model(raw, models) {
+            self.misfit(file, text, misfit);
+            return Models::default();
+        }
+        let (pair, user) = (raw.scoring.pair_model.as_deref(), raw.scoring.user_model.as_deref());
+        let (pair, user) = match models {
+            ModelUse::Score => (pair, user),
+            // The user model is trained on what comes of this, and there may be none yet.
+            ModelUse::PairOnly => (pair, None),
+            ModelUse::Record => (None, None),
         };
         let mut load = |path: &str, schema: &arrow::datatypes::Schema| -> Option<Model> {
             let at = self.line_of(file, text, path);
@@ -567,8 +565,8 @@ impl Reader<'_> {
             model.map_err(|error| self.problem(at, format!("model `{path}`: {error}"), None)).ok()
         };
         Models {
-            pair: (models != ModelUse::Record).then(|| load(pair, program.pair_schema())).flatten(),
-            user: (models == ModelUse::Score).then(|| load(user, program.user_schema())).flatten(),
+            pair: pair.and_then(|path| load(path, program.pair_schema())),
+            user: user.and_then(|path| load(path, program.user_schema())),
         }
     }
 }

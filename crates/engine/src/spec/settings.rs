@@ -1,11 +1,12 @@
-//! What is wrong with single settings that parse: names of topics, and lengths of time that leave nothing.
+//! What is wrong with single settings that parse: names of topics, lengths of time that leave nothing, models that are not
+//! named.
 //!
 //! Computes only; `spec.rs` reports. Which state topics there are: `kafka::Config::topics`.
 
 use base::Millis;
 
-use super::Input;
 use super::raw::RawSpec;
+use super::{Input, ModelUse};
 
 /// Where a setting stands: in the section of this header, the `nth` (from 0) of its kind.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +68,27 @@ pub(super) fn misfits(raw: &RawSpec, inputs: &[Input]) -> Vec<Misfit> {
         }
     }
     misfits
+}
+
+/// A model that is not named, where what is to be done needs it. Rules without any model are a pipeline; one model without
+/// the other would run, tell nobody of anything, and look well.
+pub(super) fn unnamed_model(raw: &RawSpec, models: ModelUse) -> Option<Misfit> {
+    let misfit =
+        |setting, what, hint| Some(Misfit { place: Place { section: "[scoring]", nth: 0, setting }, what, hint });
+    let alone = |given: &'static str, missing: &str| {
+        let what = format!("`{given}` is given and `{missing}` is not: no case about users would open");
+        misfit(given, what, format!("name both in [scoring]; `chartwarden train` makes what `{missing}` names"))
+    };
+    let (pair, user) = ("pair_model", "user_model");
+    match (models, raw.scoring.pair_model.is_some(), raw.scoring.user_model.is_some()) {
+        (ModelUse::Score, true, false) => alone(pair, user),
+        (ModelUse::Score, false, true) => alone(user, pair),
+        (ModelUse::PairOnly, false, _) => {
+            let what = format!("`{pair}` is not given: features of users would hold no scores of pairs");
+            misfit(pair, what, format!("name it in [scoring]; `chartwarden train` makes what `{pair}` names"))
+        }
+        _ => None,
+    }
 }
 
 /// Names that Kafka does not take, and topics that are two things at once: what reads its own writing never ends.

@@ -1,5 +1,7 @@
 use super::*;
 
+mod models;
+
 fn shipped() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/insider-breach")
 }
@@ -107,33 +109,6 @@ fn an_input_whose_ticks_would_close_before_their_reference_is_known_is_refused()
     for part in ["pipeline.toml:19", "lateness 1m is below max_clock_skew 2m", "raise `lateness`"] {
         assert!(told.contains(part), "{told}");
     }
-}
-
-/// It would run, tell nobody of anything, and look well.
-#[test]
-fn one_model_without_the_other_is_refused_where_users_are_scored() {
-    let (file, pair, user) =
-        ("pipeline.toml", "pair_model = \"model/pair.cwmodel\"\n", "user_model = \"model/user.cwmodel\"\n");
-    let text = std::fs::read_to_string(shipped().join(file)).unwrap();
-    let line = 1 + text.lines().position(|line| line.starts_with("pair_model")).unwrap();
-    for (missing, removed, given) in [("pair_model", pair, "user_model"), ("user_model", user, "pair_model")] {
-        // A comment that names it stands first.
-        let edits =
-            [(file, removed, ""), (file, "# Input topics,", "# pair_model = user_model = \"\"\n# Input topics,")];
-        let folder = edited(&format!("without-{missing}"), &edits);
-        let told = PipelineSpec::load(&folder, ModelUse::Score).unwrap_err().to_string();
-        let others = [ModelUse::Record, ModelUse::PairOnly].map(|models| PipelineSpec::load(&folder, models).is_ok());
-        std::fs::remove_dir_all(&folder).unwrap();
-        let what = format!("`{given}` is given and `{missing}` is not: no case about users would open");
-        for part in [what, format!("{file}:{}\n", line + 1), "hint: name both in [scoring]".to_owned()] {
-            assert!(told.contains(&part), "{part:?} in:\n{told}");
-        }
-        assert_eq!(others, [true, true], "features are recorded without {missing}");
-    }
-    let folder = edited("without-both", &[(file, pair, ""), (file, user, "")]);
-    let spec = PipelineSpec::load(&folder, ModelUse::Score).unwrap_or_else(|problems| panic!("{problems}"));
-    std::fs::remove_dir_all(&folder).unwrap();
-    assert!(!spec.judges_users() && !spec.rules().is_empty());
 }
 
 /// What is said of a copy with this edit of one line of `pipeline.toml`: of that line, with a hint.
