@@ -137,7 +137,8 @@ fn who_a_pseudonym_is_the_key_and_the_ids_tell() {
     let folder = tempfile::tempdir().unwrap();
     let keys = PseudonymKeys::generate("9", std::array::from_fn(|byte| byte as u8)).unwrap();
     fs::write(folder.path().join("key"), keys.to_file_text()).unwrap();
-    let rows = "{\"user\":\"E0042\",\"names\":[\"jdoe\",7],\"role\":\"nurse\"}\n\nP-77\n{\"patient\":1201,\"vip\":true}\nnot {json\n{broken";
+    let rows = "{\"user\":\"E0042\",\"names\":[\"jdoe\",7],\"role\":\"nurse\"}\n\nP-77\n{\"patient\":1201,\"vip\":true}\nnot {json\n{broken\n\
+                Kiosk-7\n10.1.2.3\n";
     fs::write(folder.path().join("ids"), rows).unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     let ask = |pseudonyms: &[&str], code| {
@@ -152,6 +153,15 @@ fn who_a_pseudonym_is_the_key_and_the_ids_tell() {
     let told = format!("{patient}  1201\n{other}  P-77\n{stranger}  nobody among 8 ids\n");
     assert_eq!(ask(&[&patient, &other, &stranger], 1), told);
     assert_eq!(ask(&[&patient[.."p9:".len() + 5]], 0), format!("{patient}  1201\n"));
+    // Patients who open charts are users under a name of their own, and what watches name is no person.
+    for (pseudonym, id) in [
+        (keys.user("patient/1201"), "patient/1201"),
+        (keys.user("patient/P-77"), "patient/P-77"),
+        (keys.device(" KIOSK-7"), "Kiosk-7"),
+        (keys.address("::ffff:10.1.2.3"), "10.1.2.3"),
+    ] {
+        assert_eq!(ask(&[&pseudonym], 0), format!("{pseudonym}  {id}\n"));
+    }
     // The kind and the key are everybody's, however long the key's name is.
     for short in ["u9:", "uward2026:", "uward2026:abcd", "uward2026", "jdoe-of-the-ward"] {
         let told = format!(

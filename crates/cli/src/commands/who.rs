@@ -1,4 +1,4 @@
-//! `chartwarden who`: whose pseudonym it is, for whoever has the key and may know.
+//! `chartwarden who`: whose pseudonym it is, or of which workstation or address, for whoever has the key and may know.
 //!
 //! A pseudonym cannot be turned back. The ids that it may stand for are tried with the key: those of a pipeline's reference
 //! topics, or of files. What is printed names people, and nothing of it is logged or kept.
@@ -22,13 +22,13 @@ use crate::report::{Answer, Failure, disk, line};
 /// Arguments of `who`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Pseudonyms of users or patients, as they stand in a finding; the beginning of one will do.
+    /// Pseudonyms of users, patients, workstations or addresses, as they stand in a finding; the beginning of one will do.
     #[arg(required = true, value_name = "PSEUDONYM")]
     pseudonyms: Vec<String>,
     /// The pseudonym key.
     #[arg(long, value_name = "FILE")]
     keys: PathBuf,
-    /// File with ids to try, one a line, or reference rows as JSON objects; may be given often.
+    /// File with ids to try, one a line, of whatever kind, or reference rows as JSON objects; may be given often.
     #[arg(long, value_name = "FILE", required_unless_present = "pipeline")]
     ids: Vec<PathBuf>,
     /// Folder of the pipeline whose staff and patient topics are to be tried.
@@ -96,6 +96,7 @@ struct Row<'t> {
 struct People<'a> {
     keys: &'a PseudonymKeys,
     asked: &'a [String],
+    /// Ids, however many pseudonyms one may stand behind.
     tried: u64,
     /// By pseudonym: the ids that give it, and of staff the other names.
     found: BTreeMap<String, BTreeSet<String>>,
@@ -106,30 +107,42 @@ impl<'a> People<'a> {
         Self { keys, asked, tried: 0, found: BTreeMap::new() }
     }
 
-    /// Tries a reference row, or a bare id, which may be a user's or a patient's.
+    /// Tries a reference row, or a bare id, which may be that of a user, a patient, a workstation or an address.
     fn row(&mut self, text: &str) {
         let text = text.trim();
         if text.is_empty() {
             return;
         }
         if !text.starts_with('{') {
-            self.person(self.keys.user(text), &[text]);
-            self.person(self.keys.patient(text), &[text]);
+            self.tried += 1;
+            for pseudonym in [self.keys.user(text), self.keys.device(text), self.keys.address(text)] {
+                self.matched(pseudonym, &[text]);
+            }
+            self.patient(text);
             return;
         }
         let Row { user, names, patient } = serde_json::from_str(text).unwrap_or_default();
         let names = names.unwrap_or_default();
         let staff: Vec<&str> = user.iter().chain(&names).map(|name| &**name).collect();
         for name in &staff {
-            self.person(self.keys.user(name), &staff);
+            self.tried += 1;
+            self.matched(self.keys.user(name), &staff);
         }
         if let Some(patient) = &patient {
-            self.person(self.keys.patient(patient), &[patient]);
+            self.tried += 1;
+            self.patient(patient);
         }
     }
 
-    fn person(&mut self, pseudonym: String, ids: &[&str]) {
-        self.tried += 1;
+    /// A patient has a pseudonym as one whose chart is opened, and another as one who opens it: see `acting` in the
+    /// decoders, which keeps the second from being that of a member of staff.
+    fn patient(&mut self, id: &str) {
+        self.matched(self.keys.patient(id), &[id]);
+        let user = format!("patient/{}", PseudonymKeys::patient_id(id).trim());
+        self.matched(self.keys.user(&user), &[&user]);
+    }
+
+    fn matched(&mut self, pseudonym: String, ids: &[&str]) {
         if self.asked.iter().any(|asked| pseudonym.starts_with(asked.as_str())) {
             self.found.entry(pseudonym).or_default().extend(ids.iter().map(|id| (*id).to_owned()));
         }
