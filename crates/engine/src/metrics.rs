@@ -196,8 +196,7 @@ impl Metrics {
             )?,
             source_last: gauge(
                 "source_last_event_timestamp_seconds",
-                "The newest event time of a topic's records; a restart goes on from the stored watermark unless silence was \
-                 decided there; 0 where no record is known.",
+                "The newest event time of a topic's records that this process has read; 0 where it has read none.",
                 &["source", "lane"],
             )?,
             consumer_lag: gauge("consumer_lag_records", "Records not yet read.", &["topic", "partition"])?,

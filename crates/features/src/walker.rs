@@ -109,7 +109,7 @@ pub struct Walker {
     lateness: Millis,
     tick: Millis,
     watermark: Timestamp,
-    /// The newest event time of a record; decisions do not move it.
+    /// The newest event time of a record that was walked here; decisions do not move it.
     heard: Option<Timestamp>,
     next: Offset,
     sealed: Timestamp,
@@ -136,13 +136,11 @@ impl Walker {
 
     /// A topic taken up again where a journal record left it, its ticks sealed up to `sealed`.
     pub fn restore(tick: Millis, lateness: Millis, at: &TopicPosition, sealed: Timestamp) -> Self {
-        let is_decided = at.decisions.iter().any(|decision| decision.watermark == at.watermark);
-        let heard = (at.watermark > Timestamp::MIN && !is_decided).then(|| at.watermark + lateness);
         let mut walker = Self {
             lateness,
             tick,
             watermark: at.watermark,
-            heard,
+            heard: None,
             next: at.resume,
             sealed,
             open: BTreeMap::new(),
@@ -271,8 +269,8 @@ impl Walker {
         self.watermark
     }
 
-    /// The newest event time of a record: none until one has come, or what a journal record's watermark says of it, where
-    /// no decision raised that.
+    /// The newest event time of a record: none until one has come. A restart begins without: the watermark of a journal
+    /// record may be that of a decision, which the record does not hold where late records came after it.
     pub fn heard(&self) -> Option<Timestamp> {
         self.heard
     }

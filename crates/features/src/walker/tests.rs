@@ -283,18 +283,20 @@ fn what_was_heard_last_is_a_record_and_no_decision() {
     let mut walker = Walker::new(TICK, LATENESS, Offset(0));
     assert_eq!(walker.heard(), None);
     walker.walk(&Arc::new(batch(&[&(0, vec![(1, 100)])])), None);
-    walker.catch_up();
-    let spoken = walker.record();
     assert!(walker.decide_idle(Offset(1), at(200)));
     assert_eq!((walker.watermark(), walker.heard()), (at(200), Some(at(100))));
     walker.catch_up();
-    // The row of 100 still waits for its tick: it is read again.
+    assert_eq!(walker.record().decisions.len(), 1);
+    // A late record behind the decision: the watermark that is stored was decided, and nothing stored says so.
+    walker.walk(&Arc::new(batch(&[&(1, vec![(2, 100)])])), None);
     walker.close(walker.tick_end(at(100)));
-    let silent = walker.record();
-    let restored = |position: &TopicPosition| Walker::restore(TICK, LATENESS, position, at(0)).heard();
-    assert_eq!((silent.watermark, restored(&silent)), (at(200), None));
-    let passed = TopicPosition { watermark: at(90), resume: Offset(1), ..spoken };
-    assert_eq!(restored(&passed), Some(at(100)));
+    walker.catch_up();
+    let stored = walker.record();
+    assert_eq!((stored.resume, stored.watermark, stored.decisions.len()), (Offset(2), at(200), 0));
+    let mut restored = Walker::restore(TICK, LATENESS, &stored, walker.tick_end(at(100)));
+    assert_eq!(restored.heard(), None);
+    restored.walk(&Arc::new(batch(&[&(2, vec![(3, 205)])])), None);
+    assert_eq!((restored.watermark(), restored.heard()), (at(200), Some(at(205))));
 }
 
 /// A topic that is silent for weeks is decided to be idle every minute, and each time its end lies behind the marker of a
