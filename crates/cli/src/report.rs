@@ -140,11 +140,12 @@ pub(crate) fn disk(path: &std::path::Path, error: &std::io::Error) -> anyhow::Er
             Failure::invalid("no such file or directory").at(path.display()).hint("check the path").into()
         }
         // Nothing that waiting mends.
-        std::io::ErrorKind::NotADirectory
-        | std::io::ErrorKind::IsADirectory
-        | std::io::ErrorKind::AlreadyExists
-        | std::io::ErrorKind::InvalidInput => {
+        std::io::ErrorKind::NotADirectory | std::io::ErrorKind::IsADirectory | std::io::ErrorKind::AlreadyExists => {
             let hint = "check the path: a folder stands where a file is meant, or a file where a folder is";
+            Failure::invalid(error.to_string()).at(path.display()).hint(hint).into()
+        }
+        std::io::ErrorKind::InvalidInput => {
+            let hint = "check the path: a plain file is meant; what a pipe gives can be written to one first";
             Failure::invalid(error.to_string()).at(path.display()).hint(hint).into()
         }
         std::io::ErrorKind::PermissionDenied => failure.hint("check who owns it and its mode").into(),

@@ -59,6 +59,8 @@ fn files_that_never_end_get_an_answer() {
             ended.err
         );
     }
+    let ended = run(&["ledger", "prove", &pipe, "--vkey", &vkey]).with(2);
+    assert!(ended.err.contains(" hint: check the path: a plain file is meant; what a pipe gives"), "{}", ended.err);
     for (arguments, told) in [
         (&["verify", &log, "--vkey", &vkey, "--held", &giant][..], "bytes, at most 524288"),
         (&["prove", &giant, "--vkey", &vkey], "the proof has 1048577 bytes, at most 1048576"),

@@ -43,6 +43,30 @@ fn what_a_terminal_obeys_is_shown_and_json_stays_what_it_was() {
 }
 
 #[test]
+fn what_stands_at_a_path_has_a_hint_that_fits() {
+    for (found, code, hint) in [
+        (io::ErrorKind::NotFound, 2, "check the path"),
+        (
+            io::ErrorKind::IsADirectory,
+            2,
+            "check the path: a folder stands where a file is meant, or a file where a folder is",
+        ),
+        (
+            io::ErrorKind::InvalidInput,
+            2,
+            "check the path: a plain file is meant; what a pipe gives can be written to one first",
+        ),
+        (io::ErrorKind::PermissionDenied, 3, "check who owns it and its mode"),
+        (io::ErrorKind::StorageFull, 3, "check that the disk is there and has room"),
+    ] {
+        let error = disk(std::path::Path::new("the/file"), &found.into());
+        let text = told(&error);
+        assert_eq!(text.lines().skip(1).collect::<Vec<_>>(), ["   at: the/file", &format!(" hint: {hint}")], "{found}");
+        assert_eq!(kind(&error).exit_code(), code, "{found}");
+    }
+}
+
+#[test]
 fn a_cause_is_told_once() {
     let cause = engine::ports::PortError::Unavailable("no broker".to_owned());
     let text = told(&anyhow::Error::from(engine::Error::from(cause)).context("archiving"));
