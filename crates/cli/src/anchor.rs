@@ -16,8 +16,6 @@ use tokio::runtime::Runtime;
 use crate::report::{Failure, disk};
 use crate::{keys, private};
 
-/// Bytes of an id: ours have 28.
-const ID_BYTES_MAX: usize = 64;
 /// How old a checkpoint is of which only the full files are left, and how often others are looked for.
 const PARTIALS_KEPT: Millis = Millis::days(1);
 
@@ -265,21 +263,12 @@ fn submission(key: Vec<u8>, content: Vec<u8>) -> std::result::Result<Submission,
     Ok(submission)
 }
 
-/// The id of a finding that is one of ours, or why it is none.
+/// The id of a finding that is one of ours, or why it is none. Ids become names of files: one that its content gives is a
+/// letter, a hyphen and 26 letters and digits.
 fn genuine(key: Vec<u8>, content: &[u8]) -> std::result::Result<String, String> {
     findings::validate(content).map_err(|error| error.to_string())?;
     let said = findings::read(content).map_err(|error| error.to_string())?.id;
-    check_id(&said)?;
     String::from_utf8(key).ok().filter(|key| *key == said).ok_or_else(|| "its key is not its id".to_owned())
-}
-
-/// Ids become names of files.
-fn check_id(id: &str) -> std::result::Result<(), String> {
-    if id.len() > ID_BYTES_MAX {
-        return Err(format!("its id has {} bytes, at most {ID_BYTES_MAX}", id.len()));
-    }
-    let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') && !id.is_empty();
-    if plain { Ok(()) } else { Err("its id is not made of letters, digits and hyphens".to_owned()) }
 }
 
 fn salts(count: usize) -> Result<Vec<[u8; 32]>> {

@@ -75,14 +75,23 @@ fn what_bears_a_real_id_or_an_endless_one_neither_takes_a_findings_place_nor_end
     assert_eq!(anchor.ledger.size(), 3);
 }
 
+/// Ids become names of files, and no record chooses where.
 #[test]
-fn an_id_can_be_the_name_of_a_file() {
-    for id in ["", "..", "a/b", "a.b", "a b", "\u{e4}", &"x".repeat(65)] {
-        assert!(check_id(id).is_err(), "{id}");
+fn an_id_that_is_no_name_of_a_file_is_none_of_ours() {
+    let (dir, places) = begun();
+    let (finding, id) = golden(0);
+    let mut anchor = open(&places).unwrap();
+    let strange = ["", "..", "../out", "a/b", "a.b", "a b", "\u{e4}", "f-", &"x".repeat(28), &id.to_uppercase()];
+    for strange_id in strange {
+        let told = genuine(strange_id.into(), finding.replacen(&id, strange_id, 1).as_bytes()).unwrap_err();
+        assert!(told.contains("metadata/uid is"), "{strange_id}: {told}");
+        anchor.seal(vec![record(0, strange_id, &finding.replacen(&id, strange_id, 1))]).unwrap();
     }
-    for id in [golden(0).1.as_str(), &"x".repeat(64)] {
-        check_id(id).unwrap();
-    }
+    assert_eq!((anchor.sealed, anchor.failures, anchor.ledger.size()), (0, strange.len() as u64, 1));
+    assert_eq!(fs::read_dir(&places.receipts).unwrap().count(), 0);
+    assert!(!dir.path().join("out.tlog-proof").exists());
+    assert!(id.len() == 28 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'), "{id}");
+    assert_eq!(genuine(id.clone().into(), finding.as_bytes()), Ok(id));
 }
 
 #[test]
