@@ -132,7 +132,8 @@ fn a_place_gets_in_only_after_it_failed_and_accounts_that_mistyped_are_not_shut_
     for (place, stream, column, key) in [address, workstation] {
         let [failed, succeeded] =
             ["failure", "success"].map(|outcome| format!(r#""activity":"logon","outcome":"{outcome}",{place}"#));
-        for (minutes, gets_in) in [(2, "false"), (40, "true")] {
+        // Before all failures, among them and after them: that it follows on the first one is enough.
+        for (minutes, gets_in) in [(2, "false"), (12, "true"), (40, "true")] {
             let mut world = world(3);
             let names = names(&world);
             let mistyped = [(6, 3, &failed), (6, 4, &failed), (6, 5, &succeeded)];
