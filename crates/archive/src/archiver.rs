@@ -14,7 +14,7 @@ use engine::PipelineSpec;
 use engine::ports::{Followed, Follower, LaneId, PortError};
 use events::PseudonymKeys;
 
-use crate::error::Result;
+use crate::error::{Late, Result};
 use crate::follow::{LaneFollow, Run, Setup};
 use crate::layout;
 use crate::limits::{FINISH_QUIET, FINISH_STEPS_MAX, FINISH_WAIT, LANES_MAX};
@@ -147,6 +147,14 @@ impl Archiver {
         }
         self.reference_files += self.reference.flush(&self.dir)?;
         Ok(())
+    }
+
+    /// An error if the archive still lacks what came too late for an earlier archiver of this folder, which is as long as
+    /// the lane's files reach to its tick: this one would take it for archived. What came late elsewhere is not judged.
+    pub fn check_holds(&self, late: &Late) -> Result<()> {
+        let base = self.lanes.get(&late.lane).and_then(|lane| lane.base.as_ref());
+        let reaches = base.and_then(|base| base.tick_end).is_some_and(|end| end >= late.tick_end);
+        if late.folder == self.dir && reaches { Err(late.clone().into()) } else { Ok(()) }
     }
 
     /// Where every lane stands.

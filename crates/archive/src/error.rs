@@ -75,19 +75,8 @@ pub enum Error {
         problem: String,
     },
     /// A result that comes when its tick is in the archive.
-    #[error(
-        "lane {lane}: a result of `{stream}` for the tick of {} came after that tick was archived, and is not in its run; \
-         remove the lane's files from that run on, and archive again while the topics still hold what was in them",
-        engine::when(*.tick_end)
-    )]
-    Late {
-        /// The lane.
-        lane: LaneId,
-        /// The stream.
-        stream: String,
-        /// The end of its tick.
-        tick_end: Timestamp,
-    },
+    #[error(transparent)]
+    Late(#[from] Late),
     /// A committed record that cannot be understood.
     #[error("lane {lane}: a committed {what} cannot be read: {problem}")]
     Committed {
@@ -112,6 +101,26 @@ pub enum Error {
     Arrow(#[from] arrow::error::ArrowError),
 }
 
+/// A result that came when its tick was in the archive, and is not in its run. Whoever reads on from there misses it without
+/// a word: see `Archiver::check_holds`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "archive folder `{}`: lane {lane}: a result of `{stream}` for the tick of {} came after that tick was archived, and is \
+     not in its run; remove the lane's files from that run on, and archive again while the topics still hold what was in them",
+    .folder.display(),
+    engine::when(*.tick_end)
+)]
+pub struct Late {
+    /// The folder that holds the lane's files.
+    pub folder: PathBuf,
+    /// The lane.
+    pub lane: LaneId,
+    /// The stream.
+    pub stream: String,
+    /// The end of its tick.
+    pub tick_end: Timestamp,
+}
+
 impl Error {
     /// What to do about it.
     pub fn kind(&self) -> Kind {
@@ -122,7 +131,7 @@ impl Error {
             | Self::Gap { .. }
             | Self::ReferenceGap { .. }
             | Self::Counts { .. }
-            | Self::Late { .. }
+            | Self::Late(_)
             | Self::Committed { .. } => Kind::Corrupt,
             Self::Replay(_) => Kind::Invalid,
             Self::Port(error) => error.kind(),

@@ -6,7 +6,7 @@
 //! have gaps. Results wait on the disk: those of a run are read when it is written. Read next: `run.rs`, which does.
 
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
@@ -17,7 +17,7 @@ use engine::{Counts, Disposition, ENGINE, JournalRecord, PipelineSpec, Walker};
 use events::{DecodeOptions, Decoded, Decoder, Format, Offset, PseudonymKeys, Records, Reject, Stream, TopicId};
 use jiff::tz::TimeZone;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Late, Result};
 use crate::layout;
 use crate::limits::{RUN_PARTS_MAX, RUN_RECORDS_MAX};
 use crate::spool::Spool;
@@ -140,6 +140,8 @@ impl Run {
 
 /// One lane.
 pub(crate) struct LaneFollow {
+    /// Where its files are.
+    folder: PathBuf,
     id: LaneId,
     topics: Vec<Topic>,
     /// The end record of the newest run in the archive.
@@ -166,7 +168,8 @@ impl LaneFollow {
         };
         let topics = setup.inputs.iter().map(topic).collect::<Result<_>>()?;
         let stood_at = archived_to(base.as_ref());
-        Ok(Self { id, topics, base, records: VecDeque::new(), results: Spool::within(dir), stood_at })
+        let (folder, results) = (dir.to_path_buf(), Spool::within(dir));
+        Ok(Self { folder, id, topics, base, records: VecDeque::new(), results, stood_at })
     }
 
     /// Where each input is to be read from; empty for "from where the log starts".
@@ -227,7 +230,7 @@ impl LaneFollow {
             if end > archived {
                 self.results.push((stream, end), &message.value)?;
             } else if end > self.stood_at {
-                return Err(Error::Late { lane: self.id, stream, tick_end: end });
+                return Err(Late { folder: self.folder.clone(), lane: self.id, stream, tick_end: end }.into());
             }
         }
         Ok(())

@@ -35,7 +35,7 @@ pub use archiver::{Archiver, LaneArchived, Progress};
 pub use compare::{Report, compare, compare_watches};
 pub use crossings::Crossings;
 pub use decided::decided;
-pub use error::{Error, Result};
+pub use error::{Error, Late, Result};
 pub use feed::ArchiveFeed;
 pub use findings::{ArchivedFinding, read_findings, write_findings};
 pub use listing::Listing;

@@ -340,7 +340,7 @@ pub enum Followed {
 }
 
 /// Where an archiver reads what lanes read and committed. It belongs to no group of the lanes and holds nothing up.
-pub trait Follower {
+pub trait Follower: Send {
     /// Starts reading a lane: each input topic from the given offset, journal and results from their `(journal, results)`
     /// offsets (the log start where absent).
     fn start(&mut self, lane: LaneId, inputs: &[Offset], journal: Option<(Offset, Offset)>) -> Result<(), PortError>;

@@ -20,7 +20,10 @@ fn results_that_come_when_their_tick_is_archived_are_an_error() {
     committed.push(vec![late]);
     let error = archiver_of(dir.path(), committed).finish().unwrap_err();
     let told = error.to_string();
-    assert!(matches!(&error, Error::Late { lane: LANE, .. }) && error.kind() == base::Kind::Corrupt, "{error:?}");
+    assert!(
+        matches!(&error, Error::Late(late) if late.lane == LANE) && error.kind() == base::Kind::Corrupt,
+        "{error:?}"
+    );
     let first = &WORLD.committed[place].results[0].key;
     let (stream, end) = crate::follow::result_key(first).unwrap();
     let end = engine::when(end);
@@ -28,6 +31,30 @@ fn results_that_come_when_their_tick_is_archived_are_an_error() {
 
     // Who begins anew reads again what the topic holds.
     archiver_of(dir.path(), WORLD.handed_over(<[u8]>::to_vec)).finish().unwrap();
+}
+
+/// Who goes on from the archive's end takes what came too late for archived; who remembers it is told.
+#[test]
+fn what_came_too_late_is_missed_until_the_files_from_its_run_on_are_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    archive(dir.path(), 1_000, 40);
+    let runs = layout::runs(dir.path()).unwrap();
+    let [.., run] = runs.as_slice() else { panic!("nothing is archived") };
+    let end = read::end_record(dir.path(), run).unwrap().tick_end.unwrap();
+    let late =
+        |tick_end| Late { folder: dir.path().to_path_buf(), lane: LANE, stream: "features".to_owned(), tick_end };
+    let open = || archiver_of(dir.path(), WORLD.handed_over(<[u8]>::to_vec));
+    let archiver = open();
+    let error = archiver.check_holds(&late(end)).unwrap_err();
+    assert!(matches!(&error, Error::Late(told) if *told == late(end)), "{error}");
+    assert!(error.to_string().contains(&dir.path().display().to_string()), "{error}");
+    // Neither what is still to come nor what is another folder's is missed.
+    archiver.check_holds(&late(end + base::Millis(1))).unwrap();
+    archiver.check_holds(&Late { folder: "elsewhere".into(), ..late(end) }).unwrap();
+    archiver.check_holds(&Late { lane: LaneId(LANE.0 + 1), ..late(end) }).unwrap();
+    drop(archiver);
+    fs::remove_file(run.path(dir.path(), layout::JOURNAL)).unwrap();
+    open().check_holds(&late(end)).unwrap();
 }
 
 #[test]
