@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use archive::{Archiver, Progress};
+use archive::{Archiver, Late, Progress};
 use engine::PipelineSpec;
 use engine::ports::LaneId;
 use events::PseudonymKeys;
@@ -45,6 +45,12 @@ impl Archivers {
             Ok::<_, anyhow::Error>(Archiver::of_watches(folder, spec, Arc::clone(keys), follower, &lanes)?)
         });
         Ok(Self { users, watches: watches.transpose()? })
+    }
+
+    /// An error if the archive still lacks what came too late for those who were here before.
+    pub(crate) fn check_holds(&self, late: &Late) -> Result<()> {
+        self.users.check_holds(late)?;
+        self.watches.iter().try_for_each(|watches| Ok(watches.check_holds(late)?))
     }
 
     /// Takes what was committed since, waiting at most `wait`.

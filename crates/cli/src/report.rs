@@ -190,9 +190,8 @@ fn told(error: &anyhow::Error) -> String {
     if let Some(problems) = problems(error) {
         return problems.to_string();
     }
-    let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
-    let (at, hint) = failure.map_or((None, None), |failure| (failure.at.clone(), failure.hint.clone()));
-    let hint = hint.or_else(|| usual_hint(kind(error)).map(str::to_owned));
+    let (at, hint) = own_words(error);
+    let hint = hint.or_else(|| usual_hint(kind(error)));
     let mut text = format!("error: {}", what(error));
     if let Some(at) = at {
         text.push_str(&format!("\n   at: {at}"));
@@ -201,6 +200,12 @@ fn told(error: &anyhow::Error) -> String {
         text.push_str(&format!("\n hint: {hint}"));
     }
     text
+}
+
+/// Where it failed and what to try, as far as the error says so itself.
+pub(crate) fn own_words(error: &anyhow::Error) -> (Option<&str>, Option<&str>) {
+    let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
+    failure.map_or((None, None), |failure| (failure.at.as_deref(), failure.hint.as_deref()))
 }
 
 /// What failed and why, as one sentence.

@@ -1,6 +1,8 @@
 //! What fails around the product, and not in it: the disk it writes to, the producers it reads from.
 
 use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -23,18 +25,144 @@ fn a_full_disk_stops_archive_and_ledger_and_nothing_else() {
     member.process.file_bytes_max(Some(1));
     settle(&mut [&mut member]);
     check(&stage, "a full disk");
-    let failures = |sink: &str| metric(&member, &format!("chartwarden_sink_failures_total{{sink=\"{sink}\"}}"));
-    wait_until("archive and ledger have failed", || failures("archive") > 0.0 && failures("ledger") > 0.0);
-    let whole = |folder: &str, end: &str| {
-        let files = std::fs::read_dir(stage.path(folder)).into_iter().flatten();
-        files.filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().ends_with(end)).count()
-    };
-    assert_eq!(whole("data/receipts", ".tlog-proof"), 0, "receipts on a full disk");
+    wait_until("archive and ledger have failed", || BOTH.iter().all(|sink| failures(&member, sink) > 0.0));
+    assert_eq!(receipts(&stage), 0, "receipts on a full disk");
     member.process.file_bytes_max(None);
     let told = stage.findings().len();
-    wait_until("the ledger catches up by itself", || whole("data/receipts", ".tlog-proof") == told);
+    wait_until("the ledger catches up by itself", || receipts(&stage) == told);
     member.stop();
     say(&stage.proved("pipeline", "data"));
+}
+
+/// What is damaged while a process runs stops no lane, and goes on once somebody has mended it. Who starts a process, or
+/// stops one, is told.
+#[test]
+fn a_damaged_ledger_and_archive_stop_no_lane_and_go_on_once_they_are_mended() {
+    let stage = stage();
+    stage.ledger("data");
+    let mut member = stage.start("damaged", Some("data"));
+    // Who fails opens again, and finds what became of the files meanwhile.
+    member.process.file_bytes_max(Some(1));
+    wait_until("archive and ledger have failed", || BOTH.iter().all(|sink| failures(&member, sink) > 0.0));
+    let (mut ledger, mut archive) = (DamagedLedger::new(&stage), PlantedRun::new(&stage));
+    let before = BOTH.map(|sink| failures(&member, sink));
+    member.process.file_bytes_max(None);
+    settle(&mut [&mut member]);
+    check(&stage, "a damaged ledger and a damaged archive");
+    let again = || BOTH.iter().zip(before).all(|(sink, before)| failures(&member, sink) >= before + 2.0);
+    wait_until("both are tried again", again);
+    let log = member.log();
+    let gap = "the archive has a gap";
+    for told in ["archive failed; detection goes on", gap, "ledger failed; detection goes on", REFUSED] {
+        assert!(log.contains(told), "no `{told}` in\n{log}");
+    }
+    ledger.mend();
+    archive.mend();
+    let told = stage.findings().len();
+    wait_until("the ledger catches up by itself", || receipts(&stage) == told);
+    member.stop();
+    say(&stage.proved("pipeline", "data"));
+
+    // Whoever starts a process on damage is told at once, and no lane moves.
+    for (damage, what) in
+        [(&mut ledger as &mut dyn Damage, "sealing: "), (&mut archive as &mut dyn Damage, "archiving: ")]
+    {
+        damage.again();
+        let mut refused = stage.start("refused", Some("data"));
+        let status = refused.process.wait();
+        assert_eq!(status.code(), Some(1), "{}", refused.log());
+        assert!(refused.log().contains(&format!("error: {what}")), "{}", refused.log());
+        assert!(!refused.log().contains("joining the group"), "{}", refused.log());
+        damage.mend();
+    }
+
+    // The ledger is somebody else's at first, as while a former process ends, and then it is damaged: who stops the
+    // process learns it from the exit code.
+    let lock = File::options().write(true).open(stage.path("data/openings/lock")).unwrap();
+    lock.try_lock().unwrap();
+    let mut member = stage.start("stopped", Some("data"));
+    wait_until("the ledger is in use", || failures(&member, "ledger") > 0.0);
+    ledger.again();
+    drop(lock);
+    wait_until("the damage is found", || member.log().contains(REFUSED));
+    assert!(member.process.ended().is_none(), "it ended by itself:\n{}", member.log());
+    member.process.signal("-TERM");
+    assert_eq!(member.process.wait().code(), Some(1), "{}", member.log());
+    assert!(member.log().contains("error: sealing: "), "{}", member.log());
+    ledger.mend();
+    stage.proved("pipeline", "data");
+}
+
+/// Something that is not as it was, until it is mended.
+trait Damage {
+    fn again(&mut self);
+    fn mend(&mut self);
+}
+
+/// A ledger whose checkpoint is not the one that was signed.
+struct DamagedLedger {
+    checkpoint: PathBuf,
+    whole: Vec<u8>,
+}
+
+impl DamagedLedger {
+    fn new(stage: &Stage) -> Self {
+        let mut damage = Self { checkpoint: stage.path("data/ledger/checkpoint").into(), whole: Vec::new() };
+        damage.again();
+        damage
+    }
+}
+
+impl Damage for DamagedLedger {
+    fn again(&mut self) {
+        self.whole = fs::read(&self.checkpoint).unwrap();
+        let mut spoilt = self.whole.clone();
+        let signature = spoilt.len() - 10;
+        spoilt[signature] ^= 1;
+        fs::write(&self.checkpoint, spoilt).unwrap();
+    }
+
+    fn mend(&mut self) {
+        fs::write(&self.checkpoint, &self.whole).unwrap();
+    }
+}
+
+/// An archive with a run before which others are missing.
+struct PlantedRun(PathBuf);
+
+impl PlantedRun {
+    fn new(stage: &Stage) -> Self {
+        let name = "data/archive/stream=journal/dt=2030-01-01/lane=00-000000900000-000000900009.parquet";
+        let mut damage = Self(stage.path(name).into());
+        damage.again();
+        damage
+    }
+}
+
+impl Damage for PlantedRun {
+    fn again(&mut self) {
+        fs::create_dir_all(self.0.parent().unwrap()).unwrap();
+        fs::write(&self.0, "").unwrap();
+    }
+
+    fn mend(&mut self) {
+        fs::remove_dir_all(self.0.parent().unwrap()).unwrap();
+    }
+}
+
+/// How a ledger tells that its checkpoint is damaged.
+const REFUSED: &str = "refused to start: checkpoint: ";
+/// What is written beside detection.
+const BOTH: [&str; 2] = ["archive", "ledger"];
+
+/// How often one of them has failed.
+fn failures(member: &Member, sink: &str) -> f64 {
+    metric(member, &format!("chartwarden_sink_failures_total{{sink=\"{sink}\"}}"))
+}
+
+fn receipts(stage: &Stage) -> usize {
+    let files = fs::read_dir(stage.path("data/receipts")).into_iter().flatten();
+    files.filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().ends_with(".tlog-proof")).count()
 }
 
 /// A producer's open transaction looks like silence to whoever reads committed data. It is none: what stands in it, and

@@ -4,15 +4,15 @@
 //! Neither holds a lane up. Read next: `engine::Engine`, `engine::Watcher`, `run/beside.rs`.
 
 mod beside;
+mod keeper;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
 use base::{Millis, SystemClock};
-use engine::ports::Source as _;
 use engine::{Engine, Metrics, ModelUse, PipelineSpec};
 use kafka::{Config, KafkaReferenceFeed, KafkaSource};
 
@@ -22,7 +22,7 @@ use crate::http::{Server, Shown, serve};
 use crate::keys;
 use crate::report::{Answer, Failure, note};
 use crate::watching::watch;
-use beside::Beside;
+use beside::{Beside, Opened};
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -62,41 +62,43 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let spec = PipelineSpec::load(&arguments.pipeline, ModelUse::Score)?;
     let pseudonyms = Arc::new(keys::pseudonyms(&arguments.keys)?);
     let config = arguments.cluster.config(&spec)?;
-    if let Some(places) = arguments.data.as_deref().map(Places::under)
-        && !places.is_begun()
-    {
-        let failure = Failure::invalid("there is no ledger").at(places.log.display());
-        return Err(failure.hint("`chartwarden ledger init --data DIR --origin NAME` begins one").into());
-    }
+    arguments.data.as_deref().map_or(Ok(()), check_begun)?;
     let server = Server::bind(arguments.http, arguments.http_token_file.as_deref())?;
-    let mut source = KafkaSource::connect(&config)?;
+    config.check()?;
+    let lanes = kafka::lane_count(&config)?;
     if arguments.create_topics {
-        let created = kafka::ensure_topics(&config, source.lane_count(), kafka::Scope::Own)?;
+        let created = kafka::ensure_topics(&config, lanes, kafka::Scope::Own)?;
         created.iter().for_each(|topic| note(format!("created topic {topic}")));
     }
     check_topics(&config)?;
-    let mut feed = KafkaReferenceFeed::connect(&config, Arc::new(SystemClock))?;
     let shown = Shown::new(Metrics::new(&spec)?);
     shown.metrics.key_age(keys::age(&arguments.keys)?);
     if !spec.judges_users() && !spec.rules().is_empty() {
         note(format!("warning: {}", super::check::NO_CASES));
     }
-    note(format!("{} runs on {}; metrics on http://{}/metrics", spec.name(), config.bootstrap, server.address()?));
-    let beside = Beside {
+    let over = AtomicBool::new(false);
+    let beside = arguments.data.as_deref().map(|data| Beside {
         spec: &spec,
         config: &config,
         keys: &pseudonyms,
         shown: &shown,
-        lanes: source.lane_count(),
-        over: AtomicBool::new(false),
-    };
+        lanes,
+        archive: data.join("archive"),
+        places: Places::under(data),
+        over: &over,
+    });
+    // Before the group hands out lanes: what is refused here moves none.
+    let kept = beside.as_ref().map(|beside| Ok::<_, anyhow::Error>((beside, beside.open()?))).transpose()?;
+    let mut source = KafkaSource::connect(&config)?;
+    let mut feed = KafkaReferenceFeed::connect(&config, Arc::new(SystemClock))?;
+    note(format!("{} runs on {}; metrics on http://{}/metrics", spec.name(), config.bootstrap, server.address()?));
     let served = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let http = scope.spawn(|| serve(Some(server), &shown, &served));
-        let data = arguments.data.as_deref();
         let watcher = scope.spawn(|| watch(&spec, &config, &shown));
-        let archiver = data.map(|data| scope.spawn(|| beside.archive(&data.join("archive"))));
-        let sealer = data.map(|data| scope.spawn(|| beside.seal(data)));
+        let keepers = kept.map(|(beside, Opened { archive, ledger })| {
+            (scope.spawn(move || beside.archive(archive)), scope.spawn(move || beside.seal(ledger)))
+        });
         let (metrics, progress) = (&shown.metrics, &shown.progress);
         let keys = Arc::clone(&pseudonyms);
         let mut engine = Engine::new(&spec, keys, &mut source, &mut feed, &SystemClock, metrics, progress)
@@ -105,9 +107,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         let ran = engine.run(&shown.stop);
         shown.stop.store(true, Ordering::Relaxed);
         let watched = joined(watcher.join());
-        beside.over.store(true, Ordering::Relaxed);
-        let archived = archiver.map(|handle| joined(handle.join()));
-        let sealed = sealer.map(|handle| joined(handle.join()));
+        over.store(true, Ordering::Relaxed);
+        let (archived, sealed) =
+            keepers.map(|(archiver, sealer)| (joined(archiver.join()), joined(sealer.join()))).unzip();
         served.store(true, Ordering::Relaxed);
         joined(http.join())?;
         ran?;
@@ -117,6 +119,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
         note("stopped: everything closed is committed");
         Ok(Answer::Yes)
     })
+}
+
+/// An error if no ledger was begun in a data folder.
+fn check_begun(data: &Path) -> Result<()> {
+    let places = Places::under(data);
+    if places.is_begun() {
+        return Ok(());
+    }
+    let failure = Failure::invalid("there is no ledger").at(places.log.display());
+    Err(failure.hint("`chartwarden ledger init --data DIR --origin NAME` begins one").into())
 }
 
 /// Stops where a topic is such that going on would lose or tear something; says the rest.

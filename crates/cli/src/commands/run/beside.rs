@@ -1,34 +1,28 @@
 //! What runs beside the main path with `--data`: the archive, and the ledger.
 //!
-//! Neither holds detection up. What time may heal, such as a full disk or a broker that is away, is tried again from
-//! what is durable and shows in the metrics; what a person must mend ends the process, because a run that was asked to
-//! keep both must not go on without.
+//! Neither holds detection up. Both are opened before lanes join, and what a person must mend is refused there; what fails
+//! later is tried again from what is durable, and shows in the metrics. Read next: `keeper.rs`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use archive::Late;
 use base::{Clock as _, Kind, SystemClock};
 use engine::{PipelineSpec, Sink};
 use events::PseudonymKeys;
 use kafka::Config;
 
+use super::keeper::{Keeper, LOOK, RETRY_MIN, rest};
 use crate::anchor::{Anchor, Places};
 use crate::archivers::Archivers;
-use crate::elapsed::Elapsed;
 use crate::http::Shown;
-use crate::report::{self, disk};
+use crate::report::{Failure, disk};
 
 /// How often findings are sealed.
 const SEAL_EVERY: Duration = Duration::from_secs(10);
-/// How long one wait may last, so that the end is noticed.
-const LOOK: Duration = Duration::from_millis(100);
-/// The first pause after a failure; each further one is twice as long.
-const RETRY_MIN: Duration = Duration::from_secs(1);
-/// The longest pause; what has worked for so long has recovered.
-const RETRY_MAX: Duration = Duration::from_secs(60);
 
 pub(super) struct Beside<'a> {
     pub(super) spec: &'a PipelineSpec,
@@ -36,74 +30,129 @@ pub(super) struct Beside<'a> {
     pub(super) keys: &'a Arc<PseudonymKeys>,
     pub(super) shown: &'a Shown,
     pub(super) lanes: u32,
+    /// The archive's folder.
+    pub(super) archive: PathBuf,
+    /// Of the ledger.
+    pub(super) places: Places,
     /// The engine has ended.
-    pub(super) over: AtomicBool,
+    pub(super) over: &'a AtomicBool,
+}
+
+/// Both as they were opened before lanes join; absent what is to be opened later.
+pub(super) struct Opened {
+    pub(super) archive: Option<Archivers>,
+    pub(super) ledger: Option<Anchor>,
 }
 
 impl Beside<'_> {
-    /// Archives into a folder until the engine has ended.
-    pub(super) fn archive(&self, folder: &Path) -> Result<()> {
-        self.keep(Sink::Archive, || {
-            std::fs::create_dir_all(folder).map_err(|error| disk(folder, &error))?;
-            let mut archiver = Archivers::open(folder, self.spec, self.keys, self.config, self.lanes)?;
-            while !self.is_over() {
-                archiver.step(LOOK)?;
-                for (lane, archived) in archiver.progress().lanes {
-                    self.shown.metrics.archived(lane, archived.tick_end);
-                }
-            }
-            archiver.finish()
+    /// Opens both where they end.
+    ///
+    /// # Errors
+    /// What a person must mend, such as damage; not what passes by itself, such as a full disk.
+    pub(super) fn open(&self) -> Result<Opened> {
+        let archive = self.keeper(Sink::Archive).at_start(self.open_archive(true)).context("archiving")?;
+        let ledger = self.keeper(Sink::Ledger).at_start(self.open_ledger()).context("sealing")?;
+        Ok(Opened { archive, ledger })
+    }
+
+    /// Archives what lanes commit until the engine has ended.
+    pub(super) fn archive(&self, opened: Option<Archivers>) -> Result<()> {
+        let (mut was_there, mut late) = (opened.is_some(), None::<Late>);
+        let open = || self.open_archive(!was_there).inspect(|_| was_there = true);
+        self.keeper(Sink::Archive).keep(opened, open, |archivers| {
+            // Whoever goes on from the archive's end would take it for archived.
+            late.iter().try_for_each(|late| archivers.check_holds(late))?;
+            let lived = self.follow(archivers);
+            late = lived.as_ref().err().and_then(late_in);
+            lived
         })
     }
 
-    /// Seals findings into the ledger of a data folder until the engine has ended.
-    pub(super) fn seal(&self, data: &Path) -> Result<()> {
-        self.keep(Sink::Ledger, || {
-            let mut anchor = Anchor::open(&Places::under(data), self.config)?;
-            self.shown.metrics.ledger_found(anchor.entries());
-            loop {
-                let last = self.is_over();
-                let stepped = anchor.step();
-                (0..std::mem::take(&mut anchor.failures)).for_each(|_| self.shown.metrics.ledger_failure());
-                let now = SystemClock.now();
-                self.shown.metrics.ledger(stepped?, now);
-                if last {
-                    return Ok(());
-                }
-                if anchor.is_tidying_due(now) {
-                    anchor.tidy(now);
-                }
-                self.pause(SEAL_EVERY);
-            }
-        })
+    /// Seals findings until the engine has ended.
+    pub(super) fn seal(&self, opened: Option<Anchor>) -> Result<()> {
+        let mut had = 0;
+        self.keeper(Sink::Ledger).keep(
+            opened,
+            || self.open_ledger(),
+            |anchor| {
+                check_not_set_back(had, anchor.entries(), &self.places.log)?;
+                let lived = self.seal_on(anchor);
+                had = had.max(anchor.entries());
+                lived
+            },
+        )
     }
 
-    /// Lives life after life until one ends well, or in a way that time does not heal, or is the last.
-    fn keep(&self, sink: Sink, life: impl Fn() -> Result<()>) -> Result<()> {
-        let mut pause = RETRY_MIN;
+    fn follow(&self, archivers: &mut Archivers) -> Result<()> {
+        while !self.over.load(Ordering::Relaxed) {
+            archivers.step(LOOK)?;
+            for (lane, archived) in archivers.progress().lanes {
+                self.shown.metrics.archived(lane, archived.tick_end);
+            }
+        }
+        archivers.finish()
+    }
+
+    fn seal_on(&self, anchor: &mut Anchor) -> Result<()> {
+        self.shown.metrics.ledger_found(anchor.entries());
         loop {
-            let lived = Elapsed::start();
-            let Err(error) = life() else { return Ok(()) };
-            self.shown.metrics.sink_failure(sink);
-            if self.is_over() || report::kind(&error) != Kind::Unavailable {
-                self.shown.stop.store(true, Ordering::Relaxed);
-                return Err(error);
+            let last = self.over.load(Ordering::Relaxed);
+            let stepped = anchor.step();
+            (0..std::mem::take(&mut anchor.failures)).for_each(|_| self.shown.metrics.ledger_failure());
+            let now = SystemClock.now();
+            self.shown.metrics.ledger(stepped?, now);
+            if last {
+                return Ok(());
             }
-            pause = if lived.so_far() < RETRY_MAX { pause } else { RETRY_MIN };
-            tracing::error!(error = report::what(&error), again_after = ?pause, "{} failed; detection goes on", sink.name());
-            self.pause(pause);
-            pause = (pause * 2).min(RETRY_MAX);
+            if anchor.is_tidying_due(now) {
+                anchor.tidy(now);
+            }
+            rest(SEAL_EVERY, self.over);
         }
     }
 
-    fn is_over(&self) -> bool {
-        self.over.load(Ordering::Relaxed)
+    /// Only the first time its folder is made: where a disk was, nothing is begun anew beside it.
+    fn open_archive(&self, is_first: bool) -> Result<Archivers> {
+        let folder = &self.archive;
+        if is_first {
+            std::fs::create_dir_all(folder).map_err(|error| disk(folder, &error))?;
+        } else if !folder.is_dir() {
+            let failure = Failure::invalid("the archive's folder is gone").at(folder.display());
+            return Err(failure.hint("put it back, or its disk: it goes on from where the archive ends").into());
+        }
+        Archivers::open(folder, self.spec, self.keys, self.config, self.lanes)
     }
 
-    fn pause(&self, pause: Duration) {
-        let waited = Elapsed::start();
-        while waited.so_far() < pause && !self.is_over() {
-            std::thread::sleep(LOOK);
-        }
+    fn open_ledger(&self) -> Result<Anchor> {
+        Anchor::open(&self.places, self.config)
+    }
+
+    fn keeper(&self, sink: Sink) -> Keeper<'_> {
+        let place = match sink {
+            Sink::Archive => &self.archive,
+            Sink::Ledger => &self.places.log,
+        };
+        Keeper { sink, place, shown: self.shown, over: self.over, retry_min: RETRY_MIN }
     }
 }
+
+fn late_in(error: &anyhow::Error) -> Option<Late> {
+    error.chain().find_map(|cause| match cause.downcast_ref::<archive::Error>() {
+        Some(archive::Error::Late(late)) => Some(late.clone()),
+        _ => None,
+    })
+}
+
+/// An error if a log ends before what this process had signed in it: to go on from an older copy would sign a second
+/// history, and nobody has decided that.
+fn check_not_set_back(had: u64, has: u64, log: &Path) -> Result<()> {
+    if has >= had {
+        return Ok(());
+    }
+    let problem = format!("the log has {has} entries, and had {had} when this process last wrote it: it was set back");
+    let hint = "put the newer one back; if it is lost, start this process again to go on from the older";
+    Err(Failure::new(Kind::Corrupt, problem).at(log.display()).hint(hint).into())
+}
+
+#[cfg(test)]
+mod tests;
