@@ -1,7 +1,7 @@
 //! The HTTP endpoints `/metrics`, `/livez` and `/readyz`, and the signals that end the process.
 //!
-//! Listens on loopback unless told otherwise; on any other address it wants a bearer token. Read next:
-//! `engine::Metrics`.
+//! Listens on loopback unless told otherwise; on any other address it wants a bearer token. Whoever connects can take only
+//! so much of the process: each connection has one answer and little time. Read next: `engine::Metrics`.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -16,12 +16,32 @@ use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::serve::Listener;
 use engine::{Metrics, Progress};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::sync::Semaphore;
 
 use crate::report::{Failure, disk, note};
 
 /// How often the server looks whether it is to end.
 const LOOK: Duration = Duration::from_millis(50);
+/// What those who scrape and probe need, many times over.
+const LIMITS: Limits = Limits { connections: 64, header: Duration::from_secs(10), whole: Duration::from_secs(30) };
+/// Bytes of a request's head, which are all that is kept of it.
+const HEAD_BYTES_MAX: usize = 16 << 10;
+
+/// What all clients together may take.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// Connections at a time. Who comes beyond waits in the system's queue until one is closed.
+    connections: usize,
+    /// How long a client may take to send the head of its request.
+    header: Duration,
+    /// How long a connection may last, its answer included.
+    whole: Duration,
+}
 
 /// What the endpoints show.
 pub(crate) struct Shown {
@@ -91,14 +111,7 @@ pub(crate) fn serve(server: Option<Server>, shown: &Arc<Shown>, done: &AtomicBoo
         let signals = tokio::spawn(signals(Arc::clone(shown)));
         if let Some(server) = server {
             let listener = tokio::net::TcpListener::from_std(server.listener)?;
-            let token = Arc::new(server.token);
-            let routes = Router::new()
-                .route("/metrics", get(metrics))
-                .route_layer(middleware::from_fn_with_state(token, authorised))
-                .route("/livez", get(|| async { "ok\n" }))
-                .route("/readyz", get(ready))
-                .with_state(Arc::clone(shown));
-            tokio::spawn(async move { axum::serve(listener, routes).await });
+            tokio::spawn(answer(listener, routes(shown, server.token), LIMITS));
         }
         while !done.load(Ordering::Relaxed) {
             tokio::time::sleep(LOOK).await;
@@ -106,6 +119,32 @@ pub(crate) fn serve(server: Option<Server>, shown: &Arc<Shown>, done: &AtomicBoo
         signals.abort();
         Ok(())
     })
+}
+
+fn routes(shown: &Arc<Shown>, token: Option<String>) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route_layer(middleware::from_fn_with_state(Arc::new(token), authorised))
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .with_state(Arc::clone(shown))
+}
+
+/// Answers one request on each connection, within the limits, as long as it is polled.
+async fn answer(mut listener: tokio::net::TcpListener, routes: Router, limits: Limits) {
+    let room = Arc::new(Semaphore::new(limits.connections));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(limits.header).keep_alive(false).max_buf_size(HEAD_BYTES_MAX);
+    // The semaphore is never closed.
+    while let Ok(place) = Arc::clone(&room).acquire_owned().await {
+        let (stream, _) = Listener::accept(&mut listener).await;
+        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes.clone()));
+        tokio::spawn(async move {
+            // How it ended is its client's affair.
+            drop(tokio::time::timeout(limits.whole, connection).await);
+            drop(place);
+        });
+    }
 }
 
 async fn metrics(State(shown): State<Arc<Shown>>) -> impl IntoResponse {
