@@ -67,7 +67,7 @@ enum Command {
     Upgrade(upgrade::Arguments),
     /// Tell a finding in words.
     Explain(explain::Arguments),
-    /// Say whose pseudonyms these are, with the key and the ids they may stand for.
+    /// Say whose pseudonyms these are, with the key and the ids they may stand for, and keep who asked.
     Who(who::Arguments),
     /// Check and show ledgers and receipts, offline.
     #[command(subcommand)]

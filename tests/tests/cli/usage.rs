@@ -1,6 +1,7 @@
 //! Wrong usage, and an environment that is not ready: the exit code tells which, the text what to do.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -168,6 +169,48 @@ fn who_a_pseudonym_is_the_key_and_the_ids_tell() {
             "error: `{short}` is the beginning of too many pseudonyms\n hint: give 5 characters or more behind the `:`"
         );
         check(folder.path(), &["who", short, "--keys", "DIR/key", "--ids", "DIR/ids"], 2, &told);
+    }
+}
+
+#[test]
+fn who_asked_is_on_record_before_anything_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = PseudonymKeys::generate("9", std::array::from_fn(|byte| byte as u8)).unwrap();
+    fs::write(folder.path().join("key"), keys.to_file_text()).unwrap();
+    fs::write(folder.path().join("ids"), "{\"user\":\"E0042\",\"names\":[\"jdoe\"]}\n{\"patient\":\"P-77\"}\n")
+        .unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (user, patient, stranger) = (keys.user("E0042"), keys.patient("P-77"), keys.user("somebody else"));
+    let ask = |pseudonyms: &[&str], further: &[&str]| {
+        run(&[&["who"], pseudonyms, &["--keys", &path("key"), "--ids", &path("ids")], further].concat())
+    };
+    let told = ask(&[&user[..12], &stranger], &[]).with(1);
+    let record = folder.path().join("key.asked.ndjson");
+    assert!(told.err.contains(&format!("who asked is recorded in {}", record.display())), "{}", told.err);
+    ask(&[&patient], &[]).with(0);
+    ask(&[&patient], &["--record", &path("elsewhere")]).with(0);
+    let (kept, found) = (fs::read_to_string(&record).unwrap(), fs::metadata(&record).unwrap());
+    let lines: Vec<serde_json::Value> = kept.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let answers: Vec<_> =
+        lines.iter().map(|line| (line["asked"].as_str().unwrap(), line["told"].as_u64().unwrap())).collect();
+    assert_eq!(answers, [(&user[..12], 2), (stranger.as_str(), 0), (patient.as_str(), 1)]);
+    for line in &lines {
+        // Whoever owns what the process has made is who it runs as.
+        assert_eq!(line["uid"], found.uid(), "{line}");
+        let time = line["time"].as_str().unwrap();
+        assert!(time.starts_with("20") && time.ends_with('Z'), "{line}");
+    }
+    assert_eq!(found.mode() & 0o777, 0o600);
+    for name in ["E0042", "jdoe", "P-77"] {
+        assert!(!kept.contains(name), "{kept}");
+    }
+    assert_eq!(fs::read_to_string(folder.path().join("elsewhere")).unwrap().lines().count(), 1);
+
+    // Nothing is told that is not on record.
+    fs::create_dir(folder.path().join("folder")).unwrap();
+    for place in [path("folder").as_str(), "/dev/null"] {
+        let refused = ask(&[&user], &["--record", place]).with(2);
+        assert!(refused.out.is_empty() && refused.err.contains(place), "{}{}", refused.out, refused.err);
     }
 }
 

@@ -1,7 +1,10 @@
 //! `chartwarden who`: whose pseudonym it is, or of which workstation or address, for whoever has the key and may know.
 //!
 //! A pseudonym cannot be turned back. The ids that it may stand for are tried with the key: those of a pipeline's reference
-//! topics, or of files. What is printed names people, and nothing of it is logged or kept.
+//! topics, or of files. What is printed names people, and nothing of it is logged or kept; who asked is. Read next:
+//! `who/asked.rs`.
+
+mod asked;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -17,7 +20,7 @@ use serde::Deserialize;
 
 use crate::cluster::Cluster;
 use crate::keys;
-use crate::report::{Answer, Failure, disk, line};
+use crate::report::{Answer, Failure, disk, line, note};
 
 /// Arguments of `who`.
 #[derive(Debug, clap::Args)]
@@ -28,6 +31,10 @@ pub(crate) struct Arguments {
     /// The pseudonym key.
     #[arg(long, value_name = "FILE")]
     keys: PathBuf,
+    /// File that keeps who asked: for each answer a JSON line with the time, the user, what was asked and how many names were
+    /// told, not which. Nothing is told that it does not keep. If absent: beside the key, under its name and `.asked.ndjson`.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// File with ids to try, one a line, of whatever kind, or reference rows as JSON objects; may be given often.
     #[arg(long, value_name = "FILE", required_unless_present = "pipeline")]
     ids: Vec<PathBuf>,
@@ -68,18 +75,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
             people.row(&String::from_utf8_lossy(&row.value.unwrap_or_default()));
         }
     }
-    let mut all_known = true;
-    for asked in &arguments.pseudonyms {
-        let known: Vec<_> = people.found.iter().filter(|(pseudonym, _)| pseudonym.starts_with(asked)).collect();
-        all_known &= !known.is_empty();
-        if known.is_empty() {
-            line(format!("{asked}  nobody among {} ids", people.tried));
-        }
-        for (pseudonym, ids) in known {
-            line(format!("{pseudonym}  {}", ids.iter().cloned().collect::<Vec<_>>().join(", ")));
-        }
-    }
-    Ok(if all_known { Answer::Yes } else { Answer::No })
+    let record = arguments.record.clone().unwrap_or_else(|| arguments.keys.with_added_extension("asked.ndjson"));
+    // What is told is on record, be it that a kill in between tells nothing of it.
+    asked::record(&record, &people.counts(), SystemClock.now())?;
+    note(format!("who asked is recorded in {}", record.display()));
+    Ok(if people.tell() { Answer::Yes } else { Answer::No })
 }
 
 /// What a row says of who it is about; anything else in it is passed over.
@@ -132,6 +132,32 @@ impl<'a> People<'a> {
             self.tried += 1;
             self.patient(patient);
         }
+    }
+
+    /// What was asked, and how many names answer it.
+    fn counts(&self) -> Vec<(&'a str, usize)> {
+        let count = |asked: &'a String| (asked.as_str(), self.known(asked).map(|(_, ids)| ids.len()).sum::<usize>());
+        self.asked.iter().map(count).collect()
+    }
+
+    /// Prints every answer; says whether there is a name in each.
+    fn tell(&self) -> bool {
+        let mut all_known = true;
+        for asked in self.asked {
+            let known: Vec<_> = self.known(asked).collect();
+            all_known &= !known.is_empty();
+            if known.is_empty() {
+                line(format!("{asked}  nobody among {} ids", self.tried));
+            }
+            for (pseudonym, ids) in known {
+                line(format!("{pseudonym}  {}", ids.iter().cloned().collect::<Vec<_>>().join(", ")));
+            }
+        }
+        all_known
+    }
+
+    fn known(&self, asked: &str) -> impl Iterator<Item = (&String, &BTreeSet<String>)> {
+        self.found.iter().filter(move |(pseudonym, _)| pseudonym.starts_with(asked))
     }
 
     /// A patient has a pseudonym as one whose chart is opened, and another as one who opens it: see `acting` in the
