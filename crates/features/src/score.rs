@@ -161,8 +161,9 @@ impl Lane {
         gather(self.baselines[baseline].as_ref().map(|(_, result)| result), column, rows, &kind)
     }
 
-    /// The newest closed value of every window that the columns need. Windows that step with the scoring tick are
-    /// computed for the active users only, and of pairs for those of `keys`; longer steps are computed once and kept.
+    /// The newest closed value of every window that the columns need. Windows of pairs are computed for those of `keys`
+    /// only, since few of a day's are touched in a step; others that step with the scoring tick for the active users, and
+    /// longer steps once, to be kept.
     fn results(&mut self, origins: &[Origin], keys: &RowKeys, end: Timestamp) -> Result<Results> {
         let scores = self.pair_score_group();
         let mut needed: Vec<(usize, usize)> = origins
@@ -179,22 +180,26 @@ impl Lane {
         let active = RowKeys::of_users(self.active_users.iter().map(String::as_str));
         let mut results = Results::new();
         for (group, place) in needed {
-            let size = self.program.spec.windows[group].sizes[place];
+            let window = &self.program.spec.windows[group];
+            let size = window.sizes[place];
             let to = end.floor(size.hop);
-            if let Some((_, result)) = self.windows.get(&(group, place)).filter(|(at, _)| *at == to) {
+            // All of a user's scores count for what they come to.
+            let pairs = window.is_of_pairs() && group != scores;
+            let kept = self.windows.get(&(group, place)).filter(|(at, _)| *at == to && !pairs);
+            if let Some((_, result)) = kept {
                 results.insert((group, place), result.clone());
                 continue;
             }
             let tier = if size.in_hours() { Tier::Hour } else { Tier::Minute };
             let mut panes = self.panes[group].within(tier, to - size.size, to);
-            if size.hop == scoring_hop {
-                // All of a user's pairs count for what they come to.
-                let pairs = self.program.spec.windows[group].is_of_pairs() && group != scores;
+            if pairs || size.hop == scoring_hop {
                 let wanted = if pairs { keys } else { &active };
                 panes = rows_of(&panes, &wanted.first(2))?;
             }
             let result = self.plans.groups[group].finish(panes)?;
-            self.windows.insert((group, place), (to, result.clone()));
+            if !pairs {
+                self.windows.insert((group, place), (to, result.clone()));
+            }
             results.insert((group, place), result);
         }
         Ok(results)

@@ -70,12 +70,30 @@ fn key_columns(batch: &RecordBatch, keys: usize) -> Vec<&StringArray> {
 }
 
 fn order(columns: &[&StringArray], row: usize, others: &[&StringArray], other: usize) -> Ordering {
-    let mut orders = columns.iter().zip(others).map(|(column, others)| text(column, row).cmp(&text(others, other)));
-    orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+    for (column, others) in columns.iter().zip(others) {
+        let order = match (text(column, row), text(others, other)) {
+            (Some(one), Some(other)) => compare(one.as_bytes(), other.as_bytes()),
+            (one, other) => one.is_some().cmp(&other.is_some()),
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+    Ordering::Equal
 }
 
 fn text(column: &StringArray, row: usize) -> Option<&str> {
     column.is_valid(row).then(|| column.value(row))
+}
+
+/// As bytes are ordered. Pseudonyms nearly always differ within the first sixteen, which are one number.
+fn compare(one: &[u8], other: &[u8]) -> Ordering {
+    match (one.split_first_chunk::<16>(), other.split_first_chunk::<16>()) {
+        (Some((first, rest)), Some((others, others_rest))) => {
+            u128::from_be_bytes(*first).cmp(&u128::from_be_bytes(*others)).then_with(|| rest.cmp(others_rest))
+        }
+        _ => one.cmp(other),
+    }
 }
 
 /// The first place from `from` on that is not `below`, up to `end`: near ones are found in few steps.

@@ -27,8 +27,9 @@ fn places(batch: &RecordBatch) -> Vec<i64> {
     batch.column(2).as_primitive::<arrow::datatypes::Int64Type>().values().to_vec()
 }
 
+/// Short keys, and some on both sides of sixteen bytes, which are compared at once.
 fn key() -> impl Strategy<Value = Row> {
-    (prop::option::weighted(0.9, "[ab]{0,2}"), prop::option::weighted(0.9, "[cd]{0,2}"))
+    (prop::option::weighted(0.9, "(user-of-nobody)?[ab]{0,4}"), prop::option::weighted(0.9, "[cd]{0,2}"))
 }
 
 proptest! {
