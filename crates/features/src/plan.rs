@@ -131,6 +131,7 @@ impl Program {
             program.add_entity_facts(baseline).unwrap_or_else(|error| problems.push(error));
         }
         if !problems.is_empty() {
+            program.complain_further(&mut problems);
             return Err(problems);
         }
         let plans = program.try_plans(&mut problems);
@@ -148,6 +149,20 @@ impl Program {
                 Ok(program)
             }
             _ => Err(problems),
+        }
+    }
+
+    /// Adds what else is wrong, where it is not known what baselines add to rows: but for the columns that these lack.
+    fn complain_further(&self, problems: &mut Vec<Error>) {
+        let mut found = Vec::new();
+        self.try_plans(&mut found);
+        for error in found {
+            let told = error.to_string();
+            let mut names = self.spec.baselines.iter().map(|baseline| format!("unknown column `{}_", baseline.name));
+            let is_lacking = names.any(|name| told.contains(&name));
+            if !is_lacking && problems.iter().all(|known| known.to_string() != told) {
+                problems.push(error);
+            }
         }
     }
 

@@ -362,7 +362,7 @@ fn what_is_refused_and_what_patients_and_machines_do_touches_no_chart() {
     let machine = opened(r#""outcome":"success","actor":"system""#);
     let staff = opened(r#""outcome":"success""#);
     for (rest, charts) in [(refused, 0), (forced, 0), (patient, 0), (machine, 0), (staff, 1)] {
-        let mut world = world(2);
+        let mut world = world(3);
         speak(&mut world, 0, [("e-stranger", Millis::hours(30), &*rest)]);
         let kept = run_lanes(&world, &split(&world, 1), plain(1), |_, _| {});
         let chart = world.keys.patient("nobodys-patient");

@@ -158,7 +158,7 @@ fn a_place_gets_in_only_after_it_failed_and_accounts_that_mistyped_are_not_shut_
 
 #[test]
 fn a_chart_draws_a_crowd_where_a_missing_reason_is_rare_and_nobody_works_in_it() {
-    let chart = world(1).keys.patient("nobodys-patient");
+    let chart = world(3).keys.patient("nobodys-patient");
     let opened = |action: &str| format!(r#""patient":"nobodys-patient","action":"{action}","outcome":"success""#);
     let (read, wrote) = (opened("read"), opened("create"));
     // On the second day nobody knows yet how rare a missing reason is.
