@@ -1,7 +1,13 @@
 //! The main path, top down: what happened, then what follows from it, step by step.
 //!
 //! One thread of control polls, computes and commits; lanes are computed side by side in between. No transaction is
-//! open while the source is polled, so lanes may come and go there. Read next: `worker.rs`, one lane at work.
+//! open while the source is polled, so lanes may come and go there. Read next: `run/lanes.rs` (how they do),
+//! `run/awaited.rs` (what they wait for), `run/ticks.rs` (what is closed and committed), `worker.rs` (one lane at
+//! work).
+
+mod awaited;
+mod lanes;
+mod ticks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,17 +23,15 @@ use crate::crew::Crew;
 use crate::error::{Error, Result};
 use crate::idle::{BrokerTime, Decided, Quiet};
 use crate::limits::{
-    AHEAD_MAX, AHEAD_RESUME, BROKER_AHEAD_MAX, COMMIT_BUDGET, DEAD_LETTERS_MAX, DEAD_LETTERS_WAIT, OPEN_ROWS_DUE,
-    OPEN_ROWS_HOLD, OPEN_ROWS_RESUME, POLL_WAIT, REFERENCE_POLL, SHARES_WARN,
+    AHEAD_MAX, AHEAD_RESUME, BROKER_AHEAD_MAX, OPEN_ROWS_DUE, OPEN_ROWS_HOLD, OPEN_ROWS_RESUME, POLL_WAIT,
 };
 use crate::metrics::{Metrics, Stage};
-use crate::ports::{Flow, LaneId, PortError, ReferenceFeed, Source, Wake};
+use crate::ports::{Flow, LaneId, ReferenceFeed, Source, Wake};
 use crate::progress::Progress;
 use crate::spec::PipelineSpec;
-use crate::stopwatch::Stopwatch;
 use crate::troubles::Troubles;
-use crate::when::{when, when_if_any};
-use crate::worker::{Known, Waits, Worker};
+use crate::when::when;
+use crate::worker::{Known, Worker};
 
 /// The main path of one process.
 pub struct Engine<'a> {
@@ -204,108 +208,7 @@ impl<'a> Engine<'a> {
         self.lanes.values_mut().any(|owned| matches!(owned.worker.next_tick(known), Ok(Some(_))))
     }
 
-    // ---- lanes that come and go
-
-    /// Opens a lane. What passes is tried again later; nothing of the lane is held meanwhile.
-    fn take_up(&mut self, lane: LaneId, now: Timestamp) -> Result<()> {
-        match self.opened(lane, now) {
-            Ok(owned) => {
-                self.metrics.assigned(1);
-                self.lanes.insert(lane, owned);
-                Ok(())
-            }
-            Err(Error::Port(error)) => self.lost(lane, error),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn opened(&mut self, lane: LaneId, now: Timestamp) -> Result<Owned> {
-        let watch = Stopwatch::start();
-        let genesis = self.genesis()?;
-        let store = self.source.open(lane)?;
-        let start = self.source.log_start(lane)?;
-        let (guide, lanes) = (self.source.journal(lane)?, self.source.lane_count());
-        let is_live = guide.is_none();
-        if self.shared.is_none() {
-            self.shared = Some(SharedFacts::new(self.spec.program(), self.spec.digests(), lanes)?);
-        }
-        let worker = Worker::open(lane, self.spec, &self.keys, store, lanes, &start, genesis, guide)?;
-        if is_live {
-            check_reference(lane, &worker, &crate::reference_rows::pins(self.feed.ends()?)?)?;
-            self.check_whole(lane, &worker)?;
-        }
-        self.shared.iter_mut().for_each(|shared| shared.keep(worker.named_days()));
-        self.source.start(lane, &worker.resume())?;
-        let tick = when_if_any(worker.lane().last_tick());
-        tracing::info!(lane = lane.0, ms = watch.millis(), tick, "lane taken up");
-        let topics = self.spec.inputs().len();
-        let (quiet, flows) = (Quiet::new(topics), vec![Flow::Read; topics]);
-        let (blocked_until, waits_for_shares) = (None, None);
-        let committed_at = self.last_commits.get(&lane).copied().unwrap_or(now);
-        Ok(Owned {
-            worker,
-            quiet,
-            decided: Decided::NONE,
-            closed_by_record: false,
-            flows,
-            committed_at,
-            blocked_until,
-            waits_for_shares,
-            turns: 0,
-        })
-    }
-
-    /// A lane that is far behind may need rows as they stood before they were replaced and compacted away.
-    fn check_whole(&mut self, lane: LaneId, worker: &Worker) -> Result<()> {
-        let Some(tick) = worker.lane().last_tick() else { return Ok(()) };
-        let whole = self.feed.whole_since()?;
-        let Some((kind, partition, row)) = self.reference.appended(worker.lane().genesis(), tick, whole) else {
-            return Ok(());
-        };
-        let (kind, tick, whole) = (kind.name(), when(tick), when(whole));
-        if self.compacted_will_do {
-            tracing::warn!(lane = lane.0, kind, partition, tick, whole, "goes by a reference that may be compacted");
-            return Ok(());
-        }
-        Err(PortError::Corrupt(format!(
-            "reference `{kind}` partition {partition}: lane {lane} stands at {tick}, and what was replaced before {whole}, as \
-             the row at offset {row} may have done, can be compacted away: what was known then can no longer be told for \
-             certain; --compacted-reference goes on by what is left"
-        ))
-        .into())
-    }
-
-    fn lost(&mut self, lane: LaneId, error: PortError) -> Result<()> {
-        let why = self.troubles.note(lane, error)?;
-        if let Some(owned) = self.lanes.get(&lane) {
-            self.last_commits.insert(lane, owned.committed_at);
-        }
-        self.give_up(lane, why);
-        Ok(())
-    }
-
-    fn open_again(&mut self, now: Timestamp) -> Result<()> {
-        let due = self.troubles.due(|lane| self.lanes.contains_key(&lane));
-        due.into_iter().try_for_each(|lane| self.take_up(lane, now))
-    }
-
-    fn give_up(&mut self, lane: LaneId, why: &str) {
-        if self.lanes.remove(&lane).is_some() {
-            self.metrics.forget(lane, self.spec);
-            tracing::info!(lane = lane.0, why, "lane given up");
-        }
-    }
-
-    /// Where the reference stands at the very first start: read to its end before any lane is taken up.
-    fn genesis(&mut self) -> Result<Pins> {
-        if self.genesis.is_none() {
-            let ends = self.feed.ends()?;
-            // Whatever is appended by now: any time at all makes the feed read to its end.
-            self.take_reference(Some(Timestamp::from_millis(0)))?;
-            self.genesis = Some(crate::reference_rows::pins(ends)?);
-        }
-        Ok(self.genesis.clone().unwrap_or_default())
-    }
+    // ---- what arrived
 
     /// Nothing follows: decisions recorded beyond the last record take effect.
     fn exhaust(&mut self) {
@@ -316,8 +219,6 @@ impl<'a> Engine<'a> {
             }
         }
     }
-
-    // ---- what arrived
 
     fn walk(&mut self, arrived: BTreeMap<LaneId, Vec<Wake>>, now: Timestamp) {
         let latest = self.latest();
@@ -382,118 +283,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Reads the reference on; as far as a lane that waits for it needs.
-    fn read_reference(&mut self, now: Timestamp) -> Result<()> {
-        let known = known(self.feed, &self.shared);
-        let mut wanted = None;
-        for owned in self.lanes.values_mut() {
-            owned.blocked_until = match owned.worker.next_tick(known) {
-                Err(Waits::ForReference(through)) => Some(through),
-                _ => None,
-            };
-            // Everything appended by now is as cheap to wait for as what one tick needs.
-            let broker = owned.quiet.broker.at(now);
-            wanted = wanted.max(owned.blocked_until.map(|due| broker.unwrap_or(due).max(due)));
-        }
-        if wanted.is_some() || now - self.reference_asked >= REFERENCE_POLL {
-            self.reference_asked = now;
-            self.take_reference(wanted)?;
-        }
-        Ok(())
-    }
-
-    fn take_reference(&mut self, through: Option<Timestamp>) -> Result<()> {
-        let now = self.clock.now();
-        let latest = self.latest();
-        for row in self.feed.poll(through)? {
-            self.broker.saw(std::iter::once(row.append_time), latest, now);
-            if let Err(problem) = crate::reference_rows::apply(&mut self.reference, &row, &self.keys) {
-                self.metrics.reference_reject(row.kind);
-                tracing::warn!(
-                    kind = row.kind,
-                    partition = row.partition,
-                    offset = row.offset.0,
-                    %problem,
-                    "reference row passed over"
-                );
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes what lanes, here and elsewhere, have told all others.
-    fn read_shares(&mut self, now: Timestamp) -> Result<()> {
-        self.wait_for_shares(now);
-        let Some(shared) = &mut self.shared else { return Ok(()) };
-        let told = self.source.shares()?;
-        for (lane, share) in &told {
-            shared.take(lane.0, share.end, &share.bytes)?;
-            // A day that has ended somewhere has ended for the broker: where all lanes are empty, nothing else tells the time.
-            self.broker.is_past(share.end, now);
-        }
-        if !told.is_empty() {
-            self.metrics.shares_held(shared.byte_count());
-        }
-        Ok(())
-    }
-
-    /// Notes which lanes wait for what others share, and since when; says so when that was long ago.
-    fn wait_for_shares(&mut self, now: Timestamp) {
-        let known = known(self.feed, &self.shared);
-        for (lane, owned) in &mut self.lanes {
-            let Err(Waits::ForShares(day)) = owned.worker.next_tick(known) else {
-                owned.waits_for_shares = None;
-                continue;
-            };
-            let waits = owned.waits_for_shares.filter(|waits| waits.day == day);
-            let waits = owned.waits_for_shares.insert(waits.unwrap_or(WaitsForShares { day, since: now, told: false }));
-            let silent = || known.shared.map(|shared| shared.silent(day)).unwrap_or_default();
-            let waited = now - waits.since;
-            if waited >= SHARES_WARN && !std::mem::replace(&mut waits.told, true) {
-                let (day_end, silent) = (when(day), silent());
-                tracing::warn!(lane = lane.0, day_end, ?silent, "waits for what lanes share that are behind or down");
-            }
-            if self.shares_timeout.is_some_and(|timeout| waited >= timeout) && owned.worker.settle(known) {
-                let (day_end, silent) = (when(day), silent());
-                tracing::warn!(lane = lane.0, day_end, ?silent, "goes by what lanes shared earlier");
-            }
-        }
-    }
-
-    // ---- ticks
-
-    /// Closes what is due in every lane, as much as fits one commit, and commits it.
-    fn close_ticks(&mut self, now: Timestamp) -> Result<()> {
-        let known = known(self.feed, &self.shared);
-        let reference = &self.reference;
-        let timer = self.metrics.time(Stage::Ticks);
-        let work: Vec<_> = self.lanes.iter_mut().collect();
-        let failed = self.crew.each(work, |(lane, owned)| match close_and_commit(owned, reference, known, now) {
-            Err(Error::Port(error)) => Ok(Some((*lane, error))),
-            other => other.map(|()| None),
-        })?;
-        drop(timer);
-        failed.into_iter().flatten().try_for_each(|(lane, error)| self.lost(lane, error))
-    }
-
-    /// Rejects and late records leave although no tick closes.
-    fn commit_letters(&mut self, now: Timestamp) -> Result<()> {
-        let mut failed = Vec::new();
-        for (lane, owned) in &mut self.lanes {
-            let waiting = owned.worker.waiting_letters();
-            let waited = now - owned.committed_at;
-            if waiting >= DEAD_LETTERS_MAX || (waiting > 0 && waited >= DEAD_LETTERS_WAIT) {
-                match owned.worker.commit_without_tick() {
-                    Err(Error::Port(error)) => failed.push((*lane, error)),
-                    other => {
-                        other?;
-                        owned.committed_at = now;
-                    }
-                }
-            }
-        }
-        failed.into_iter().try_for_each(|(lane, error)| self.lost(lane, error))
-    }
+    // ---- what is held, and what is told
 
     /// Holds topics that are ahead of the one their lane waits for. That one is never held; only a lane that waits for
     /// none of them, because it has ticks to close first, is held as a whole.
@@ -552,42 +342,6 @@ impl<'a> Engine<'a> {
         self.metrics.lanes(self.lanes.len(), self.source.lane_count());
         self.progress.lanes(self.lanes.keys().copied().collect());
     }
-}
-
-/// A lane knows how far it has read the reference: where that ends earlier by now, other rows stand at its offsets.
-fn check_reference(lane: LaneId, worker: &Worker, ends: &Pins) -> Result<()> {
-    let last = worker.last_record().and_then(|record| record.pins.as_ref());
-    let known = last.into_iter().chain([worker.lane().genesis()]).flat_map(Pins::iter);
-    let Some((kind, partition, pin)) =
-        known.into_iter().find(|(kind, partition, pin)| ends.get(*kind, *partition) < *pin)
-    else {
-        return Ok(());
-    };
-    let end = ends.get(kind, partition);
-    Err(PortError::Corrupt(format!(
-        "reference `{}` partition {partition}: lane {lane} has read it to offset {pin}, and it ends at {end}: the topic was cut \
-         or created anew, and what was known when can no longer be told; begin anew under another `state_prefix`",
-        kind.name()
-    ))
-    .into())
-}
-
-fn close_and_commit(owned: &mut Owned, reference: &Reference, known: Known<'_>, now: Timestamp) -> Result<()> {
-    let watch = Stopwatch::start();
-    while let Ok(Some(due)) = owned.worker.next_tick(known) {
-        if !owned.worker.close(due, reference, known)? {
-            break;
-        }
-        owned.closed_by_record |= !owned.decided.holds(due);
-        if owned.worker.is_full() || watch.elapsed() >= COMMIT_BUDGET {
-            break;
-        }
-    }
-    if owned.worker.has_open() {
-        owned.worker.commit()?;
-        owned.committed_at = now;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

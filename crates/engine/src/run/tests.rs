@@ -15,8 +15,9 @@ use hospital::{Hospital, HospitalConfig, Site, Stream};
 
 use super::*;
 use crate::limits::REOPEN_PAUSE;
-use crate::ports::{DeadLetter, LaneStore, Message, ReferenceRecord, StoredPane, Tier, Transaction};
+use crate::ports::{DeadLetter, LaneStore, Message, PortError, ReferenceRecord, StoredPane, Tier, Transaction};
 use crate::spec::ModelUse;
+use crate::stopwatch::Stopwatch;
 
 mod lanes;
 mod nurse;
