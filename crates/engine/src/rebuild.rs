@@ -4,7 +4,7 @@
 //! with the new digests and a raised epoch, and the cases that were open, in one transaction: before it the lane is what
 //! it was, after it a process of the former definitions refuses it. Cases are carried over and not computed anew, so
 //! that whatever was told is also followed and closed; they stand in the record as well, where a later replay takes
-//! them up. Read next: `worker.rs`, which restores what is stored here.
+//! them up. Read next: `worker/open.rs`, which restores what is stored here.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
