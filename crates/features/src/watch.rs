@@ -4,175 +4,31 @@
 //! who watches the entity, also where that is nothing ([`Crossing`]). A [`WatchLane`] closes a step once every lane has
 //! spoken of it, and no clock decides anything: what a step holds follows from what lanes said, in whatever order it
 //! came. It is a pure state machine like [`Lane`](crate::Lane), and runs the same kind of SQL.
+//! Read next: `watch/crossing.rs` (what is said), `watch/entities.rs` (the SQL of entities).
+
+mod crossing;
+mod entities;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch, StringArray};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::SchemaRef;
 use base::{Millis, Timestamp};
-use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
-use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::aggregates::AggregateExec;
 use events::{Offset, TopicId};
 use reference::Pins;
 
 use crate::error::{Error, Result};
-use crate::facts::hash64;
 use crate::journal::{Counts, Digests, JournalRecord, TierRecord, TopicPosition};
-use crate::limits::{CROSSING_BYTES_MAX, WATCH_EMPTY_STEPS_MAX, WATCH_WAITING_ROWS_MAX};
+use crate::limits::{WATCH_EMPTY_STEPS_MAX, WATCH_WAITING_ROWS_MAX};
 use crate::panes::{ByEnd, Tier, drop_before};
 use crate::plan::Program;
 use crate::sections;
-use crate::slot::Slot;
-use crate::sorted::{rows_of, sort_by_keys};
-use crate::spec::WatchSpec;
-use crate::sql::{Runner, check_keys, plan};
-use crate::state::STATES;
+use crate::sorted::rows_of;
 use crate::window::WindowPlans;
 
-/// What one lane has to say of one scoring step to one lane of a watch, or a piece of it: a flood of names that are tried
-/// within minutes would be more than a record holds.
-#[derive(Clone, Debug)]
-pub struct Crossing {
-    /// The lane that speaks.
-    pub lane: u32,
-    /// The end of the step.
-    pub end: Timestamp,
-    /// The definitions that the states are of.
-    pub under: String,
-    /// Which piece it is, from 0.
-    pub piece: u32,
-    /// Whether nothing follows it.
-    pub is_last: bool,
-    /// States by entity and user; absent where nothing happened.
-    pub states: Option<RecordBatch>,
-}
-
-impl Crossing {
-    /// What each of `lanes` lanes of a watch is to be told, in pieces: entities are spread by a hash of their key.
-    pub fn split(
-        lane: u32,
-        end: Timestamp,
-        under: &str,
-        states: Option<&RecordBatch>,
-        lanes: u32,
-    ) -> Result<Vec<Vec<Self>>> {
-        let target = |key: Option<&str>| key.map(|key| hash64(key).rem_euclid(i64::from(lanes)));
-        let targets: Vec<Option<i64>> =
-            states.into_iter().flat_map(|states| states.column(0).as_string::<i32>()).map(target).collect();
-        let part = |lane_of_watch: u32| -> Result<Vec<Self>> {
-            let ours = Some(i64::from(lane_of_watch));
-            let mask: BooleanArray = targets.iter().map(|target| Some(*target == ours)).collect();
-            let states = states.filter(|_| mask.true_count() > 0);
-            let states = states.map(|states| filter_record_batch(states, &mask)).transpose()?;
-            let pieces = states.as_ref().map_or_else(|| vec![None], |states| pieces(states).map(Some).collect());
-            let last = pieces.len() - 1;
-            let crossing = |(place, states): (usize, Option<RecordBatch>)| {
-                let piece = u32::try_from(place).unwrap_or(u32::MAX);
-                Self { lane, end, under: under.to_owned(), piece, is_last: place == last, states }
-            };
-            Ok(pieces.into_iter().enumerate().map(crossing).collect())
-        };
-        (0..lanes).map(part).collect()
-    }
-
-    /// Key and value of the record that says it.
-    pub fn encode(&self) -> Result<(Vec<u8>, Vec<u8>)> {
-        let value = self.states.as_ref().map(|states| sections::write(&[(STATES.to_owned(), states)]));
-        let more = if self.is_last { "" } else { "+" };
-        let key = format!("{}/{}/{}/{}{more}", self.lane, self.end.millis(), self.under, self.piece);
-        Ok((key.into_bytes(), value.transpose()?.unwrap_or_default()))
-    }
-
-    /// The end of the step that a record with this key is about.
-    pub fn end_of(key: &[u8]) -> Option<Timestamp> {
-        let end = std::str::from_utf8(key).ok()?.split('/').nth(1)?;
-        end.parse().ok().map(Timestamp::from_millis)
-    }
-
-    /// Which piece of it a record with this key is.
-    pub fn piece_of(key: &[u8]) -> Option<u32> {
-        std::str::from_utf8(key).ok()?.rsplit('/').next()?.trim_end_matches('+').parse().ok()
-    }
-
-    /// Reads what `encode` wrote.
-    pub fn decode(key: &[u8], value: &[u8]) -> Result<Self> {
-        let named = || {
-            let text = std::str::from_utf8(key).ok()?;
-            let mut parts = text.splitn(4, '/');
-            let (lane, end) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-            let under = parts.next()?.to_owned();
-            // Former versions cut nothing into pieces.
-            let piece = parts.next().map_or(Some(0), |piece| Self::piece_of(piece.as_bytes()))?;
-            Some((lane, end, under, piece, !text.ends_with('+')))
-        };
-        let (lane, end, under, piece, is_last) = named().ok_or_else(|| {
-            let key = String::from_utf8_lossy(key);
-            Error::Crossing(format!("the key `{key}` is not `<lane>/<end>/<definitions>/<piece>`"))
-        })?;
-        let states = match value {
-            [] => None,
-            value => sections::read(value)?.pop().map(|(_, states)| states),
-        };
-        Ok(Self { lane, end: Timestamp::from_millis(end), under, piece, is_last, states })
-    }
-}
-
-/// States in as many pieces as records take.
-fn pieces(states: &RecordBatch) -> impl Iterator<Item = RecordBatch> + '_ {
-    let (rows, bytes) = (states.num_rows(), states.get_array_memory_size());
-    let pieces = bytes.div_ceil(CROSSING_BYTES_MAX).clamp(1, rows);
-    let most = rows.div_ceil(pieces);
-    (0..rows).step_by(most).map(move |from| states.slice(from, most.min(rows - from)))
-}
-
-/// The plan of a watch's entities: over what users did with each, within the window.
-#[derive(Debug)]
-pub(crate) struct WatchPlan {
-    users: Arc<Slot>,
-    runner: Runner,
-}
-
-impl WatchPlan {
-    pub(crate) fn compile(spec: &WatchSpec, users: SchemaRef) -> Result<Self> {
-        let slot = Slot::new(users);
-        let planned = plan(&spec.entities, &[(format!("{}_users", spec.name).as_str(), &slot)])?;
-        let is_first = planned.schema().fields().first().is_some_and(|field| *field.name() == spec.key);
-        if !is_first || grouped_by(&planned)? != [spec.key.as_str()] {
-            return Err(Error::Sql {
-                file: spec.entities.file.clone(),
-                line: 1,
-                problem: format!("there must be one row for each `{}`, which must be the first column", spec.key),
-                hint: Some(format!("begin with SELECT {0} and end with GROUP BY {0}", spec.key)),
-            });
-        }
-        check_keys(&spec.entities, &planned.schema(), &[&spec.key])?;
-        Ok(Self { users: slot, runner: Runner::new(planned)? })
-    }
-
-    pub(crate) fn schema(&self) -> SchemaRef {
-        self.runner.schema()
-    }
-
-    /// Users' rows to rows of entities, sorted by key.
-    fn run(&self, users: RecordBatch) -> Result<RecordBatch> {
-        self.users.put(vec![users]);
-        sort_by_keys(&self.runner.run()?, 1)
-    }
-}
-
-/// The keys that a plan groups by, in its one aggregate; none where it has none.
-fn grouped_by(plan: &Arc<dyn ExecutionPlan>) -> Result<Vec<String>> {
-    let mut keys = Vec::new();
-    plan.apply(|node| {
-        let aggregate = node.downcast_ref::<AggregateExec>();
-        keys.extend(aggregate.into_iter().flat_map(|node| node.group_expr().expr()).map(|(_, name)| name.clone()));
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    Ok(keys)
-}
+pub use crossing::Crossing;
+pub(crate) use entities::WatchPlan;
 
 /// What has been said of a step that is not closed.
 #[derive(Debug)]
