@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use super::judged::SEVERITIES;
 use super::*;
 use crate::spec::ModelUse;
 
