@@ -1,4 +1,4 @@
-//! `pipeline.toml` as written. Its comments are the manual of every setting; `spec.rs` checks what stands here.
+//! `pipeline.toml` as written. Its comments are the manual of every setting; `check.rs` checks what stands here.
 
 use std::collections::BTreeMap;
 

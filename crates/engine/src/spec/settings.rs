@@ -1,7 +1,7 @@
 //! What is wrong with single settings that parse: names of topics, lengths of time that leave nothing, models that are not
 //! named.
 //!
-//! Computes only; `spec.rs` reports. Which state topics there are: `kafka::Config::topics`.
+//! Computes only; `check.rs` and `models.rs` report. Which state topics there are: `kafka::Config::topics`.
 
 use base::Millis;
 
