@@ -200,7 +200,7 @@ fn eager() -> PipelineSpec {
     fs::remove_file(&file).unwrap();
     for (from, to) in [
         ("learn_days = 14 ", "learn_days = 0 "),
-        ("open_score = 0.87 ", "open_score = 0.05 "),
+        ("open_score = 0.90 ", "open_score = 0.05 "),
         (r#"close_after = "7d""#, r#"close_after = "2h""#),
     ] {
         assert!(text.contains(from), "pipeline.toml no longer says `{from}`");

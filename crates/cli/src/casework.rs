@@ -2,8 +2,9 @@
 //!
 //! A case is a user, opened by a score at the threshold or by a rule, and open until seven quiet days have passed; or an
 //! entity, as its watch opened it. An incident is caught if a case was opened on evidence from it: one of its acts lies in
-//! the 24 hours before, and of a patient's chart, was on that chart. Rows are those of `chartwarden record`; the truth
-//! beside them is read here and nowhere near the model.
+//! the 24 hours before, and of a patient's chart, was on that chart. An address names the accounts it tried, of which one
+//! gave in, so that any of them will do. Rows are those of `chartwarden record`; the truth beside them is read here and
+//! nowhere near the model.
 //! Read next: `commands/evaluate.rs`, which asks and prints.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +41,8 @@ pub(crate) struct Incident {
     pub(crate) acts: Vec<i64>,
     /// Pseudonyms of the patients whose charts they were on.
     pub(crate) patients: BTreeSet<String>,
+    /// Indices of the users as whom something was done or tried.
+    pub(crate) accounts: BTreeSet<usize>,
 }
 
 /// A case about an entity.
@@ -154,14 +157,15 @@ impl House {
         if voices == Voices::Model { &[] } else { &self.entities }
     }
 
-    /// The incidents of some users that a case opened at `at` rests on, with the time since the first act of each.
-    fn grounds<'h>(&'h self, users: &'h [usize], at: i64) -> impl Iterator<Item = (usize, i64)> + 'h {
-        let theirs = self.incidents.iter().enumerate().filter(|(_, incident)| users.contains(&incident.user));
-        theirs.filter_map(move |(place, incident)| {
+    /// The incidents of a kind that a case opened at `at` rests on, with the time since the first act of each.
+    fn grounds(&self, at: i64, is_about: impl Fn(&Incident) -> bool) -> Vec<(usize, i64)> {
+        let about = self.incidents.iter().enumerate().filter(|(_, incident)| is_about(incident));
+        let grounds = about.filter_map(|(place, incident)| {
             let before = incident.acts.partition_point(|act| *act < at);
             let newest = *incident.acts[..before].last()?;
             (newest >= at - REACH.0).then(|| (place, at - incident.acts[0]))
-        })
+        });
+        grounds.collect()
     }
 
     /// What the user of a false case was innocently busy with.
@@ -185,12 +189,14 @@ impl House {
             }
         };
         for case in self.cases(threshold, voices) {
-            count(self.grounds(&[case.user], case.at).collect(), self.excuse(case));
+            count(self.grounds(case.at, |incident| incident.user == case.user), self.excuse(case));
         }
         for case in self.watched(voices) {
-            let on_it = |incident: &Incident| case.patient.iter().all(|chart| incident.patients.contains(chart));
-            let grounds = self.grounds(&case.users, case.at).filter(|(place, _)| on_it(&self.incidents[*place]));
-            count(grounds.collect(), &case.title);
+            let grounds = self.grounds(case.at, |incident| match &case.patient {
+                Some(chart) => incident.patients.contains(chart) && case.users.contains(&incident.user),
+                None => case.users.iter().any(|user| incident.accounts.contains(user)),
+            });
+            count(grounds, &case.title);
         }
         outcome.caught += caught.len();
         outcome.incidents += self.incidents.len();
@@ -235,7 +241,7 @@ pub(crate) fn random_precision(houses: &[House]) -> f64 {
         let days: BTreeMap<(usize, i64), i64> =
             house.rows.iter().map(|row| ((row.user, row.end.div_euclid(DAY_MS)), row.end)).collect();
         all += days.len();
-        let hit = |(user, _): (usize, i64), at: i64| house.grounds(&[user], at).next().is_some();
+        let hit = |(user, _): (usize, i64), at: i64| !house.grounds(at, |incident| incident.user == user).is_empty();
         good += days.into_iter().filter(|(day, at)| hit(*day, *at)).count();
     }
     good as f64 / (all as f64).max(1.0)

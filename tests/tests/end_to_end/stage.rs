@@ -67,7 +67,7 @@ impl Stage {
             ("\n# Input topics", format!("\n[kafka.properties]\n{MEMBERS}\n# Input topics").as_str()),
             ("idle_after = \"60s\"", &format!("idle_after = \"{idle_after}\"")),
             ("learn_days = 14", "learn_days = 1"),
-            ("open_score = 0.87 ", OPEN_SCORE),
+            ("open_score = 0.90 ", OPEN_SCORE),
         ] {
             assert!(text.contains(from), "pipeline.toml no longer says `{from}`");
             text = text.replacen(from, to, 1);

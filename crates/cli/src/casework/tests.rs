@@ -23,6 +23,7 @@ fn house() -> House {
             scenario: "snoop".to_owned(),
             acts: vec![99 * HOUR, 100 * HOUR],
             patients: BTreeSet::from(["p:7".to_owned()]),
+            accounts: BTreeSet::from([0, 9]),
         }],
         oddities: BTreeMap::from([(1, vec![("night duty".to_owned(), 80 * HOUR, 95 * HOUR)])]),
         days: 10.0,
@@ -71,7 +72,7 @@ fn cases_of_watches_count_whatever_the_threshold_and_are_about_an_incident_on_th
         watched(101, &[0, 5], Some("p:7")),
         watched(102, &[0, 5], Some("p:8")),
         watched(103, &[5], Some("p:7")),
-        watched(104, &[0], None),
+        watched(104, &[9], None),
         watched(300, &[0], None),
     ];
     let house = House { entities, ..house() };

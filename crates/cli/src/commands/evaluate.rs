@@ -204,6 +204,7 @@ fn truth(folder: &Path, house: &mut House, known: &mut impl FnMut(&str) -> usize
     #[derive(Deserialize)]
     struct Act {
         time: i64,
+        user: String,
         patient: Option<String>,
         incident: Option<ActOf>,
     }
@@ -225,19 +226,26 @@ fn truth(folder: &Path, house: &mut House, known: &mut impl FnMut(&str) -> usize
         to: i64,
     }
     let keys = crate::keys::pseudonyms(&folder.join("keys/pseudonym.key"))?;
-    let mut acts: BTreeMap<u64, (Vec<i64>, BTreeSet<String>)> = BTreeMap::new();
+    #[derive(Default)]
+    struct Acts {
+        times: Vec<i64>,
+        patients: BTreeSet<String>,
+        accounts: BTreeSet<usize>,
+    }
+    let mut acts: BTreeMap<u64, Acts> = BTreeMap::new();
     for act in lines::<Act>(&folder.join("truth/truth.ndjson"))?.into_iter().filter(|act| act.time >= first) {
         if let Some(incident) = act.incident {
-            let (times, patients) = acts.entry(incident.id).or_default();
-            times.push(act.time);
-            patients.extend(act.patient.map(|patient| keys.patient(&patient)));
+            let acts = acts.entry(incident.id).or_default();
+            acts.times.push(act.time);
+            acts.patients.extend(act.patient.map(|patient| keys.patient(&patient)));
+            acts.accounts.insert(known(&keys.user(&act.user)));
         }
     }
     for told in lines::<Told>(&folder.join("truth/incidents.ndjson"))? {
-        if let Some((mut acts, patients)) = acts.remove(&told.id) {
+        if let Some(Acts { times: mut acts, patients, accounts }) = acts.remove(&told.id) {
             acts.sort_unstable();
             let user = known(&keys.user(&told.user));
-            house.incidents.push(Incident { user, scenario: told.scenario, acts, patients });
+            house.incidents.push(Incident { user, scenario: told.scenario, acts, patients, accounts });
         }
     }
     for odd in lines::<Odd>(&folder.join("truth/oddities.ndjson"))? {

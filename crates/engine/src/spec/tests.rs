@@ -211,7 +211,7 @@ fn every_problem_of_the_settings_is_reported_at_once_with_its_place() {
             (file, "stream = \"auth\"", "strem = \"auth\""),
             (file, "lateness = \"5m\"", "lateness = 5"),
             (file, "idle_after = \"60s\"", "idle_after = \"soon\""),
-            (file, "open_score = 0.87 ", "open_scor = 0.87 "),
+            (file, "open_score = 0.90 ", "open_scor = 0.90 "),
             (file, "learn_days = 14", "learn_days = -1"),
             (file, "[networks]", "[network]"),
         ],
@@ -246,7 +246,7 @@ fn what_is_wrong_with_a_rule_a_setting_or_a_sentence_is_told_where_it_stands() {
         "places",
         &[
             (file, "column = \"rule_after_end\"", "column = \"rule_after_ent\""),
-            (file, "open_score = 0.87 ", "open_score = 1.83 "),
+            (file, "open_score = 0.90 ", "open_score = 1.83 "),
             (sql, "opened {value|charts} in 15 minutes", "opened {value:chart} in 15 minutes"),
         ],
     );
@@ -352,7 +352,7 @@ fn digests_tell_what_a_change_concerns() {
     ] {
         assert_eq!(digests(name, (from, to)), *shipped, "{name}");
     }
-    let threshold = digests("threshold", ("open_score = 0.87", "open_score = 0.8"));
+    let threshold = digests("threshold", ("open_score = 0.90", "open_score = 0.8"));
     assert!(threshold.spec != shipped.spec && threshold.reading == shipped.reading, "a threshold reads nothing");
     for (name, from, to) in [
         ("lateness", "lateness = \"5m\"", "lateness = \"6m\""),
