@@ -28,7 +28,7 @@ impl House {
             dir,
             spec,
             config: Config::new("nowhere:9092", "group", "prefix"),
-            keys: Arc::new(PseudonymKeys::generate("1", [7; 32]).unwrap()),
+            keys: Arc::new(PseudonymKeys::generate("1", std::array::from_fn(|byte| byte as u8)).unwrap()),
             shown,
             over: AtomicBool::new(false),
         }
