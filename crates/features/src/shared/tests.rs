@@ -180,10 +180,15 @@ fn what_cannot_be_known_of_entities_is_refused_with_a_hint() {
             sql("SELECT arrow_cast(events, 'Utf8') AS patient_key, count(*) AS n FROM visits_days GROUP BY events");
     });
     assert!(cast.contains("it is not grouped by the keys [\"patient_key\"] as texts: `events` is Int64"), "{cast}");
-    let taken = refused(&|baseline, _| {
-        baseline.name = "patient".to_owned();
-        baseline.sql = sql("SELECT patient_key, count(*) AS new FROM visits_days GROUP BY patient_key");
-    });
+    let mut taken = with_visitors(spec(Millis::minutes(20)));
+    let baseline = taken.baselines.last_mut().unwrap();
+    baseline.name = "patient".to_owned();
+    baseline.sql = sql("SELECT patient_key, count(*) AS new FROM visits_days GROUP BY patient_key");
+    // Under its new name nothing asks for it.
+    let pair = taken.windows.iter_mut().find(|window| window.name == "pair").unwrap();
+    pair.sql = sql("SELECT user_key, patient_key, count(*) AS events, count(*) AS visits FROM access \
+         WHERE patient_key IS NOT NULL GROUP BY user_key, patient_key");
+    let taken = problem(taken);
     assert!(taken.contains("baseline `patient`: `access` has a column `patient_new` already"), "{taken}");
     let itself = refused(&|_, visits| {
         visits.sql = sql(
