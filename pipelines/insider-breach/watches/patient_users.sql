@@ -14,10 +14,13 @@ SELECT
   max(CASE WHEN colleague THEN 1 ELSE 0 END) AS colleague,
   max(CASE WHEN off_shift THEN 1 ELSE 0 END) AS off_shift,
   max(habits_unexplained_share) AS usual_share,
+  -- 1 who only looked, and for the first time; 0 who works in it or comes again; absent of whoever is new to the lane, and
+  -- opens every chart for the first time.
   CASE
-    WHEN max(CASE WHEN patient_new THEN 1 ELSE 0 END) = 1 AND count(*) FILTER (WHERE action IN ('create', 'update')) = 0
+    WHEN max(CASE WHEN patient_new THEN 1 ELSE 0 END) = 0 OR count(*) FILTER (WHERE action IN ('create', 'update')) > 0
+      THEN 0
+    WHEN max(known_days) >= 14
       THEN 1
-    ELSE 0
   END AS looked,
   min(event_ms) AS first_ms,
   max(event_ms) AS last_ms
