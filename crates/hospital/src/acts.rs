@@ -143,6 +143,7 @@ fn patients(
             | Scenario::CoWorker
             | Scenario::VipCuriosity
             | Scenario::CrowdCuriosity
+            | Scenario::ColleagueCrowd
             | Scenario::ExPartner
             | Scenario::OwnRecordTampering
     );

@@ -37,6 +37,7 @@ const CATALOGUE: [ScenarioInfo; Scenario::COUNT + 13] = [
     info("borrowed_session", "somebody else works as this user at a second workstation", "double_shift"),
     info("drug_diversion", "releases drugs for patients who already left the unit", "float_nurse"),
     info("crowd_curiosity", "one of many who open the chart of somebody of note without a reason", "trauma_team"),
+    info("colleague_crowd", "one of many who open the chart of a colleague in nobody's care", "trauma_team"),
     info("same_surname_in_care", "cares for somebody with the same surname", "same_surname_in_care"),
     info("vip_on_own_ward", "cares for somebody of note", "vip_on_own_ward"),
     info("audit_sample", "audits a large sample of charts across all units", "audit_sample"),

@@ -66,14 +66,13 @@ pub(crate) fn plan(config: &HospitalConfig, world: &mut World, forced: &mut Vec<
         let seed = config.seed.child("plan").index(tries as u64);
         if let Some(plan) = one(config, world, &plans, (scenario, setting, padded), seed) {
             paddable += usize::from(scenario.can_be_padded());
+            let admission = scenario.is_about_a_vip().then(|| admission(world, &plan, &mut draw));
             let mut followers = Vec::new();
-            if scenario.is_about_a_vip() {
-                let admission = admission(world, &plan, &mut draw);
-                if scenario == Scenario::CrowdCuriosity {
-                    followers = crowd(world, &plans, &plan, admission.unit, seed);
-                }
-                forced.push(admission);
+            if scenario.is_a_crowd() {
+                let busy = admission.as_ref().map(|admission| admission.unit);
+                followers = crowd(world, &plans, &plan, busy, seed);
             }
+            forced.extend(admission);
             plans.push(plan);
             plans.extend(followers);
         }
@@ -193,13 +192,15 @@ fn victims(
     all
 }
 
-/// Those who look at the same chart on the same day: people at work in other units than the patient's.
-fn crowd(world: &World, plans: &[Plan], first: &Plan, ward: u16, seed: Seed) -> Vec<Plan> {
+/// Those who look at the same chart on the same day: people at work, in other units than the one that cares for the patient
+/// and not the patient.
+fn crowd(world: &World, plans: &[Plan], first: &Plan, ward: Option<u16>, seed: Seed) -> Vec<Plan> {
     let mut draw = Draw::new(seed.child("crowd"));
     let day = first.days[0];
     let culprit = |worker: u32| worker == first.worker || plans.iter().any(|plan| plan.worker == worker);
     let mut others: Vec<u32> = (0..world.workers.len() as u32)
-        .filter(|worker| !culprit(*worker) && world.worker(*worker).unit != ward)
+        .filter(|worker| !culprit(*worker) && Some(world.worker(*worker).unit) != ward)
+        .filter(|worker| !first.targets.contains(&world.worker(*worker).person))
         .filter(|worker| world.rostered(*worker, day).is_some_and(|kind| kind != ShiftKind::Night))
         .collect();
     draw.shuffle(&mut others);

@@ -47,11 +47,13 @@ pub enum Scenario {
     DrugDiversion,
     /// Many staff of many units look at one person of note: each is an incident of the account that looked.
     CrowdCuriosity,
+    /// Likewise at a colleague who is in nobody's care: the chart of somebody the house talks about.
+    ColleagueCrowd,
 }
 
 impl Scenario {
     /// How many kinds there are.
-    pub const COUNT: usize = 18;
+    pub const COUNT: usize = 19;
     /// All kinds.
     pub const ALL: [Self; Self::COUNT] = [
         Self::HouseholdMember,
@@ -72,6 +74,7 @@ impl Scenario {
         Self::BorrowedSession,
         Self::DrugDiversion,
         Self::CrowdCuriosity,
+        Self::ColleagueCrowd,
     ];
 
     /// The name in the truth.
@@ -95,6 +98,7 @@ impl Scenario {
             Self::BorrowedSession => "borrowed_session",
             Self::DrugDiversion => "drug_diversion",
             Self::CrowdCuriosity => "crowd_curiosity",
+            Self::ColleagueCrowd => "colleague_crowd",
         }
     }
 
@@ -104,7 +108,7 @@ impl Scenario {
         match self {
             Self::HouseholdMember | Self::CoWorker => 2.0,
             Self::VipCuriosity | Self::ExPartner | Self::StolenCredentials | Self::LeaverHarvest => 1.5,
-            Self::CrowdCuriosity => 0.0,
+            Self::CrowdCuriosity | Self::ColleagueCrowd => 0.0,
             _ => 1.0,
         }
     }
@@ -122,12 +126,17 @@ impl Scenario {
 
     /// Whether the owner of the account acts, so that it can hide behind other work.
     pub(crate) fn can_be_padded(self) -> bool {
-        !self.is_takeover() && !matches!(self, Self::AfterLeaving | Self::BorrowedSession | Self::CrowdCuriosity)
+        !self.is_takeover() && !self.is_a_crowd() && !matches!(self, Self::AfterLeaving | Self::BorrowedSession)
     }
 
     /// Whether it is about somebody of note, who was just admitted.
     pub(crate) fn is_about_a_vip(self) -> bool {
         matches!(self, Self::VipCuriosity | Self::CrowdCuriosity)
+    }
+
+    /// Whether many do it at once.
+    pub(crate) fn is_a_crowd(self) -> bool {
+        matches!(self, Self::CrowdCuriosity | Self::ColleagueCrowd)
     }
 
     /// Whether somebody from outside uses the account.
@@ -155,7 +164,7 @@ impl Scenario {
             Self::PasswordSpraying => (((1, 2), (8, 16)), ((1, 2), (3, 6))),
             Self::BorrowedSession => (((2, 4), (5, 10)), ((1, 3), (3, 5))),
             Self::DrugDiversion => (((5, 8), (3, 6)), ((4, 7), (1, 3))),
-            Self::CrowdCuriosity => (((1, 2), (1, 3)), ((1, 2), (1, 2))),
+            Self::CrowdCuriosity | Self::ColleagueCrowd => (((1, 2), (1, 3)), ((1, 2), (1, 2))),
         };
         let (days, charts) = if setting == Setting::Loud { (days_loud, loud) } else { (days_quiet, quiet) };
         Volume { days: draw.span(days.0, days.1) as usize, charts }

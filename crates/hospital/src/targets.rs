@@ -30,6 +30,10 @@ pub(crate) fn targets(
             let vips: Vec<u32> = (0..town.persons.len() as u32).filter(|it| town.persons[*it as usize].vip).collect();
             draw.pick(&vips).into_iter().collect()
         }
+        Scenario::ColleagueCrowd => {
+            let others: Vec<u32> = world.workers.iter().map(|worker| worker.person).filter(|it| *it != own).collect();
+            draw.pick(&others).into_iter().collect()
+        }
         Scenario::ExPartner => {
             let near: Vec<u32> = town.neighbours(household).into_iter().flat_map(members).collect();
             draw.pick(&near).into_iter().collect()

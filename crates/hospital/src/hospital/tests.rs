@@ -197,17 +197,19 @@ fn hard_negatives_come_in_every_kind_and_are_innocent() {
 
 #[test]
 fn a_crowd_comes_only_where_it_is_asked_for() {
-    assert!(play(small(4)).incidents.iter().all(|incident| incident.scenario != "crowd_curiosity"));
-    let weights = vec![(Scenario::CrowdCuriosity, 1.0)];
-    let played = play(HospitalConfig { scenarios: Mix { weights, ..small(4).scenarios }, ..small(4) });
-    // By chart and day, who looked.
-    let mut crowds: BTreeMap<(&str, i64), BTreeSet<&str>> = BTreeMap::new();
-    for incident in &played.incidents {
-        assert_eq!(incident.targets.len(), 1, "{incident:?}");
-        let day = (incident.first.unwrap() - START).0 / base::Millis::days(1).0;
-        crowds.entry((&incident.targets[0], day)).or_default().insert(&incident.user);
+    for scenario in [Scenario::CrowdCuriosity, Scenario::ColleagueCrowd] {
+        assert!(play(small(4)).incidents.iter().all(|incident| incident.scenario != scenario.name()));
+        let weights = vec![(scenario, 1.0)];
+        let played = play(HospitalConfig { scenarios: Mix { weights, ..small(4).scenarios }, ..small(4) });
+        // By chart and day, who looked.
+        let mut crowds: BTreeMap<(&str, i64), BTreeSet<&str>> = BTreeMap::new();
+        for incident in &played.incidents {
+            assert_eq!(incident.targets.len(), 1, "{incident:?}");
+            let day = (incident.first.unwrap() - START).0 / base::Millis::days(1).0;
+            crowds.entry((&incident.targets[0], day)).or_default().insert(&incident.user);
+        }
+        assert!(crowds.values().any(|lookers| lookers.len() >= 6), "{crowds:?}");
     }
-    assert!(crowds.values().any(|lookers| lookers.len() >= 6), "{crowds:?}");
 }
 
 #[test]

@@ -309,6 +309,27 @@ fn a_clock_that_was_ahead_does_not_make_the_reference_known_beforehand() {
     assert!(feed.known_through() <= now, "{:?} is known at {now:?}", feed.known_through());
 }
 
+/// As a demo's, whose broker in memory cannot say what it compacts: lanes are opened again after a halt.
+struct Standing;
+
+impl Clock for Standing {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(0)
+    }
+
+    fn time_of_day(&self) -> Option<Timestamp> {
+        None
+    }
+}
+
+#[test]
+fn nothing_is_compacted_where_time_stands_still() {
+    let (_broker, config) = cluster(1);
+    let whole = |clock: Arc<dyn Clock>| KafkaReferenceFeed::connect(&config, clock).unwrap().whole_since();
+    assert_eq!(whole(Arc::new(Standing)).unwrap(), Timestamp::MIN);
+    whole(Arc::new(SystemClock)).unwrap_err();
+}
+
 /// The engine may keep them on a thread of its own.
 #[test]
 fn ports_can_be_sent_to_a_thread() {
