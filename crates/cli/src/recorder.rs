@@ -31,7 +31,7 @@ pub(crate) struct Recorder {
     pub(crate) findings: Vec<(i64, Vec<u8>)>,
     /// What the watches are told.
     crossings: Crossings,
-    /// Feature rows of users and pairs seen.
+    /// Feature rows seen, and rows of entities that are watched.
     pub(crate) rows: u64,
 }
 

@@ -1,4 +1,5 @@
-//! `chartwarden record`: runs a pipeline over a simulated hospital in memory and keeps its features, for training.
+//! `chartwarden record`: runs a pipeline over a simulated hospital in memory and keeps its features and findings, for
+//! training and evaluation.
 //!
 //! No broker, no archive. The same arguments give the same bytes. Read next: `memory.rs`, `train.rs`.
 
@@ -31,7 +32,7 @@ pub(crate) enum Using {
     None,
     /// The pair model: user features over its scores.
     Pairs,
-    /// Both: scores and findings too.
+    /// Both: scores and findings about users too.
     Both,
 }
 
@@ -51,8 +52,8 @@ pub(crate) struct Arguments {
     /// Which models to use.
     #[arg(long, value_enum, default_value_t = Using::None, conflicts_with = "pairs_only_model")]
     models: Using,
-    /// Folder to write: `features-*.arrow`, `pair_features-*.arrow`, `findings.ndjson` (of watches, of rules and, with both
-    /// models, of scores), `truth/`, `keys/`.
+    /// Folder to write: `features-*.arrow`, `pair_features-*.arrow`, `watch.*.arrow`, `findings.ndjson` (of watches and,
+    /// with both models, of users), `truth/`, `keys/`.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
