@@ -75,7 +75,7 @@ pub(crate) struct House {
 /// Who may open a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Voices {
-    /// Rules and score.
+    /// Rules, those of watches among them, and score.
     Both,
     /// Rules alone, those of watches among them: the threshold does not matter.
     Rules,

@@ -69,7 +69,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let budgets: Vec<(f64, Outcome)> = budgets.into_iter().map(|budget| (budget, at(budget))).collect();
     let chosen = at(arguments.budget);
     let alone = [
-        ("rules alone", outcome(&houses, 2.0, Voices::Rules)),
+        ("rules and watches alone", outcome(&houses, 2.0, Voices::Rules)),
         ("model alone", outcome(&houses, threshold_for(&houses, arguments.budget, Voices::Model), Voices::Model)),
     ];
     let random = random_precision(&houses);
