@@ -5,7 +5,7 @@
 //! one so far back that nobody waits who is not more than a day ahead of the slowest. A lane begins by telling that it had
 //! nothing before, so that the others need not wait for days it never saw, and goes by shared facts from the next day on.
 //! Facts of users' groups (a role, a unit) are columns of feature rows; facts of what rows are about (a patient, an address)
-//! are columns of the rows themselves, for windows to aggregate.
+//! are columns of the rows themselves, for windows to aggregate, and so are those of groups where the pipeline asks for it.
 //! Design: a share is told before a tick waits for anybody's, so that lanes never wait for each other in a circle.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,7 +81,8 @@ fn days_of(window: &WindowSpec) -> String {
     format!("{}_days", window.name)
 }
 
-/// What is known of the entities that rows of a stream are about, as columns behind the stream's own.
+/// What is known of the entities that rows of a stream are about, or of a group of their users, as columns behind the
+/// stream's own.
 #[derive(Debug)]
 pub(crate) struct EntityFacts {
     baseline: usize,

@@ -97,8 +97,8 @@ pub struct BaselineSpec {
     /// in common, such as `role` and `unit`. With a key of something else among them (`patient_key`, `address_key`), columns
     /// of the streams that have them all: it is known of each row there, under `<name>_<column>`.
     pub keys: Vec<String>,
-    /// Whether it is known of each row of the streams although its keys are what users have in common: for what watches
-    /// count, who see no feature rows.
+    /// Whether it is known of each row of the streams, and not of feature rows, although its keys are what users have in
+    /// common: for what watches count, who see no feature rows.
     pub rows: bool,
     /// The SQL, over relations `<window>_days`; over one of them where it is of all lanes.
     pub sql: SqlText,
