@@ -20,7 +20,7 @@ use crate::anchor::Places;
 use crate::cluster::Cluster;
 use crate::http::{Server, Shown, serve};
 use crate::keys;
-use crate::report::{Answer, Failure, note};
+use crate::report::{self, Answer, Failure, note};
 use crate::watching::watch;
 use beside::{Beside, Opened};
 
@@ -112,10 +112,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
             keepers.map(|(archiver, sealer)| (joined(archiver.join()), joined(sealer.join()))).unzip();
         served.store(true, Ordering::Relaxed);
         joined(http.join())?;
-        ran?;
-        watched.context("watching")?;
-        archived.transpose().context("archiving")?;
-        sealed.transpose().context("sealing")?;
+        let (archived, sealed) = (archived.unwrap_or(Ok(())), sealed.unwrap_or(Ok(())));
+        all_well([
+            ran.map_err(anyhow::Error::from),
+            watched.context("watching"),
+            archived.context("archiving"),
+            sealed.context("sealing"),
+        ])?;
         note("stopped: everything closed is committed");
         Ok(Answer::Yes)
     })
@@ -144,6 +147,17 @@ fn check_topics(config: &Config) -> Result<()> {
     Err(failure.hint("`chartwarden topics PIPELINE --plan` shows what `--apply` would mend").into())
 }
 
+/// The first failure, which a process ends with; what failed beside it stands in the log.
+fn all_well(ended: impl IntoIterator<Item = Result<()>>) -> Result<()> {
+    let mut failures = ended.into_iter().filter_map(Result::err);
+    let Some(first) = failures.next() else { return Ok(()) };
+    failures.for_each(|error| tracing::error!(error = report::what(&error), "this failed too"));
+    Err(first)
+}
+
 fn joined<T>(result: std::thread::Result<T>) -> T {
     result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
+
+#[cfg(test)]
+mod tests;
