@@ -288,9 +288,12 @@ impl LaneStore for MemoryStore {
     fn commit(&mut self, transaction: Transaction) -> Result<(), PortError> {
         self.shares.keep(self.lane, &transaction);
         let mut recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
-        recorder
-            .keep(&transaction)
-            .map_err(|error| PortError::Unavailable(format!("what is recorded cannot be kept: {error:#}")))
+        // Nothing is stored that the lane could go on from: opened again, it would record a house with a hole.
+        recorder.keep(&transaction).map_err(|error| {
+            let told = PortError::Invalid(format!("what is recorded cannot be kept: {error:#}"));
+            recorder.failure = Some(error);
+            told
+        })
     }
 
     fn trim(&mut self, _tier: Tier, _first: Timestamp) -> Result<(), PortError> {

@@ -33,6 +33,8 @@ pub(crate) struct Recorder {
     crossings: Crossings,
     /// Feature rows seen, and rows of entities that are watched.
     pub(crate) rows: u64,
+    /// Why something that was committed could not be kept.
+    pub(crate) failure: Option<anyhow::Error>,
 }
 
 #[derive(Default)]
@@ -45,7 +47,7 @@ struct Rows {
 impl Recorder {
     pub(crate) fn new(folder: &Path, lane: u32) -> Self {
         let (folder, streams, findings) = (folder.to_path_buf(), BTreeMap::new(), Vec::new());
-        Self { folder, lane, streams, findings, crossings: Crossings::default(), rows: 0 }
+        Self { folder, lane, streams, findings, crossings: Crossings::default(), rows: 0, failure: None }
     }
 
     /// Of what a lane has told already.
@@ -60,6 +62,11 @@ impl Recorder {
         transaction.results.iter().try_for_each(|result| self.result(result))?;
         let mut crossings = transaction.crossings.iter();
         Ok(crossings.try_for_each(|(watch, to, crossing)| self.crossings.push(*watch, *to, crossing))?)
+    }
+
+    /// An error if it holds less than was committed.
+    pub(crate) fn check_whole(&mut self) -> Result<()> {
+        self.failure.take().map_or(Ok(()), Err)
     }
 
     /// Takes what the watches were told.

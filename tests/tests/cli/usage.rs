@@ -356,6 +356,24 @@ fn output_that_is_lost_on_a_full_disk_is_no_success() {
     }
 }
 
+/// A lane that was opened again would begin anew in the middle of the house, and nobody would see it in the features.
+#[test]
+fn a_recording_that_cannot_be_kept_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (pipeline, out) = (pipeline().display().to_string(), path("house"));
+    let ended = Command::new(chartwarden())
+        .args(["record", &pipeline, "--simulate-seed", "5", "--out", &out])
+        .args(["--staff", "60", "--days", "3", "--first-incident-day", "0"])
+        .env("TMPDIR", path("gone"))
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(2), "{told}");
+    assert!(told.contains("error: making a file for results") && told.contains("name another in TMPDIR"), "{told}");
+    assert!(!folder.path().join("house/recorded.json").exists(), "it looks like a whole one");
+}
+
 #[test]
 fn tables_come_as_json_too() {
     let pipeline = pipeline().display().to_string();

@@ -86,9 +86,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let stop = AtomicBool::new(false);
     let mut engine = Engine::new(&spec, Arc::new(pseudonyms), &mut source, &mut feed, &clock, &metrics, &progress);
     tracing::info!(seed = arguments.simulate_seed, days, "recording");
-    engine.run(&stop)?;
+    let ran = engine.run(&stop);
     drop(engine);
     drop((source, feed));
+    for recorder in &recorders {
+        recorder.lock().unwrap_or_else(PoisonError::into_inner).check_whole()?;
+    }
+    ran?;
     let play = Rc::into_inner(play).ok_or_else(|| anyhow!("the hospital is still being played"))?.into_inner();
     let (days, events) = play.progress;
     play.finish()?;
