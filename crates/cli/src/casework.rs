@@ -37,12 +37,19 @@ pub(crate) struct Incident {
     pub(crate) user: usize,
     /// Name of the scenario.
     pub(crate) scenario: String,
-    /// Times of its acts, in order.
-    pub(crate) acts: Vec<i64>,
-    /// Pseudonyms of the patients whose charts they were on.
-    pub(crate) patients: BTreeSet<String>,
+    /// Its acts, in order of time.
+    pub(crate) acts: Vec<Deed>,
     /// Indices of the users as whom something was done or tried.
     pub(crate) accounts: BTreeSet<usize>,
+}
+
+/// One act of an incident.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Deed {
+    /// When, in milliseconds.
+    pub(crate) at: i64,
+    /// Pseudonym of the patient whose chart it was on, if on any.
+    pub(crate) patient: Option<String>,
 }
 
 /// A case about an entity.
@@ -157,13 +164,12 @@ impl House {
         if voices == Voices::Model { &[] } else { &self.entities }
     }
 
-    /// The incidents of a kind that a case opened at `at` rests on, with the time since the first act of each.
-    fn grounds(&self, at: i64, is_about: impl Fn(&Incident) -> bool) -> Vec<(usize, i64)> {
-        let about = self.incidents.iter().enumerate().filter(|(_, incident)| is_about(incident));
-        let grounds = about.filter_map(|(place, incident)| {
-            let before = incident.acts.partition_point(|act| *act < at);
-            let newest = *incident.acts[..before].last()?;
-            (newest >= at - REACH.0).then(|| (place, at - incident.acts[0]))
+    /// The incidents with an act of a kind that a case opened at `at` rests on, with the time since the first act of each.
+    fn grounds(&self, at: i64, is_about: impl Fn(&Incident, &Deed) -> bool) -> Vec<(usize, i64)> {
+        let grounds = self.incidents.iter().enumerate().filter_map(|(place, incident)| {
+            let [after, before] = [at - REACH.0, at].map(|end| incident.acts.partition_point(|act| act.at < end));
+            let found = incident.acts[after..before].iter().any(|act| is_about(incident, act));
+            found.then(|| (place, at - incident.acts[0].at))
         });
         grounds.collect()
     }
@@ -189,11 +195,11 @@ impl House {
             }
         };
         for case in self.cases(threshold, voices) {
-            count(self.grounds(case.at, |incident| incident.user == case.user), self.excuse(case));
+            count(self.grounds(case.at, |incident, _| incident.user == case.user), self.excuse(case));
         }
         for case in self.watched(voices) {
-            let grounds = self.grounds(case.at, |incident| match &case.patient {
-                Some(chart) => incident.patients.contains(chart) && case.users.contains(&incident.user),
+            let grounds = self.grounds(case.at, |incident, act| match &case.patient {
+                Some(_) => act.patient == case.patient && case.users.contains(&incident.user),
                 None => case.users.iter().any(|user| incident.accounts.contains(user)),
             });
             count(grounds, &case.title);
@@ -241,7 +247,7 @@ pub(crate) fn random_precision(houses: &[House]) -> f64 {
         let days: BTreeMap<(usize, i64), i64> =
             house.rows.iter().map(|row| ((row.user, row.end.div_euclid(DAY_MS)), row.end)).collect();
         all += days.len();
-        let hit = |(user, _): (usize, i64), at: i64| !house.grounds(at, |incident| incident.user == user).is_empty();
+        let hit = |(user, _): (usize, i64), at: i64| !house.grounds(at, |incident, _| incident.user == user).is_empty();
         good += days.into_iter().filter(|(day, at)| hit(*day, *at)).count();
     }
     good as f64 / (all as f64).max(1.0)

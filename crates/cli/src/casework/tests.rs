@@ -6,6 +6,10 @@ fn row(user: usize, hour: i64, score: f64, rule: bool) -> Row {
     Row { user, end: hour * HOUR, score, rule }
 }
 
+fn act(hour: i64, patient: &str) -> Deed {
+    Deed { at: hour * HOUR, patient: Some(patient.to_owned()) }
+}
+
 /// User 0 does something at hour 100; user 1 scores high for nothing; a rule fires for user 2.
 fn house() -> House {
     House {
@@ -21,8 +25,7 @@ fn house() -> House {
         incidents: vec![Incident {
             user: 0,
             scenario: "snoop".to_owned(),
-            acts: vec![99 * HOUR, 100 * HOUR],
-            patients: BTreeSet::from(["p:7".to_owned()]),
+            acts: vec![act(70, "p:8"), act(99, "p:7"), act(100, "p:7")],
             accounts: BTreeSet::from([0, 9]),
         }],
         oddities: BTreeMap::from([(1, vec![("night duty".to_owned(), 80 * HOUR, 95 * HOUR)])]),
@@ -44,7 +47,7 @@ fn a_case_stays_open_for_seven_quiet_days() {
 fn an_incident_is_caught_by_a_case_within_a_day_of_an_act() {
     let found = outcome(&[house()], 0.8, Voices::Both);
     assert_eq!((found.cases, found.good, found.caught, found.incidents), (4, 1, 1, 1));
-    assert_eq!(found.scenarios["snoop"], (1, 1, vec![2.0]), "two hours after the first act");
+    assert_eq!(found.scenarios["snoop"], (1, 1, vec![31.0]), "31 hours after the first act");
     // The case of hour 400 is about nothing, and so is the rule's; user 1 was on night duty.
     let expected = [("night duty", 1), ("nothing in particular", 2)];
     assert!(found.false_cases.iter().map(|(what, count)| (what.as_str(), *count)).eq(expected));
@@ -84,7 +87,7 @@ fn cases_of_watches_count_whatever_the_threshold_and_are_about_an_incident_on_th
     assert_eq!(counted(Voices::Both), (6, 2, 1, Some(3)));
     assert_eq!(counted(Voices::Rules), (6, 2, 1, Some(3)));
     assert_eq!(counted(Voices::Model), (0, 0, 0, None));
-    assert_eq!(outcome(std::slice::from_ref(&house), 2.0, Voices::Both).scenarios["snoop"], (1, 1, vec![2.0]));
+    assert_eq!(outcome(std::slice::from_ref(&house), 2.0, Voices::Both).scenarios["snoop"], (1, 1, vec![31.0]));
     // They take their part of the budget: six of ten days' cases are those of rules and watches.
     assert!(threshold_for(std::slice::from_ref(&house), 0.5, Voices::Both) > 1.0);
     assert_eq!(threshold_for(&[house], 0.8, Voices::Both), 0.9);

@@ -16,7 +16,9 @@ use risk::Model;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::casework::{EntityCase, House, Incident, Outcome, Row, Voices, outcome, random_precision, threshold_for};
+use crate::casework::{
+    Deed, EntityCase, House, Incident, Outcome, Row, Voices, outcome, random_precision, threshold_for,
+};
 use crate::report::{Answer, Failure, disk, json_line, line};
 use crate::training::{self, FINDINGS, Grain};
 
@@ -228,24 +230,23 @@ fn truth(folder: &Path, house: &mut House, known: &mut impl FnMut(&str) -> usize
     let keys = crate::keys::pseudonyms(&folder.join("keys/pseudonym.key"))?;
     #[derive(Default)]
     struct Acts {
-        times: Vec<i64>,
-        patients: BTreeSet<String>,
+        all: Vec<Deed>,
         accounts: BTreeSet<usize>,
     }
     let mut acts: BTreeMap<u64, Acts> = BTreeMap::new();
     for act in lines::<Act>(&folder.join("truth/truth.ndjson"))?.into_iter().filter(|act| act.time >= first) {
         if let Some(incident) = act.incident {
             let acts = acts.entry(incident.id).or_default();
-            acts.times.push(act.time);
-            acts.patients.extend(act.patient.map(|patient| keys.patient(&patient)));
+            let patient = act.patient.map(|patient| keys.patient(&patient));
+            acts.all.push(Deed { at: act.time, patient });
             acts.accounts.insert(known(&keys.user(&act.user)));
         }
     }
     for told in lines::<Told>(&folder.join("truth/incidents.ndjson"))? {
-        if let Some(Acts { times: mut acts, patients, accounts }) = acts.remove(&told.id) {
+        if let Some(Acts { all: mut acts, accounts }) = acts.remove(&told.id) {
             acts.sort_unstable();
             let user = known(&keys.user(&told.user));
-            house.incidents.push(Incident { user, scenario: told.scenario, acts, patients, accounts });
+            house.incidents.push(Incident { user, scenario: told.scenario, acts, accounts });
         }
     }
     for odd in lines::<Odd>(&folder.join("truth/oddities.ndjson"))? {
