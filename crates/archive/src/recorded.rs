@@ -2,8 +2,8 @@
 //!
 //! `access` and `auth`, each `.ndjson` or `.parquet`, hold what a topic would, in the order it would; `staff`, `patients`
 //! and `relations` the reference. Files know no append times: nothing is rejected for its
-//! age, and every reference row counts from the time it says it was recorded. No clock decides anything, so a topic
-//! that is silent at the end keeps the last ticks open. Read next: `replay.rs`, the twin that has a journal.
+//! age, and every reference row counts from the time it says it was recorded. No clock decides anything: a file that has
+//! ended holds the others back no more, and the ticks that only time would close stay open. Read next: `replay.rs`, the twin that has a journal.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -40,6 +40,8 @@ struct Topic {
     texts: Texts,
     decoder: Decoder,
     flow: Flow,
+    /// Behind the last record read.
+    next: Offset,
     ended: bool,
 }
 
@@ -60,6 +62,7 @@ impl RecordedSource {
                 texts: Texts::open(dir, input.stream.name())?,
                 decoder: Decoder::new(input.stream, input.format, Arc::clone(keys), options)?,
                 flow: Flow::Read,
+                next: Offset(0),
                 ended: false,
             });
         }
@@ -81,6 +84,7 @@ impl Topic {
                 self.ended = true;
                 break;
             };
+            self.next = Offset(number + 1);
             let value = Some(line);
             records.push(Record {
                 offset: Offset(number),
@@ -147,8 +151,12 @@ impl Source for RecordedSource {
         1
     }
 
-    fn at_end(&self, _lane: LaneId, _topic: TopicId) -> Option<Offset> {
-        None
+    fn at_end(&self, _lane: LaneId, topic: TopicId) -> Option<Offset> {
+        self.topics.get(topic.index()).filter(|topic| topic.ended).map(|topic| topic.next)
+    }
+
+    fn is_over(&self, _lane: LaneId, topic: TopicId) -> bool {
+        self.topics.get(topic.index()).is_some_and(|topic| topic.ended)
     }
 
     fn lag(&self, _lane: LaneId, topic: TopicId) -> Option<u64> {

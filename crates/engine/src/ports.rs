@@ -116,6 +116,11 @@ pub trait Source {
     /// idle decisions come from the journal.
     fn at_end(&self, lane: LaneId, topic: TopicId) -> Option<Offset>;
 
+    /// Whether nothing will ever follow what was read of the topic: it is a file that has ended, and holds nobody back.
+    fn is_over(&self, _lane: LaneId, _topic: TopicId) -> bool {
+        false
+    }
+
     /// Whether what the topic is read from answers. While it does not, silence says nothing.
     fn answers(&self, _lane: LaneId, _topic: TopicId) -> bool {
         true

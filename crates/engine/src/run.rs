@@ -263,20 +263,26 @@ impl<'a> Engine<'a> {
         self.clock.time_of_day().map_or(Timestamp::MAX, |now| now + BROKER_AHEAD_MAX)
     }
 
-    /// Silent topics stop holding their lane back; decided by the clock, and therefore recorded.
+    /// Silent topics stop holding their lane back; decided by the clock, and therefore recorded. Those that are over keep up
+    /// with the others.
     fn decide_idle(&mut self, now: Timestamp) {
+        let topics = || (0u8..).map(TopicId).zip(self.spec.inputs());
         for (lane, owned) in &mut self.lanes {
             let before = owned.worker.lane().watermark();
-            for (topic, input) in (0u8..).map(TopicId).zip(self.spec.inputs()) {
+            let newest = topics().map(|(topic, _)| owned.worker.lane().walker(topic).watermark()).max();
+            for (topic, input) in topics() {
                 let watermark = owned.worker.lane().walker(topic).watermark();
                 owned.quiet.listen(topic, watermark, self.source.answers(*lane, topic), now);
                 let Some(end) = self.source.at_end(*lane, topic) else { continue };
                 owned.worker.lane_mut().reached_end(topic, end);
-                if let Some(broker) = owned.quiet.idle(topic, self.spec.idle_after(), now, self.broker) {
-                    let value = broker - self.spec.idle_after() - input.lateness;
-                    if owned.worker.lane_mut().decide_idle(topic, end, value) {
-                        self.metrics.idle_decision(&input.topic);
-                    }
+                let silent = owned.quiet.idle(topic, self.spec.idle_after(), now, self.broker);
+                let decided = if self.source.is_over(*lane, topic) {
+                    newest
+                } else {
+                    silent.map(|broker| broker - self.spec.idle_after() - input.lateness)
+                };
+                if decided.is_some_and(|value| owned.worker.lane_mut().decide_idle(topic, end, value)) {
+                    self.metrics.idle_decision(&input.topic);
                 }
             }
             owned.decided.raised(before, owned.worker.lane().watermark());

@@ -158,7 +158,8 @@ impl Program {
         self.try_plans(&mut found);
         for error in found {
             let told = error.to_string();
-            let mut names = self.spec.baselines.iter().map(|baseline| format!("unknown column `{}_", baseline.name));
+            let of_rows = self.spec.baselines.iter().filter(|baseline| baseline.is_of_rows());
+            let mut names = of_rows.map(|baseline| format!("unknown column `{}_", baseline.name));
             let is_lacking = names.any(|name| told.contains(&name));
             if !is_lacking && problems.iter().all(|known| known.to_string() != told) {
                 problems.push(error);
@@ -166,7 +167,7 @@ impl Program {
         }
     }
 
-    /// Makes what a baseline knows of entities columns of the rows that are about them.
+    /// Makes what a baseline knows of entities, or of a group of users, columns of the rows that are about them.
     fn add_entity_facts(&mut self, baseline: usize) -> Result<()> {
         let spec = &self.spec.baselines[baseline];
         if !spec.is_of_rows() {

@@ -58,6 +58,22 @@ fn how_files_are_laid_out_changes_nothing() {
 }
 
 #[test]
+fn a_file_that_ends_early_holds_the_other_back_no_more() {
+    let told =
+        |dir: &tempfile::TempDir| replay(dir).lanes.values().map(|lane| lane.results.iter().count()).sum::<usize>();
+    let whole = told(&files("\n"));
+    for share in [0, 3] {
+        let dir = files("\n");
+        let auth = dir.path().join("auth.ndjson");
+        let text = fs::read_to_string(&auth).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        fs::write(&auth, lines[..lines.len() * share / 10].join("\n")).unwrap();
+        let left = told(&dir);
+        assert!(left * 10 > whole * 9, "{left} of {whole} results with {share} tenths of the sign-ins");
+    }
+}
+
+#[test]
 fn two_files_of_one_name_are_not_chosen_from() {
     let (dir, other) = (files("\n"), parquet());
     fs::copy(other.path().join("auth.parquet"), dir.path().join("auth.parquet")).unwrap();

@@ -3,6 +3,7 @@
 //! Neither holds detection up. Both are opened before lanes join, and what a person must mend is refused there; what fails
 //! later is tried again from what is durable, and shows in the metrics. Read next: `keeper.rs`.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,19 +51,20 @@ impl Beside<'_> {
     /// # Errors
     /// What a person must mend, such as damage; not what passes by itself, such as a full disk.
     pub(super) fn open(&self) -> Result<Opened> {
-        let archive = self.keeper(Sink::Archive).at_start(self.open_archive(true)).context("archiving")?;
+        let archive = self.keeper(Sink::Archive).at_start(self.open_archive(true, false)).context("archiving")?;
         let ledger = self.keeper(Sink::Ledger).at_start(self.open_ledger()).context("sealing")?;
         Ok(Opened { archive, ledger })
     }
 
     /// Archives what lanes commit until the engine has ended.
     pub(super) fn archive(&self, opened: Option<Archivers>) -> Result<()> {
-        let (mut was_there, mut late) = (opened.is_some(), None::<Late>);
-        let open = || self.open_archive(!was_there).inspect(|_| was_there = true);
+        let (mut was_there, holds, mut late) = (opened.is_some(), Cell::new(false), None::<Late>);
+        let open = || self.open_archive(!was_there, holds.get()).inspect(|_| was_there = true);
         self.keeper(Sink::Archive).keep(opened, open, |archivers| {
             // Whoever goes on from the archive's end would take it for archived.
             late.iter().try_for_each(|late| archivers.check_holds(late))?;
             let lived = self.follow(archivers);
+            holds.set(holds.get() || archivers.progress().lanes.values().any(|lane| lane.tick_end.is_some()));
             late = lived.as_ref().err().and_then(late_in);
             lived
         })
@@ -111,13 +113,15 @@ impl Beside<'_> {
         }
     }
 
-    /// Only the first time its folder is made: where a disk was, nothing is begun anew beside it.
-    fn open_archive(&self, is_first: bool) -> Result<Archivers> {
+    /// Only the first time its folder is made: where a disk was, nothing is begun anew beside it. Nor in the empty folder that
+    /// a disk leaves on which something was archived.
+    fn open_archive(&self, is_first: bool, holds: bool) -> Result<Archivers> {
         let folder = &self.archive;
+        let is_empty = || std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
         if is_first {
             std::fs::create_dir_all(folder).map_err(|error| disk(folder, &error))?;
-        } else if !folder.is_dir() {
-            let failure = Failure::invalid("the archive's folder is gone").at(folder.display());
+        } else if !folder.is_dir() || (holds && is_empty()) {
+            let failure = Failure::invalid("the archive's folder is gone or empty").at(folder.display());
             return Err(failure.hint("put it back, or its disk: it goes on from where the archive ends").into());
         }
         Archivers::open(folder, self.spec, self.keys, self.config, self.lanes)

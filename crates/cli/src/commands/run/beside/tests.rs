@@ -88,8 +88,15 @@ fn a_ledger_that_is_damaged_is_refused_at_the_start_and_waited_for_later() {
 fn no_archive_is_begun_where_one_is_gone() {
     let house = House::new();
     let beside = house.beside();
-    let error = beside.open_archive(false).err().expect("there is no archive");
-    assert!(what(&error).contains("the archive's folder is gone") && !beside.archive.exists(), "{}", what(&error));
+    let refused = |holds: bool| {
+        let error = beside.open_archive(false, holds).err().expect("there is no archive");
+        assert!(what(&error).contains("the archive's folder is gone or empty"), "{}", what(&error));
+    };
+    refused(false);
+    assert!(!beside.archive.exists());
+    // What a disk leaves that was mounted there.
+    std::fs::create_dir(&beside.archive).unwrap();
+    refused(true);
 }
 
 #[test]
