@@ -207,3 +207,6 @@ pub(crate) fn sort_tick(rows: &[(TopicId, Stream, Vec<OpenRow>)]) -> Result<Sort
     });
     Ok(SortedTick { streams: streams.collect::<std::result::Result<_, _>>()?, sequence })
 }
+
+#[cfg(test)]
+mod tests;
