@@ -77,6 +77,26 @@ fn a_tick_waits_until_what_was_appended_before_it_has_been_read() {
     assert!(moved > 500, "{moved} pins behind genesis");
 }
 
+/// Whoever dies before a first tick has said where the reference stood, and the next one goes by that.
+#[test]
+fn a_lane_says_where_it_begins_before_it_reads_anything() {
+    let world = world(3);
+    let began = Timestamp::from_millis(1_767_567_600_000) + Millis::hours(12);
+    let kill = Fault { commit: 2, kills: true, ..Fault::default() };
+    let delivered = run_since(&world, began, &[500], &[kill]);
+    assert_eq!(delivered.opened, 2);
+    let first = &delivered.journal[0];
+    assert_eq!((first.tick_end, &first.pins), (None, &None));
+    assert!(first.topics.iter().all(|topic| topic.position == Offset(0)), "{:?}", first.topics);
+    let there = |kind: Kind| world.reference.iter().filter(move |row| row.kind == kind.name());
+    for kind in Kind::ALL {
+        let before = there(kind).filter(|row| row.append_time < began).count() as i64;
+        assert!(delivered.journal.iter().all(|record| record.genesis.get(kind, 0) == Offset(before)), "{kind:?}");
+    }
+    let later = Kind::ALL.into_iter().flat_map(there).filter(|row| row.append_time >= began).count();
+    assert!(later > 10, "{later} rows came later");
+}
+
 #[test]
 fn a_reference_that_was_cut_since_a_lane_read_it_is_refused() {
     let mut world = world(3);
