@@ -103,6 +103,8 @@ pub(super) struct Plan {
     timeout: Option<Millis>,
     /// What a replay is to follow.
     journal: Option<BTreeMap<LaneId, Vec<JournalRecord>>>,
+    /// The broker does not answer.
+    is_away: bool,
 }
 
 /// A plan in which every lane comes at once.
@@ -193,6 +195,10 @@ impl Source for Lanes<'_> {
 
     fn at_end(&self, lane: LaneId, topic: TopicId) -> Option<Offset> {
         self.logs[lane.0 as usize][topic.index()].is_empty().then_some(Offset(0))
+    }
+
+    fn answers(&self, _: LaneId, _: TopicId) -> bool {
+        !self.plan.is_away
     }
 
     fn shares(&mut self) -> std::result::Result<Vec<(LaneId, StoredPane)>, PortError> {
@@ -435,6 +441,77 @@ fn a_record_of_many_late_parts_goes_out_once_with_a_letter_for_each() {
         .collect();
     let further = |part| (part, None, None, [].as_slice(), Some(0));
     assert_eq!(told, [(0, Some(key), Some(record.as_slice()), headers.as_slice(), None), further(1), further(2)]);
+}
+
+/// A producer that ships nothing else closes no tick, and what it ships must be seen all the same.
+#[test]
+fn garbage_leaves_a_lane_although_none_of_its_ticks_closes() {
+    let world = world(3);
+    let garbage = vec![(Timestamp::from_millis(START), b"{no event".to_vec()); 400];
+    let kept = run_lanes(&world, &[[garbage, Log::new()]], plain(1), |_, _| {});
+    assert!(kept.last.is_empty() && kept.letters.len() > 100, "{} letters", kept.letters.len());
+    let told = kept.letters.iter().map(|letter| (letter.offset.0, letter.reason));
+    assert!(told.eq((0..kept.letters.len() as i64).map(|offset| (offset, "not_json"))), "each once, in order");
+    let last = kept.journal[&LaneId(0)].last().unwrap();
+    assert_eq!(last.topics[0].position, Offset(kept.letters.len() as i64));
+    assert_eq!(last.counts[0].rejects, kept.letters.len() as u64);
+}
+
+/// A clock that stands until it is told to go on.
+pub(super) struct Standing(AtomicI64);
+
+impl Standing {
+    pub(super) fn new(at: Timestamp) -> Self {
+        Self(AtomicI64::new(at.millis()))
+    }
+
+    pub(super) fn go_on(&self, by: Millis) {
+        self.0.fetch_add(by.0, Ordering::Relaxed);
+    }
+}
+
+impl Clock for Standing {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::Relaxed))
+    }
+
+    fn time_of_day(&self) -> Option<Timestamp> {
+        Some(self.now())
+    }
+}
+
+/// What is appended just then may be as late as the lateness allows: silence says no more than a record of that time would.
+/// Nothing is silence while the broker is away.
+#[test]
+fn a_silent_topic_stands_as_if_something_had_come_of_when_it_fell_silent() {
+    /// As far as looks at a topic may lie apart.
+    const STEP: Millis = Millis::seconds(10);
+    let world = world(3);
+    let logs = [[world.topics[0][..30].to_vec(), Log::new()]];
+    let times = world.reference.iter().map(|row| row.append_time).chain(logs[0][0].iter().map(|(time, _)| *time));
+    let newest = times.max().unwrap();
+    let (after, lateness) = (world.spec.idle_after(), world.spec.inputs()[1].lateness);
+    assert!(after.0 % STEP.0 == 0 && lateness > Millis(0), "{after}, {lateness}");
+    // The broker's time has gone on by as much as the topic was silent for.
+    for (is_away, expected) in [(false, newest - lateness), (true, Timestamp::MIN)] {
+        let plan = Plan { is_away, ..plain(1) };
+        let (next, held) = (BTreeMap::new(), BTreeSet::new());
+        let (kept, shares) = (Arc::default(), SharesInMemory::default());
+        let mut lanes = Lanes { logs: &logs, plan, polls: 0, next, held, kept, shares };
+        let (mut feed, clock) = (Feed::whole(&world), Standing::new(newest + Millis::days(365)));
+        let (metrics, progress) = (Metrics::new(&world.spec).unwrap(), Progress::default());
+        let keys = Arc::clone(&world.keys);
+        let mut engine = Engine::new(&world.spec, keys, &mut lanes, &mut feed, &clock, &metrics, &progress);
+        let stands = |engine: &Engine<'_>| engine.lanes[&LaneId(0)].worker.lane().walker(TopicId(1)).watermark();
+        // The lane comes, and what there is of it; the first look at its topics is at the hour that the clock shows.
+        (0..2).for_each(|_| engine.step().unwrap());
+        for _ in 0..after.0 / STEP.0 {
+            assert_eq!(stands(&engine), Timestamp::MIN, "not silent for long enough yet");
+            clock.go_on(STEP);
+            engine.step().unwrap();
+        }
+        assert_eq!(stands(&engine), expected, "away: {is_away}");
+    }
 }
 
 #[test]
