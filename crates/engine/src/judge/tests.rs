@@ -1,6 +1,7 @@
 use arrow::array::{Int64Array, StringArray};
 
 use super::*;
+use crate::spec::ModelUse;
 
 #[test]
 fn what_is_known_of_a_chart_is_told_in_words_and_what_is_not_is_left_out() {
@@ -26,4 +27,19 @@ fn what_is_known_of_a_chart_is_told_in_words_and_what_is_not_is_left_out() {
     assert_eq!(told[0].actions, [("read".to_owned(), 4)]);
     assert_eq!((told[0].reason.as_str(), told[1].reason.as_str()), ("none found", "in care on the user's unit"));
     assert!(told[1].actions.is_empty() && told[0].accesses == 4, "{told:?}");
+}
+
+#[test]
+fn nobody_is_told_of_before_a_lane_has_learnt_for_as_long_as_it_must() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/insider-breach");
+    let judge = |models| {
+        let spec = PipelineSpec::load(&folder, models).unwrap_or_else(|problems| panic!("{problems}"));
+        (Judge::new(&spec).unwrap(), spec.learn())
+    };
+    let born = Timestamp::from_millis(1_767_567_600_000);
+    let (scores, learn) = judge(ModelUse::Score);
+    assert!(learn > Millis(0));
+    assert!(!scores.speaks(born, born + learn - Millis(1)) && scores.speaks(born, born + learn));
+    let (pairs_only, _) = judge(ModelUse::PairOnly);
+    assert!(!pairs_only.speaks(born, born + learn), "without a score there is nothing to say");
 }
