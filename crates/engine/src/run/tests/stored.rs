@@ -1,5 +1,6 @@
 //! What a lane has stored, and who may go on with it: not another pipeline, not who was overtaken, not what does not fit.
 
+use super::lanes::Standing;
 use super::*;
 
 #[test]
@@ -68,6 +69,69 @@ fn a_lane_that_went_on_elsewhere_while_it_was_read_is_lost_and_not_damaged() {
     stored.lock().unwrap().panes.pop_last();
     let told = open(None).unwrap_err();
     assert!(matches!(told, Error::Features(_)), "{told}");
+}
+
+/// What was on its way to the former owner is not the next one's, who begins at another offset.
+#[test]
+fn a_lane_that_comes_straight_back_reads_again_what_was_on_its_way() {
+    let world = world(3);
+    let clean = run(&world, &[100], &[]);
+    let stored = Arc::new(Mutex::new(Stored::default()));
+    let (metrics, progress) = (Metrics::new(&world.spec).unwrap(), Progress::default());
+    let (mut source, mut feed) = (logs(&world, &[100], &[], &stored), Feed::whole(&world));
+    source.back_after = 5;
+    let keys = Arc::clone(&world.keys);
+    let mut engine = Engine::new(&world.spec, keys, &mut source, &mut feed, &SystemClock, &metrics, &progress);
+    engine.run(&AtomicBool::new(false)).unwrap();
+    drop(engine);
+    drop(source);
+    let stored = Arc::into_inner(stored).unwrap().into_inner().unwrap();
+    assert_eq!(stored.opened, 2);
+    assert_eq!(ticks(&stored), ticks(&clean));
+    assert!(stored.results == clean.results, "what was on its way was taken twice, or out of its order");
+    assert_eq!(stored.journal.last().unwrap().counts, clean.journal.last().unwrap().counts);
+}
+
+/// A decision stands at the end of the log, behind the marker of a transaction: no record brings whoever comes next there.
+#[test]
+fn what_was_decided_of_a_silent_topic_holds_for_its_next_owner() {
+    let mut world = world(3);
+    world.reference.clear();
+    let start = Timestamp::from_millis(1_767_567_600_000) + Millis::seconds(30);
+    let log = |minutes: i64, rest: &str| -> Vec<(Timestamp, Vec<u8>)> {
+        let event = |minute: i64| {
+            let time = start + Millis::minutes(minute);
+            (time, format!(r#"{{"id":"{minute}","time":{},"user":"u",{rest}}}"#, time.millis()).into_bytes())
+        };
+        (0..=minutes).map(event).collect()
+    };
+    world.topics[0] = log(30, r#""patient":"p","action":"read","outcome":"success""#);
+    world.topics[1] = log(10, r#""activity":"logon","outcome":"success""#);
+    let stored = Arc::new(Mutex::new(Stored::default()));
+    let clock = Standing::new(start + Millis::days(365));
+    let (metrics, progress) = (Metrics::new(&world.spec).unwrap(), Progress::default());
+    // Two minutes longer than it takes until anything is decided, and one look.
+    let steps = (world.spec.idle_after().0 + Millis::minutes(2).0) / 10_000;
+    let mut stood = Vec::new();
+    for looks in [steps, 0] {
+        let (mut source, mut feed) = (logs(&world, &[100], &[], &stored), Feed::whole(&world));
+        source.is_marked = true;
+        let keys = Arc::clone(&world.keys);
+        let mut engine = Engine::new(&world.spec, keys, &mut source, &mut feed, &clock, &metrics, &progress);
+        (0..2).for_each(|_| engine.step().unwrap());
+        for _ in 0..looks {
+            clock.go_on(Millis::seconds(10));
+            engine.step().unwrap();
+        }
+        let walker = engine.lanes[&LaneId(0)].worker.lane().walker(TopicId(0));
+        stood.push((walker.watermark(), walker.open_row_count()));
+        // It is gone with everything that it had not committed.
+    }
+    let heard = start + Millis::minutes(30) - world.spec.inputs()[0].lateness;
+    // Rows wait still, from which the next owner begins; nothing was silent for long enough in its own hearing.
+    let (watermark, open_rows) = stood[0];
+    assert!(watermark > heard && open_rows > 0, "{watermark:?} and {heard:?}, {open_rows} rows");
+    assert_eq!(stood[1], stood[0]);
 }
 
 #[test]
