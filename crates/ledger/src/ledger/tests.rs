@@ -407,6 +407,24 @@ fn a_fork_is_refused() {
     });
 }
 
+/// Whoever has the key can write another history into the log's own place, longer than the one that was.
+#[test]
+fn a_longer_history_than_the_one_noted_in_confidence_is_refused_unless_it_begins_so() {
+    block_on(async {
+        let (memory, mut ledger) = Memory::ledger().await;
+        let fork = memory.fork();
+        ledger.append(&findings(0..3), None, at(1), &mut salts()).await.unwrap();
+        let mut other = fork.open().await.unwrap();
+        for numbers in [3..6, 6..9] {
+            other.append(&findings(numbers), None, at(1), &mut salts()).await.unwrap();
+        }
+        restore(&memory, &dump(&fork.log).await, |_| true).await;
+        let error = memory.open().await.unwrap_err();
+        assert_eq!(error.kind(), base::Kind::Corrupt);
+        assert!(error.to_string().contains("`latest` signs another root of size 4"), "{error}");
+    });
+}
+
 #[test]
 fn a_start_over_damaged_files_is_refused_and_names_one() {
     block_on(async {
