@@ -78,3 +78,6 @@ pub fn write_findings(findings: &[ArchivedFinding], path: &Path) -> Result<()> {
     out.flush().map_err(Error::disk(path, "writing it"))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,6 +113,20 @@ fn a_kill_at_any_file_leaves_the_same_bytes_after_the_next_start() {
 }
 
 #[test]
+fn a_run_of_which_a_file_cannot_be_written_is_not_sealed() {
+    for stream in ["access", "auth", "rejects", "features", "pair_features"] {
+        let (world, dir) = (&*WORLD, tempfile::tempdir().unwrap());
+        let follower = world.follower(1_000, 1_000);
+        let mut archiver = Archiver::new(dir.path(), &world.spec, Arc::clone(&world.keys), follower, &[LANE]).unwrap();
+        fs::write(dir.path().join(format!("stream={stream}")), "no folder").unwrap();
+        let error = archiver.finish().unwrap_err();
+        assert!(error.to_string().contains(&format!("stream={stream}")), "{error}");
+        let runs = layout::runs(dir.path()).unwrap();
+        assert!(runs.is_empty(), "without `{stream}`: {runs:?}");
+    }
+}
+
+#[test]
 fn an_archive_has_one_writer_at_a_time() {
     let world = &*WORLD;
     let dir = tempfile::tempdir().unwrap();

@@ -94,6 +94,24 @@ fn a_replay_that_is_stopped_goes_on_to_the_same_bytes() {
     assert!(crossings(&plain) == crossings(&resumed), "watches are told otherwise");
 }
 
+/// The state counts as soon as it has its name: what was told before it must stand beside it by then.
+#[test]
+fn a_checkpoint_is_none_before_what_was_told_is_written() {
+    let (dir, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    archive(dir.path(), 1_000, 40);
+    let archived = listed(dir.path());
+    let source = ReplaySource::open(&archived, &WORLD.spec).unwrap();
+    let (mut source, ..) = source.resuming(folder.path(), &WORLD.spec).unwrap();
+    let in_the_way = format!("told-0.parquet{}", layout::TEMPORARY);
+    fs::create_dir(folder.path().join(&in_the_way)).unwrap();
+    let mut feed = ArchiveFeed::open(&archived).unwrap();
+    let told = try_run_engine(&WORLD, &mut source, &mut feed, &replay_clock()).unwrap_err().to_string();
+    assert!(told.contains("told-0.parquet"), "{told}");
+    let kept = fs::read_dir(folder.path()).unwrap();
+    let kept: Vec<_> = kept.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    assert_eq!(kept, [in_the_way]);
+}
+
 #[test]
 fn cases_that_an_upgrade_carried_over_go_on_in_a_replay_that_was_stopped() {
     let dir = tempfile::tempdir().unwrap();
