@@ -94,3 +94,6 @@ pub(super) fn look(
     }
     Ok(Some(Hanging { places, number, committed }))
 }
+
+#[cfg(test)]
+mod tests;
