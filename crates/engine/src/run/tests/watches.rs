@@ -12,6 +12,7 @@ struct Told {
     topics: Vec<Vec<Message>>,
     next: Vec<usize>,
     stored: Arc<Mutex<Stored>>,
+    faults: Vec<Fault>,
     assigned: bool,
 }
 
@@ -41,7 +42,7 @@ impl Source for Told {
     }
 
     fn open(&mut self, _: LaneId) -> std::result::Result<Box<dyn LaneStore>, PortError> {
-        Ok(Box::new(Store { stored: Arc::clone(&self.stored), faults: Vec::new() }))
+        Ok(Box::new(Store { stored: Arc::clone(&self.stored), faults: self.faults.clone() }))
     }
 
     fn log_start(&mut self, _: LaneId) -> std::result::Result<Vec<Offset>, PortError> {
@@ -76,14 +77,50 @@ impl Source for Told {
 
 /// Lets watches hear everything up to a time.
 fn hear(world: &World, told: &[(TopicId, LaneId, Message)], until: Timestamp, stored: &Arc<Mutex<Stored>>) {
+    hear_until_killed(world, told, until, stored, &[]).unwrap();
+}
+
+/// The same, up to the first fault that kills.
+fn hear_until_killed(
+    world: &World,
+    told: &[(TopicId, LaneId, Message)],
+    until: Timestamp,
+    stored: &Arc<Mutex<Stored>>,
+    faults: &[Fault],
+) -> crate::Result<()> {
     let mut topics = vec![Vec::new(); world.spec.watches().len()];
     for (topic, _, message) in told.iter().filter(|(.., message)| Crossing::end_of(&message.key) <= Some(until)) {
         topics[topic.index()].push(message.clone());
     }
-    let next = vec![0; topics.len()];
-    let mut source = Told { topics, next, stored: Arc::clone(stored), assigned: false };
+    let (next, faults) = (vec![0; topics.len()], faults.to_vec());
+    let mut source = Told { topics, next, stored: Arc::clone(stored), faults, assigned: false };
     let (metrics, progress) = (Metrics::new(&world.spec).unwrap(), Progress::default());
-    Watcher::new(&world.spec, &mut source, &metrics, &progress).run(&AtomicBool::new(false)).unwrap();
+    Watcher::new(&world.spec, &mut source, &metrics, &progress).run(&AtomicBool::new(false))
+}
+
+#[test]
+fn kills_before_and_after_commits_leave_what_watches_tell() {
+    let mut world = world(4);
+    let names = names(&world);
+    let failed = r#""activity":"logon","outcome":"failure","address":"203.0.113.9""#;
+    // Half a day in which an address fails on another account every five minutes: one case, open all the while.
+    let tries = (0..144).map(|n| (&*names[n % 12], Millis::minutes(30 * 60 + 5 * n as i64), failed));
+    speak(&mut world, 1, tries);
+    let told = run_lanes(&world, &split(&world, 1), plain(1), |_, _| {}).crossings;
+    let (whole, broken) = (Arc::new(Mutex::new(Stored::default())), Arc::new(Mutex::new(Stored::default())));
+    hear(&world, &told, Timestamp::MAX, &whole);
+    let kill = |commit| Fault { commit, persisted: commit % 2 == 0, kills: true, stops: false };
+    let faults: Vec<_> = (2..10_000).step_by(3).map(kill).collect();
+    while let Err(error) = hear_until_killed(&world, &told, Timestamp::MAX, &broken, &faults) {
+        assert!(matches!(error, Error::Port(PortError::Corrupt(_))), "{error}");
+    }
+    let (whole, broken) = (whole.lock().unwrap(), broken.lock().unwrap());
+    assert!(broken.commits > 30, "{} commits, and a kill at every third", broken.commits);
+    let about = world.keys.address("203.0.113.9");
+    assert!(whole.findings.iter().any(|finding| String::from_utf8_lossy(&finding.value).contains(&about)));
+    assert!(whole.findings == broken.findings, "{} and {} findings", whole.findings.len(), broken.findings.len());
+    assert!(whole.results == broken.results, "{} and {} results", whole.results.len(), broken.results.len());
+    assert_eq!(ticks(&whole), ticks(&broken));
 }
 
 #[test]
