@@ -94,6 +94,24 @@ fn an_id_that_is_no_name_of_a_file_is_none_of_ours() {
     assert_eq!(genuine(id.clone().into(), finding.as_bytes()), Ok(id));
 }
 
+/// Behind the position nobody reads a finding again: what is missing by then stays so.
+#[test]
+fn a_finding_whose_receipt_could_not_be_written_is_read_again() {
+    let (_dir, places) = begun();
+    let (finding, id) = golden(0);
+    let opening = places.receipts.join(format!("{id}.opening.json"));
+    let mut anchor = open(&places).unwrap();
+    fs::create_dir(&opening).unwrap();
+    anchor.seal(vec![record(0, &id, finding)]).unwrap_err();
+    drop(anchor);
+    fs::remove_dir(&opening).unwrap();
+    let mut anchor = open(&places).unwrap();
+    assert_eq!((anchor.ledger.size(), anchor.ledger.source_position()), (2, None));
+    anchor.seal(vec![record(0, &id, finding)]).unwrap();
+    assert_eq!((anchor.ledger.size(), anchor.ledger.source_position()), (2, Some("{\"0\":1}")));
+    assert!(opening.is_file(), "the entry is the same, and its receipt is there now");
+}
+
 #[test]
 fn a_beginning_that_was_killed_is_finished_by_the_next() {
     let (_dir, places) = begun();
