@@ -117,3 +117,14 @@ fn a_lane_goes_on_learning_from_its_first_tick_whoever_has_it() {
     let worker = opened(Head::from([(BORN.to_vec(), b"1767567600000".to_vec())]));
     assert_eq!(worker.born, Some(Timestamp::from_millis(1_767_567_600_000)));
 }
+
+/// By its epoch a process of former definitions sees that the lane went on without it.
+#[test]
+fn the_epoch_that_an_upgrade_raised_stays_raised() {
+    let mut record = opened(Head::new()).last_record.unwrap();
+    record.epoch = 3;
+    let mut worker = opened(Head::from([(JOURNAL.to_vec(), serde_json::to_vec(&record).unwrap())]));
+    worker.commit_without_tick().unwrap();
+    let next = worker.last_record.unwrap();
+    assert_eq!((next.epoch, next.sequence), (3, record.sequence + 1));
+}
