@@ -426,6 +426,20 @@ fn who_is_told_to_stop_while_a_commit_fails_opens_the_lane_once_more() {
     }
 }
 
+/// More of them than wait for a tick, in a lane of nothing else.
+#[test]
+fn letters_without_a_tick_leave_once_although_an_answer_is_lost() {
+    let mut world = world(3);
+    let time = Timestamp::from_millis(1_767_567_600_000);
+    world.topics = [vec![(time, b"{no event".to_vec()); 1_200], Vec::new()];
+    for persisted in [false, true] {
+        let stored = run(&world, &[600], &[Fault { commit: 2, persisted, ..Fault::default() }]);
+        assert_eq!((ticks(&stored).len(), stored.opened), (0, 2));
+        let offsets = stored.letters.iter().map(|letter| letter.offset.0);
+        assert!(offsets.eq(0..1_200), "persisted: {persisted}, {} letters", stored.letters.len());
+    }
+}
+
 #[test]
 fn a_lane_that_is_opened_again_has_not_committed() {
     let world = world(3);
