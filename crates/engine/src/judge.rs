@@ -154,12 +154,13 @@ const RUNGS: [&str; 9] = [
 ];
 
 /// Flags of the evidence SQL, in words.
-const FLAGS: [(&str, &str); 12] = [
+const FLAGS: [(&str, &str); 13] = [
     ("own_record", "own record"),
     ("colleague", "colleague"),
     ("colleague_same_unit", "works on the same unit"),
     ("same_household", "same household"),
     ("same_address", "same address"),
+    ("neighbour", "a neighbour"),
     ("same_surname", "same surname"),
     ("vip", "person of public interest"),
     ("deceased", "deceased"),

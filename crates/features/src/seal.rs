@@ -70,6 +70,7 @@ pub(crate) const ACCESS: &[Column] = &[
     derived("colleague_same_unit", Flag, false, "the patient works on the user's unit"),
     derived("same_household", Flag, false, "user and patient share a household"),
     derived("same_address", Flag, false, "user and patient share an address"),
+    derived("neighbour", Flag, false, "the patient lives within three doors on the user's street, at another address"),
     derived("same_surname", Flag, false, "user and patient share a surname"),
     derived("surname_ppm", Long, true, "how many in a million bear the patient's surname"),
     derived("vip", Flag, false, "the patient is marked as a person of public interest"),

@@ -42,6 +42,10 @@ struct StaffOut {
     patient: Option<String>,
     household: Option<String>,
     address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    street: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    house_number: Option<u32>,
     surname: Option<String>,
     lat: Option<f64>,
     lon: Option<f64>,
@@ -67,6 +71,8 @@ impl From<Row<Staff>> for StaffOut {
             patient: facts.patient,
             household: facts.household,
             address: facts.address,
+            house_number: facts.house.as_ref().map(|house| house.number),
+            street: facts.house.map(|house| house.street),
             surname: facts.surname,
             lat: facts.home.map(|(north, _)| home(north)),
             lon: facts.home.map(|(_, east)| home(east)),
@@ -82,6 +88,10 @@ struct PatientOut {
     patient: String,
     household: Option<String>,
     address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    street: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    house_number: Option<u32>,
     surname: Option<String>,
     surname_frequency: Option<f64>,
     vip: bool,
@@ -100,6 +110,8 @@ impl From<Row<Patient>> for PatientOut {
             patient: facts.patient,
             household: facts.household,
             address: facts.address,
+            house_number: facts.house.as_ref().map(|house| house.number),
+            street: facts.house.map(|house| house.street),
             surname: facts.surname,
             surname_frequency: facts.surname_frequency,
             vip: facts.vip,

@@ -3,11 +3,12 @@
 //! (rows from an archive) passes unchanged.
 //!
 //! Staff: `user`, `names` (other ids of the same person: login, badge, e-mail), `role`, `unit`, `shift` (day, evening,
-//! night, rotating), `manager` (a user), `hired`, `ends`, `patient` (own record), `household`, `address`, `surname`,
-//! `lat`, `lon` (home), `kind` (person, service, shared; person if absent), `valid_from`, `recorded_at`.
+//! night, rotating), `manager` (a user), `hired`, `ends`, `patient` (own record), `household`, `address`, `street` and
+//! `house_number` (read from the address if absent), `surname`, `lat`, `lon` (home), `kind` (person, service, shared; person
+//! if absent), `valid_from`, `recorded_at`.
 //!
-//! Patients: `patient`, `household`, `address`, `surname`, `surname_frequency` (0 to 1), `vip`, `deceased_on`,
-//! `staff_user`, `insurer`, `unit` (the ward now), `valid_from`, `recorded_at`.
+//! Patients: `patient`, `household`, `address`, `street`, `house_number`, `surname`, `surname_frequency` (0 to 1), `vip`,
+//! `deceased_on`, `staff_user`, `insurer`, `unit` (the ward now), `valid_from`, `recorded_at`.
 //!
 //! Relations: `id`, `kind` (encounter, appointment, order, referral, on_call, care_team, work_queue), `patient`, `user`
 //! and/or `unit`, `from`, `to` (absent: it goes on), `author` (the user who wrote it), `valid_from` (`from` if absent),
@@ -69,15 +70,24 @@ pub(crate) struct Staff {
     pub(crate) patient: Option<String>,
     pub(crate) household: Option<String>,
     pub(crate) address: Option<String>,
+    pub(crate) house: Option<House>,
     pub(crate) surname: Option<String>,
     pub(crate) home: Option<(f64, f64)>,
     pub(crate) kind: StaffKind,
+}
+
+/// A house on a street: whoever lives a few numbers away is a neighbour.
+pub(crate) struct House {
+    /// Token of the street.
+    pub(crate) street: String,
+    pub(crate) number: u32,
 }
 
 pub(crate) struct Patient {
     pub(crate) patient: String,
     pub(crate) household: Option<String>,
     pub(crate) address: Option<String>,
+    pub(crate) house: Option<House>,
     pub(crate) surname: Option<String>,
     pub(crate) surname_frequency: Option<f64>,
     pub(crate) vip: bool,
@@ -113,6 +123,8 @@ struct RawStaff<'a> {
     patient: Option<Text<'a>>,
     household: Option<Text<'a>>,
     address: Option<Text<'a>>,
+    street: Option<Text<'a>>,
+    house_number: Option<u32>,
     surname: Option<Text<'a>>,
     lat: Option<f64>,
     lon: Option<f64>,
@@ -128,6 +140,8 @@ struct RawPatient<'a> {
     patient: Option<Text<'a>>,
     household: Option<Text<'a>>,
     address: Option<Text<'a>>,
+    street: Option<Text<'a>>,
+    house_number: Option<u32>,
     surname: Option<Text<'a>>,
     surname_frequency: Option<f64>,
     vip: Option<bool>,
@@ -166,6 +180,7 @@ pub(crate) fn staff(value: &[u8], keys: &PseudonymKeys, zone: &TimeZone) -> Resu
         None => StaffKind::Person,
         Some(kind) => StaffKind::parse(&kind).ok_or_else(|| unknown("kind", "person, service or shared"))?,
     };
+    let address = given(raw.address);
     let on_earth = |(north, east): &(f64, f64)| (-90.0..=90.0).contains(north) && (-180.0..=180.0).contains(east);
     let token = |text| given(text).map(|text| token(&text, keys));
     let facts = Staff {
@@ -179,7 +194,8 @@ pub(crate) fn staff(value: &[u8], keys: &PseudonymKeys, zone: &TimeZone) -> Resu
         ends: end("ends", raw.ends, zone)?,
         patient: given(raw.patient).map(|patient| patient_key(&patient, keys)),
         household: token(raw.household),
-        address: token(raw.address),
+        house: house(address.as_deref(), given(raw.street), raw.house_number, keys),
+        address: address.map(|address| self::token(&address, keys)),
         surname: token(raw.surname),
         home: raw.lat.zip(raw.lon).filter(on_earth),
         kind,
@@ -191,10 +207,12 @@ pub(crate) fn staff(value: &[u8], keys: &PseudonymKeys, zone: &TimeZone) -> Resu
 pub(crate) fn patient(value: &[u8], keys: &PseudonymKeys, zone: &TimeZone) -> Result<Row<Patient>, RowReject> {
     let raw: RawPatient<'_> = events::parse_json(text(value)?)?;
     let token = |text| given(text).map(|text| token(&text, keys));
+    let address = given(raw.address);
     let facts = Patient {
         patient: patient_key(&needed_patient(raw.patient)?, keys),
         household: token(raw.household),
-        address: token(raw.address),
+        house: house(address.as_deref(), given(raw.street), raw.house_number, keys),
+        address: address.map(|address| self::token(&address, keys)),
         surname: token(raw.surname),
         surname_frequency: raw.surname_frequency.filter(|share| (0.0..=1.0).contains(share)),
         vip: raw.vip.unwrap_or(false),
@@ -240,6 +258,21 @@ fn patient_key(raw: &str, keys: &PseudonymKeys) -> String {
 
 fn token(raw: &str, keys: &PseudonymKeys) -> String {
     passed(raw, 't', keys).unwrap_or_else(|| keys.token(raw))
+}
+
+/// The house of a row: as it is given, or else as an address says it, in which the first number is that of the house and
+/// every word without a digit names the street (`18 Mill Lane`, `Hauptstraße 12a/3, 1010 Wien`).
+fn house(address: Option<&str>, street: Option<String>, number: Option<u32>, keys: &PseudonymKeys) -> Option<House> {
+    if let (Some(street), Some(number)) = (street, number) {
+        return Some(House { street: token(&street, keys), number });
+    }
+    let address = address.filter(|address| passed(address, 't', keys).is_none())?;
+    let words = || address.split(|at: char| !at.is_alphanumeric()).filter(|word| !word.is_empty());
+    let has_digit = |word: &&str| word.contains(|at: char| at.is_ascii_digit());
+    let number = words().find(has_digit)?;
+    let number = number.split(|at: char| !at.is_ascii_digit()).find_map(|digits| digits.parse().ok())?;
+    let street: Vec<_> = words().filter(|word| !has_digit(word)).collect();
+    (!street.is_empty()).then(|| House { street: token(&street.join(" "), keys), number })
 }
 
 /// A relation's id is kept to the letter, as a session's is: two that differ in case are two.

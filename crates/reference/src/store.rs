@@ -72,6 +72,7 @@ struct StaffVersion {
     patient: Option<Symbol>,
     household: Option<Symbol>,
     address: Option<Symbol>,
+    house: Option<(Symbol, u32)>,
     surname: Option<Symbol>,
     hired: Option<Timestamp>,
     ends: Option<Timestamp>,
@@ -83,6 +84,7 @@ struct StaffVersion {
 struct PatientVersion {
     household: Option<Symbol>,
     address: Option<Symbol>,
+    house: Option<(Symbol, u32)>,
     surname: Option<Symbol>,
     staff_user: Option<Symbol>,
     insurer: Option<Symbol>,
@@ -222,6 +224,7 @@ impl Reference {
             patient_key: text(version.patient),
             household: text(version.household),
             address: text(version.address),
+            house: version.house.map(|(street, number)| (self.symbols.text(street), number)),
             surname: text(version.surname),
             home: version.home.map(|(north, east)| (coarse(f64::from(north)), coarse(f64::from(east)))),
             kind: version.kind,
@@ -236,6 +239,7 @@ impl Reference {
         Some(PatientView {
             household: text(version.household),
             address: text(version.address),
+            house: version.house.map(|(street, number)| (self.symbols.text(street), number)),
             surname: text(version.surname),
             surname_frequency: version.surname_frequency,
             vip: version.vip,
@@ -299,6 +303,7 @@ impl Reference {
                 self.names.entry(name).or_default().add(stamp, user);
             }
         }
+        let house = facts.house.map(|house| (self.symbols.add(&house.street), house.number));
         let mut symbol = |text: Option<String>| text.map(|text| self.symbols.add(&text));
         let version = StaffVersion {
             role: symbol(facts.role),
@@ -308,6 +313,7 @@ impl Reference {
             patient: symbol(facts.patient),
             household: symbol(facts.household),
             address: symbol(facts.address),
+            house,
             surname: symbol(facts.surname),
             hired: facts.hired,
             ends: facts.ends,
@@ -321,10 +327,12 @@ impl Reference {
         let stamp = place.stamp(&row);
         let facts = row.facts;
         let patient = self.symbols.add(&facts.patient);
+        let house = facts.house.map(|house| (self.symbols.add(&house.street), house.number));
         let mut symbol = |text: Option<String>| text.map(|text| self.symbols.add(&text));
         let version = PatientVersion {
             household: symbol(facts.household),
             address: symbol(facts.address),
+            house,
             surname: symbol(facts.surname),
             staff_user: symbol(facts.staff_user),
             insurer: symbol(facts.insurer),

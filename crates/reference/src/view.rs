@@ -27,6 +27,8 @@ pub struct StaffView<'a> {
     pub household: Option<&'a str>,
     /// Address token.
     pub address: Option<&'a str>,
+    /// Street token and number of the house.
+    pub house: Option<(&'a str, u32)>,
     /// Surname token.
     pub surname: Option<&'a str>,
     /// Home, (degrees north, degrees east), rounded to about a kilometre.
@@ -42,6 +44,8 @@ pub struct PatientView<'a> {
     pub household: Option<&'a str>,
     /// Address token.
     pub address: Option<&'a str>,
+    /// Street token and number of the house.
+    pub house: Option<(&'a str, u32)>,
     /// Surname token.
     pub surname: Option<&'a str>,
     /// Share of the population that bears the surname, 0 to 1.

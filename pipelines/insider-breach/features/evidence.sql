@@ -21,6 +21,7 @@ SELECT
   pair_colleague_same_unit AS colleague_same_unit,
   pair_same_household AS same_household,
   pair_same_address AS same_address,
+  pair_neighbour AS neighbour,
   pair_same_surname AS same_surname,
   pair_vip AS vip,
   pair_deceased AS deceased,

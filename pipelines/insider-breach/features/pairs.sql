@@ -45,6 +45,7 @@ SELECT
   coalesce(pair_1h_colleague_same_unit, pair_24h_colleague_same_unit) AS colleague_same_unit, -- the patient works on the same unit
   coalesce(pair_1h_same_household, pair_24h_same_household) AS same_household, -- the patient lives in the user's household
   coalesce(pair_1h_same_address, pair_24h_same_address) AS same_address, -- the patient lives at the user's address
+  coalesce(pair_1h_neighbour, pair_24h_neighbour) AS neighbour, -- the patient is a neighbour of the user
   coalesce(pair_1h_same_surname, pair_24h_same_surname) AS same_surname, -- the patient bears the user's surname
   CASE WHEN coalesce(pair_1h_same_surname, pair_24h_same_surname) = 1 THEN coalesce(pair_1h_surname_ppm, pair_24h_surname_ppm) END AS surname_ppm, -- {value} in a million bear the shared surname
   coalesce(pair_1h_vip, pair_24h_vip) AS vip, -- the patient is a person of public interest

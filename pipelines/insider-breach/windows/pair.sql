@@ -19,6 +19,7 @@ SELECT
   max(CASE WHEN colleague_same_unit THEN 1 ELSE 0 END) AS colleague_same_unit,
   max(CASE WHEN same_household THEN 1 ELSE 0 END) AS same_household,
   max(CASE WHEN same_address THEN 1 ELSE 0 END) AS same_address,
+  max(CASE WHEN neighbour THEN 1 ELSE 0 END) AS neighbour,
   max(CASE WHEN same_surname THEN 1 ELSE 0 END) AS same_surname,
   max(surname_ppm) AS surname_ppm,
   max(CASE WHEN vip THEN 1 ELSE 0 END) AS vip,

@@ -6,6 +6,9 @@ use reference::StaffView;
 use super::Enrich;
 use super::columns::Value;
 
+/// How far apart the numbers of neighbours' houses are: three doors, where one side of a street has every second number.
+const NEIGHBOUR_NUMBERS_MAX: u32 = 6;
+
 impl Enrich<'_> {
     /// What links a user and a patient at a point in time, as far as known.
     pub(super) fn link(
@@ -27,6 +30,14 @@ impl Enrich<'_> {
         let colleague = linked.filter(|_| !own);
         let colleague_unit = colleague.and_then(|other| self.reference.staff(other, time, &self.known)?.unit);
         let unit = patient.and_then(|patient| patient.unit);
+        let same_household =
+            !own && same(staff.and_then(|staff| staff.household), patient.and_then(|patient| patient.household));
+        let same_address =
+            !own && same(staff.and_then(|staff| staff.address), patient.and_then(|patient| patient.address));
+        let houses = staff.and_then(|staff| staff.house).zip(patient.and_then(|patient| patient.house));
+        let near = houses.is_some_and(|((street, number), (other, door))| {
+            street == other && number.abs_diff(door) <= NEIGHBOUR_NUMBERS_MAX
+        });
         let rung = i32::from(reason.rung.index());
         Link {
             rung: Some(rung),
@@ -35,10 +46,9 @@ impl Enrich<'_> {
             own_record: own,
             colleague: colleague.is_some(),
             colleague_same_unit: same(staff.and_then(|staff| staff.unit), colleague_unit),
-            same_household: !own
-                && same(staff.and_then(|staff| staff.household), patient.and_then(|patient| patient.household)),
-            same_address: !own
-                && same(staff.and_then(|staff| staff.address), patient.and_then(|patient| patient.address)),
+            same_household,
+            same_address,
+            neighbour: near && !own && !same_household && !same_address,
             same_surname: !own
                 && same(staff.and_then(|staff| staff.surname), patient.and_then(|patient| patient.surname)),
             surname_ppm: patient
@@ -63,6 +73,7 @@ pub(super) struct Link {
     colleague_same_unit: bool,
     same_household: bool,
     same_address: bool,
+    neighbour: bool,
     same_surname: bool,
     surname_ppm: Option<i64>,
     vip: bool,
@@ -72,8 +83,8 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// The first thirteen columns of `seal::ACCESS`, in order.
-    pub(super) fn values(&self) -> [Value<'static>; 13] {
+    /// The first fourteen columns of `seal::ACCESS`, in order.
+    pub(super) fn values(&self) -> [Value<'static>; 14] {
         [
             Value::Int(self.rung),
             Value::Flag(self.explained),
@@ -83,6 +94,7 @@ impl Link {
             Value::Flag(self.colleague_same_unit),
             Value::Flag(self.same_household),
             Value::Flag(self.same_address),
+            Value::Flag(self.neighbour),
             Value::Flag(self.same_surname),
             Value::Long(self.surname_ppm),
             Value::Flag(self.vip),
