@@ -245,6 +245,35 @@ fn travel_is_measured_between_places_that_are_known_and_no_vpns() {
 }
 
 #[test]
+fn neighbours_live_within_three_doors_on_the_same_street_at_another_address() {
+    const READ: &str = r#""patient":"p","action":"read","outcome":"success""#;
+    let lives = |theirs: &str| {
+        let mut house = House::new();
+        house.learn(Kind::Staff, r#"{"user":"u","valid_from":0,"address":"18 Mill Lane, Graz","household":"h"}"#);
+        house.learn(Kind::Patients, &format!(r#"{{"patient":"p","valid_from":0,{theirs}}}"#));
+        let sealed = house.seal(Stream::Access, &[(0, READ)]);
+        (flags(&sealed, "neighbour")[0], flags(&sealed, "same_address")[0])
+    };
+    let at = |address: &str| lives(&format!(r#""address":"{address}""#));
+    for near in ["12 Mill Lane, Graz", "24 mill lane, GRAZ", "Mill Lane 19a/3, 8010 Graz", "18/2 Mill Lane, Graz"] {
+        assert_eq!(at(near), (true, false), "{near}");
+    }
+    for far in [
+        "11 Mill Lane, Graz",
+        "25 Mill Lane, Graz",
+        "18 Mill Lane, Linz",
+        "18 Mill Road, Graz",
+        "Mill Lane, Graz",
+        "18",
+    ] {
+        assert_eq!(at(far), (false, false), "{far}");
+    }
+    assert_eq!(at("18 Mill Lane,  Graz"), (false, true), "the same home");
+    assert_eq!(lives(r#""address":"20 Mill Lane, Graz","household":"h""#), (false, false), "the same household");
+    assert_eq!(lives(r#""street":"mill lane graz","house_number":20"#), (true, false), "by what is given");
+}
+
+#[test]
 fn either_half_of_the_reference_knows_whose_chart_is_the_users_own() {
     const READ: &str = r#""patient":"p","action":"read","outcome":"success""#;
     let who = |staff: &str, patient: &str| {

@@ -1,6 +1,6 @@
 //! What a lane has stored, and who may go on with it: not another pipeline, not who was overtaken, not what does not fit.
 
-use super::lanes::Standing;
+use super::lanes::silence::Standing;
 use super::*;
 
 #[test]
