@@ -307,6 +307,10 @@ fn no_broker_is_the_environment() {
 
 #[test]
 fn bad_flags_are_wrong_usage() {
+    for budget in ["nan", "0", "inf", "two"] {
+        let ended = run(&["evaluate", &pipeline().display().to_string(), "--data", "x", "--budget", budget]).with(2);
+        assert!(ended.err.contains(&format!("`{budget}` is no number of cases a day")), "{}", ended.err);
+    }
     for arguments in [
         &["nonsense"][..],
         &["demo", "--days", "x"],

@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 14, value_name = "D")]
     skip_days: i64,
     /// New cases a day and house that scenarios and false cases are told for.
-    #[arg(long, default_value_t = 3.0, value_name = "N")]
+    #[arg(long, default_value_t = 3.0, value_name = "N", value_parser = budget)]
     budget: f64,
     /// Print as JSON.
     #[arg(long)]
@@ -175,6 +175,12 @@ fn house(folder: &Path, spec: &PipelineSpec, model: &Model, rules: &[&str], skip
     house.entities = entities(folder, spec, &mut known, first)?;
     truth(folder, &mut house, &mut known, first)?;
     Ok(house)
+}
+
+/// Reads cases a day.
+fn budget(text: &str) -> std::result::Result<f64, String> {
+    let cases = text.parse().ok().filter(|cases: &f64| cases.is_finite() && *cases > 0.0);
+    cases.ok_or_else(|| format!("`{text}` is no number of cases a day: write one above 0, as in `--budget 2`"))
 }
 
 /// Cases that watches opened in a recorded house.
