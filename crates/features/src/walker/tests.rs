@@ -318,3 +318,19 @@ fn a_long_silence_leaves_one_decision_and_nothing_below_the_end_to_read_again() 
     let restored = Walker::restore(TICK, LATENESS, &at, Timestamp::from_millis(999_000));
     assert_eq!((restored.watermark(), restored.next()), (walker.watermark(), Offset(2)));
 }
+
+/// As of a journal that is followed, or of one whose lane reads again from where it resumes.
+#[test]
+fn what_was_decided_further_on_counts_once_it_is_reached() {
+    let mut walker = Walker::new(TICK, LATENESS, Offset(0));
+    let further = Decision { offset: Offset(9), watermark: Timestamp::from_millis(500) };
+    walker.learn(&[further]);
+    walker.walk(&Arc::new(batch(&[&(0, vec![(1, 100)])])), None);
+    walker.catch_up();
+    let at = walker.record();
+    assert_eq!((at.position, at.decisions), (Offset(1), Vec::new()));
+    walker.reached_end(Offset(9));
+    walker.catch_up();
+    let at = walker.record();
+    assert_eq!((walker.watermark(), at.position, at.decisions), (further.watermark, Offset(9), vec![further]));
+}
