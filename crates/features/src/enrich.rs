@@ -258,8 +258,8 @@ impl Enrich<'_> {
         let speed = travelled.map(|(km, span)| speed_kmh(km, span));
         facts.denials.retain(|denial| time - *denial <= DENIAL_SPAN);
         let device = optional(columns.device, row);
-        // Only successful sign-ins make a device or place familiar.
-        let seen = columns.seen.iter().map(|(kind, column)| (*kind, optional(column, row).filter(|_| success)));
+        // Only a sign-in makes a device or place familiar: a challenge that was passed comes right before it.
+        let seen = columns.seen.iter().map(|(kind, column)| (*kind, optional(column, row).filter(|_| sign_in)));
         let seen = self.seen(user, actor.local.day, seen, memory);
         let first = |name: &str| {
             let place = columns.seen.iter().position(|(kind, _)| self.spec.seen[*kind].column == name)?;

@@ -9,6 +9,7 @@ use super::*;
 use crate::lane::fixture::spec;
 use crate::seal::{derived_schema, sort_tick};
 use crate::seen::Seen;
+use crate::spec::SeenSpec;
 use crate::walker::Walker;
 
 /// 2026-03-23T09:00:00Z.
@@ -152,6 +153,23 @@ fn failures_and_denied_challenges_stand_before_the_sign_in_that_follows() {
     assert_eq!(numbers(&sealed, "failures_before"), [0, 1, 2, 2, 2, 0]);
     // The first denial is more than ten minutes old by then; a sign-in ends the row of them.
     assert_eq!(numbers(&sealed, "denials_before"), [0, 0, 0, 0, 1, 0]);
+}
+
+/// Whoever approves a push for somebody else has not made that one's device known.
+#[test]
+fn a_challenge_that_was_passed_makes_no_device_familiar_before_its_sign_in() {
+    const PASSED: &str = r#""activity":"challenge","outcome":"success","device":"d""#;
+    const SIGNED_IN: &str = r#""activity":"logon","outcome":"success","device":"d""#;
+    let mut house = House::new();
+    house.spec.seen.push(SeenSpec {
+        name: "device".to_owned(),
+        relation: "auth".to_owned(),
+        column: "device_key".to_owned(),
+        horizon: Millis::days(180),
+    });
+    house.memory.seen = Seen::new(&house.spec.seen);
+    let sealed = house.seal(Stream::Auth, &[(0, PASSED), (5, SIGNED_IN), (10, PASSED), (15, SIGNED_IN)]);
+    assert_eq!(flags(&sealed, "device_new"), [false, true, false, false]);
 }
 
 #[test]
