@@ -1,9 +1,9 @@
 //! Recorded events without a journal: NDJSON files, one record a line, or Parquet files, one a row, as a source of one lane.
 //!
 //! `access` and `auth`, each `.ndjson` or `.parquet`, hold what a topic would, in the order it would; `staff`, `patients`
-//! and `relations` the reference. Files know no append times: nothing is rejected for its
-//! age, and every reference row counts from the time it says it was recorded. No clock decides anything: a file that has
-//! ended holds the others back no more, and the ticks that only time would close stay open. Read next: `replay.rs`, the twin that has a journal.
+//! and `relations` the reference. Files know no append times: nothing is rejected for its age, and every reference row
+//! counts from the time it says it was recorded. No clock decides anything: a file that has ended holds the others back no
+//! more, and the ticks that only time would close stay open. Read next: `replay.rs`, the twin that has a journal.
 
 use std::collections::BTreeMap;
 use std::fs::File;

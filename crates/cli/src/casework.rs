@@ -38,14 +38,14 @@ pub(crate) struct Incident {
     /// Name of the scenario.
     pub(crate) scenario: String,
     /// Its acts, in order of time.
-    pub(crate) acts: Vec<Deed>,
+    pub(crate) acts: Vec<Act>,
     /// Indices of the users as whom something was done or tried.
     pub(crate) accounts: BTreeSet<usize>,
 }
 
 /// One act of an incident.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Deed {
+pub(crate) struct Act {
     /// When, in milliseconds.
     pub(crate) at: i64,
     /// Pseudonym of the patient whose chart it was on, if on any.
@@ -165,7 +165,7 @@ impl House {
     }
 
     /// The incidents with an act of a kind that a case opened at `at` rests on, with the time since the first act of each.
-    fn grounds(&self, at: i64, is_about: impl Fn(&Incident, &Deed) -> bool) -> Vec<(usize, i64)> {
+    fn grounds(&self, at: i64, is_about: impl Fn(&Incident, &Act) -> bool) -> Vec<(usize, i64)> {
         let grounds = self.incidents.iter().enumerate().filter_map(|(place, incident)| {
             let [after, before] = [at - REACH.0, at].map(|end| incident.acts.partition_point(|act| act.at < end));
             let found = incident.acts[after..before].iter().any(|act| is_about(incident, act));

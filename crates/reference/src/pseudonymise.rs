@@ -1,4 +1,5 @@
-//! Rows fit to be kept: the same row with pseudonyms in place of raw ids, names and addresses, and a coarse home.
+//! Rows fit to be kept: the same row with pseudonyms in place of raw ids, names and addresses, the number of a house beside
+//! the token of its street, and a coarse home.
 //!
 //! What comes out is written anew from the fields that were understood, so nothing else of the raw row can pass.
 //! Applying it gives what applying the raw row gives: times are the instants they were read as, and pseudonyms under

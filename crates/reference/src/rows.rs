@@ -1,11 +1,11 @@
 //! Rows as they arrive: one flat JSON object each. Raw ids, names and addresses become pseudonyms here and go no
-//! further; keys that are not listed are ignored, `null` is absent. What is a pseudonym under the same key already
-//! (rows from an archive) passes unchanged.
+//! further, but for the number of a house; keys that are not listed are ignored, `null` is absent. What is a pseudonym
+//! under the same key already (rows from an archive) passes unchanged.
 //!
 //! Staff: `user`, `names` (other ids of the same person: login, badge, e-mail), `role`, `unit`, `shift` (day, evening,
-//! night, rotating), `manager` (a user), `hired`, `ends`, `patient` (own record), `household`, `address`, `street` and
-//! `house_number` (read from the address if absent), `surname`, `lat`, `lon` (home), `kind` (person, service, shared; person
-//! if absent), `valid_from`, `recorded_at`.
+//! night, rotating), `manager` (a user), `hired`, `ends`, `patient` (own record), `household`, `address`, `street` (with
+//! its town) and `house_number` (both read from the address if absent), `surname`, `lat`, `lon` (home), `kind` (person,
+//! service, shared; person if absent), `valid_from`, `recorded_at`.
 //!
 //! Patients: `patient`, `household`, `address`, `street`, `house_number`, `surname`, `surname_frequency` (0 to 1), `vip`,
 //! `deceased_on`, `staff_user`, `insurer`, `unit` (the ward now), `valid_from`, `recorded_at`.
@@ -124,7 +124,7 @@ struct RawStaff<'a> {
     household: Option<Text<'a>>,
     address: Option<Text<'a>>,
     street: Option<Text<'a>>,
-    house_number: Option<u32>,
+    house_number: Option<Text<'a>>,
     surname: Option<Text<'a>>,
     lat: Option<f64>,
     lon: Option<f64>,
@@ -141,7 +141,7 @@ struct RawPatient<'a> {
     household: Option<Text<'a>>,
     address: Option<Text<'a>>,
     street: Option<Text<'a>>,
-    house_number: Option<u32>,
+    house_number: Option<Text<'a>>,
     surname: Option<Text<'a>>,
     surname_frequency: Option<f64>,
     vip: Option<bool>,
@@ -194,7 +194,7 @@ pub(crate) fn staff(value: &[u8], keys: &PseudonymKeys, zone: &TimeZone) -> Resu
         ends: end("ends", raw.ends, zone)?,
         patient: given(raw.patient).map(|patient| patient_key(&patient, keys)),
         household: token(raw.household),
-        house: house(address.as_deref(), given(raw.street), raw.house_number, keys),
+        house: house(address.as_deref(), given(raw.street), given(raw.house_number), keys),
         address: address.map(|address| self::token(&address, keys)),
         surname: token(raw.surname),
         home: raw.lat.zip(raw.lon).filter(on_earth),
@@ -211,7 +211,7 @@ pub(crate) fn patient(value: &[u8], keys: &PseudonymKeys, zone: &TimeZone) -> Re
     let facts = Patient {
         patient: patient_key(&needed_patient(raw.patient)?, keys),
         household: token(raw.household),
-        house: house(address.as_deref(), given(raw.street), raw.house_number, keys),
+        house: house(address.as_deref(), given(raw.street), given(raw.house_number), keys),
         address: address.map(|address| self::token(&address, keys)),
         surname: token(raw.surname),
         surname_frequency: raw.surname_frequency.filter(|share| (0.0..=1.0).contains(share)),
@@ -260,19 +260,22 @@ fn token(raw: &str, keys: &PseudonymKeys) -> String {
     passed(raw, 't', keys).unwrap_or_else(|| keys.token(raw))
 }
 
-/// The house of a row: as it is given, or else as an address says it, in which the first number is that of the house and
-/// every word without a digit names the street (`18 Mill Lane`, `Hauptstraße 12a/3, 1010 Wien`).
-fn house(address: Option<&str>, street: Option<String>, number: Option<u32>, keys: &PseudonymKeys) -> Option<House> {
-    if let (Some(street), Some(number)) = (street, number) {
-        return Some(House { street: token(&street, keys), number });
-    }
-    let address = address.filter(|address| passed(address, 't', keys).is_none())?;
-    let words = || address.split(|at: char| !at.is_alphanumeric()).filter(|word| !word.is_empty());
-    let has_digit = |word: &&str| word.contains(|at: char| at.is_ascii_digit());
-    let number = words().find(has_digit)?;
-    let number = number.split(|at: char| !at.is_ascii_digit()).find_map(|digits| digits.parse().ok())?;
-    let street: Vec<_> = words().filter(|word| !has_digit(word)).collect();
-    (!street.is_empty()).then(|| House { street: token(&street.join(" "), keys), number })
+/// The house of a row: as it is given, or else as its address says it. The first number is that of the house, and every word
+/// without a digit names the street (`18 Mill Lane, Leeds`, `Hauptstraße 12a/3, 1010 Wien`).
+fn house(address: Option<&str>, street: Option<String>, number: Option<String>, keys: &PseudonymKeys) -> Option<House> {
+    let read = |street: &str, number: &str| {
+        let number = number.split(|at: char| !at.is_ascii_digit()).find_map(|digits| digits.parse().ok())?;
+        let words = street.split(|at: char| !at.is_alphanumeric());
+        let words: Vec<_> =
+            words.filter(|word| !word.is_empty() && !word.contains(|at: char| at.is_ascii_digit())).collect();
+        let token = || (!words.is_empty()).then(|| keys.token(&words.join(" ")));
+        Some(House { street: passed(street, 't', keys).or_else(token)?, number })
+    };
+    let given = street.zip(number).and_then(|(street, number)| read(&street, &number));
+    given.or_else(|| {
+        let address = address.filter(|address| passed(address, 't', keys).is_none())?;
+        read(address, address)
+    })
 }
 
 /// A relation's id is kept to the letter, as a session's is: two that differ in case are two.

@@ -6,8 +6,8 @@ fn row(user: usize, hour: i64, score: f64, rule: bool) -> Row {
     Row { user, end: hour * HOUR, score, rule }
 }
 
-fn act(hour: i64, patient: &str) -> Deed {
-    Deed { at: hour * HOUR, patient: Some(patient.to_owned()) }
+fn act(hour: i64, patient: &str) -> Act {
+    Act { at: hour * HOUR, patient: Some(patient.to_owned()) }
 }
 
 /// User 0 does something at hour 100; user 1 scores high for nothing; a rule fires for user 2.

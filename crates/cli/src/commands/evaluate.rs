@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::casework::{
-    Deed, EntityCase, House, Incident, Outcome, Row, Voices, outcome, random_precision, threshold_for,
+    Act, EntityCase, House, Incident, Outcome, Row, Voices, outcome, random_precision, threshold_for,
 };
 use crate::report::{Answer, Failure, disk, json_line, line};
 use crate::training::{self, FINDINGS, Grain};
@@ -210,14 +210,14 @@ fn entities(
 
 fn truth(folder: &Path, house: &mut House, known: &mut impl FnMut(&str) -> usize, first: i64) -> Result<()> {
     #[derive(Deserialize)]
-    struct Act {
+    struct Event {
         time: i64,
         user: String,
         patient: Option<String>,
-        incident: Option<ActOf>,
+        incident: Option<Of>,
     }
     #[derive(Deserialize)]
-    struct ActOf {
+    struct Of {
         id: u64,
     }
     #[derive(Deserialize)]
@@ -236,16 +236,16 @@ fn truth(folder: &Path, house: &mut House, known: &mut impl FnMut(&str) -> usize
     let keys = crate::keys::pseudonyms(&folder.join("keys/pseudonym.key"))?;
     #[derive(Default)]
     struct Acts {
-        all: Vec<Deed>,
+        all: Vec<Act>,
         accounts: BTreeSet<usize>,
     }
     let mut acts: BTreeMap<u64, Acts> = BTreeMap::new();
-    for act in lines::<Act>(&folder.join("truth/truth.ndjson"))?.into_iter().filter(|act| act.time >= first) {
-        if let Some(incident) = act.incident {
+    for event in lines::<Event>(&folder.join("truth/truth.ndjson"))?.into_iter().filter(|event| event.time >= first) {
+        if let Some(incident) = event.incident {
             let acts = acts.entry(incident.id).or_default();
-            let patient = act.patient.map(|patient| keys.patient(&patient));
-            acts.all.push(Deed { at: act.time, patient });
-            acts.accounts.insert(known(&keys.user(&act.user)));
+            let patient = event.patient.map(|patient| keys.patient(&patient));
+            acts.all.push(Act { at: event.time, patient });
+            acts.accounts.insert(known(&keys.user(&event.user)));
         }
     }
     for told in lines::<Told>(&folder.join("truth/incidents.ndjson"))? {
