@@ -13,6 +13,11 @@ use comfy_table::{ContentArrangement, Table};
 /// Why something that was to go to standard output is lost, the first time. [`exit`] tells of it.
 static LOST: OnceLock<io::Error> = OnceLock::new();
 
+/// How this program was called, so that a command that is shown can be pasted.
+pub(crate) fn program() -> String {
+    std::env::args().next().filter(|name| !name.is_empty()).unwrap_or_else(|| "chartwarden".to_owned())
+}
+
 /// Writes a line to standard output. A reader that went away is no reason to fail; where anything else stops it, the
 /// process ends with 3 once the command is done.
 pub(crate) fn line(text: impl fmt::Display) {

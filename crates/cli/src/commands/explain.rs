@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
                 continue;
             }
         };
-        if ![&view.id, &view.case_id, &view.subject].iter().any(|id| id.starts_with(&arguments.finding)) {
+        if !is_meant(&view, &arguments.finding) {
             continue;
         }
         found = true;
@@ -68,6 +68,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let hint = "ids stand in findings as `metadata.uid` and `finding_info.uid`";
     let failure = Failure::invalid(format!("no finding `{}`", arguments.finding));
     Err(failure.at(arguments.data.display()).hint(hint).into())
+}
+
+/// Whether `wanted` begins an id of the finding, or the pseudonym of whom it is about, with or without the key's id.
+fn is_meant(view: &FindingView, wanted: &str) -> bool {
+    let name = view.subject.split_once(':').map_or("", |(_, name)| name);
+    [&view.id, &view.case_id, &view.subject, name].iter().any(|id| id.starts_with(wanted))
 }
 
 /// What stands where findings are kept.
@@ -168,3 +174,6 @@ fn explain(view: &FindingView) {
     }
     line("");
 }
+
+#[cfg(test)]
+mod tests;

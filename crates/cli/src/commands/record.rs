@@ -17,7 +17,7 @@ use hospital::Hospital;
 use crate::keys;
 use crate::memory::{MemoryFeed, MemorySource, Play, Standing, topics};
 use crate::recorder::Recorder;
-use crate::report::{Answer, disk, line};
+use crate::report::{Answer, disk, line, program};
 use crate::town::{Town, TruthFiles};
 use crate::training::{FINDINGS, RECORDED, Recorded};
 use crate::watching;
@@ -125,7 +125,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     let path = out.join(RECORDED);
     std::fs::write(&path, serde_json::to_vec_pretty(&recorded)?).map_err(|error| disk(&path, &error))?;
     line(format!("recorded {days} days, {events} events, {rows} feature rows, {} findings", findings.len()));
-    line(format!("next: chartwarden train pairs --data {} --out pair.cwmodel", out.display()));
+    line(format!("next: {} train pairs --data {} --out pair.cwmodel", program(), out.display()));
     Ok(Answer::Yes)
 }
 

@@ -19,7 +19,7 @@ use crate::anchor::{self, Anchor, Places};
 use crate::cases::{Case, cases, table};
 use crate::elapsed::Elapsed;
 use crate::http::Shown;
-use crate::report::{Answer, disk, json_line, line};
+use crate::report::{Answer, disk, json_line, line, program};
 use crate::view::grouped;
 use crate::voice::Said;
 
@@ -163,12 +163,13 @@ impl Played<'_> {
         ] {
             line(format!("{what:<10} {here}/{name}"));
         }
+        let program = program();
         line("\nnext:");
         if let Some(case) = outcome.cases.first() {
-            line(format!("  chartwarden explain {} --data {here}", case.finding));
+            line(format!("  {program} explain {} --data {here}", case.finding));
         }
-        line(format!("  chartwarden ledger verify {here}/ledger --vkey {here}/log.vkey"));
-        line(format!("  chartwarden replay {here}/pipeline --archive {here}/archive --out replayed.ndjson --verify"));
+        line(format!("  {program} ledger verify {here}/ledger --vkey {here}/log.vkey"));
+        line(format!("  {program} replay {here}/pipeline --archive {here}/archive --out replayed.ndjson --verify"));
     }
 
     /// What the simulator knows of the users of a case around its time.
