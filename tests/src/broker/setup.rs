@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::guard;
 use super::wire::Wire;
 use crate::jars::run;
 
@@ -30,6 +31,8 @@ pub(super) struct Node {
     pub(super) of: u32,
     /// Port of the controller, which the first broker is itself.
     pub(super) controller: Option<u16>,
+    /// Whether there is a guarded way in.
+    pub(super) guarded: bool,
 }
 
 /// Where a broker is reached.
@@ -37,22 +40,34 @@ pub(super) struct Ports {
     pub(super) clients: u16,
     pub(super) wire: Wire,
     pub(super) controller: u16,
+    /// Where nobody listens unless the node is guarded.
+    pub(super) guarded: u16,
 }
 
 /// Writes the broker's settings for free ports.
 pub(super) fn configure(folder: &Path, node: Node) -> Result<Ports, String> {
     let free = || TcpListener::bind("127.0.0.1:0");
-    let ports = || -> std::io::Result<[u16; 3]> {
-        let taken = [free()?, free()?, free()?];
-        Ok([taken[0].local_addr()?.port(), taken[1].local_addr()?.port(), taken[2].local_addr()?.port()])
+    let ports = || -> std::io::Result<[u16; 4]> {
+        let taken = [free()?, free()?, free()?, free()?];
+        let mut ports = [0; 4];
+        for (port, taken) in ports.iter_mut().zip(&taken) {
+            *port = taken.local_addr()?.port();
+        }
+        Ok(ports)
     };
-    let [port, free, wired] = ports().map_err(|error| format!("finding free ports: {error}"))?;
+    let [port, free, wired, guarded] = ports().map_err(|error| format!("finding free ports: {error}"))?;
     let wire = Wire::start(wired).map_err(|error| format!("listening for the broker: {error}"))?;
     let (outside, controller) = (wire.port, node.controller.unwrap_or(free));
-    let (roles, listener) = match node.controller {
+    let (roles, mut listener) = match node.controller {
         None => ("broker,controller", format!(",CONTROLLER://127.0.0.1:{controller}")),
         Some(_) => ("broker", String::new()),
     };
+    let mut further = String::new();
+    if node.guarded {
+        guard::certify(folder)?;
+        listener += &format!(",GUARDED://127.0.0.1:{guarded}");
+        further = guard::settings(folder);
+    }
     let (id, copies, in_sync) = (node.id, node.of, node.of.min(2));
     let shown = folder.display();
     let settings = format!(
@@ -62,7 +77,7 @@ controller.quorum.bootstrap.servers=127.0.0.1:{controller}
 listeners=PLAINTEXT://127.0.0.1:{port},WIRED://127.0.0.1:{wired}{listener}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port},WIRED://127.0.0.1:{outside}{listener}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,WIRED:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,WIRED:PLAINTEXT,GUARDED:SASL_SSL
 log.dirs={shown}/logs
 auto.create.topics.enable=false
 default.replication.factor={copies}
@@ -80,7 +95,7 @@ log.cleaner.backoff.ms=500
 log.cleaner.dedupe.buffer.size=8388608
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
-"
+{further}"
     );
     let logging = format!(
         "rootLogger.level=WARN
@@ -95,7 +110,7 @@ appender.file.layout.pattern=%d %p %c: %m%n
     fs::write(folder.join("server.properties"), settings)
         .and_then(|()| fs::write(folder.join("log4j2.properties"), logging))
         .map_err(|error| format!("{shown}: {error}"))?;
-    Ok(Ports { clients: port, wire, controller })
+    Ok(Ports { clients: port, wire, controller, guarded })
 }
 
 /// Prepares an empty data directory.
@@ -104,6 +119,9 @@ pub(super) fn format(folder: &Path, node: Node, jars: &Path) -> Result<(), Strin
     tool.args(["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c"]).arg(folder.join("server.properties"));
     if node.controller.is_none() {
         tool.arg("--standalone");
+    }
+    if node.guarded {
+        tool.args(guard::scram());
     }
     run(&mut tool)
 }

@@ -5,6 +5,7 @@
 
 mod chaos;
 mod faults;
+mod guarded;
 mod load;
 mod oracle;
 mod replayed;

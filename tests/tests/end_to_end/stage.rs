@@ -13,7 +13,7 @@ use arrow::array::AsArray;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
 use arrow::ipc::reader::StreamReader;
-use chartwarden_tests::binary::{Process, run};
+use chartwarden_tests::binary::{Ended, Process, run};
 use chartwarden_tests::broker::Broker;
 use engine::JournalRecord;
 use engine::ports::PortError;
@@ -47,16 +47,31 @@ fn bootstrap(brokers: &[Broker]) -> String {
 impl Stage {
     /// Brings the broker up and lets the hospital speak. `idle_after` as in `pipeline.toml`.
     pub(crate) fn new(idle_after: &str) -> Self {
-        Self::on(1, idle_after, Stage::simulate)
+        Self::on(Broker::cluster(1), idle_after, Stage::simulate).ready()
     }
 
     /// The same on a cluster of so many brokers, and with records among the hospital's that no lane can use.
     pub(crate) fn salted(brokers: u32, idle_after: &str) -> Self {
-        Self::on(brokers, idle_after, Stage::simulate_salted)
+        Self::on(Broker::cluster(brokers), idle_after, Stage::simulate_salted).ready()
     }
 
-    fn on(brokers: u32, idle_after: &str, speak: impl Fn(&Self)) -> Self {
-        let brokers = Broker::cluster(brokers).unwrap_or_else(|error| panic!("{error}"));
+    /// The same on a broker that has a guarded way in, where members come in; the topics of state are not there yet.
+    pub(crate) fn guarded(idle_after: &str) -> Self {
+        let broker = Broker::start_guarded();
+        let stage = Self::on(broker.map(|broker| vec![broker]), idle_after, Stage::simulate_salted);
+        let way = stage.brokers[0].guarded();
+        let (password, trusted) = (stage.path("password"), way.trusted.display());
+        std::fs::write(&password, way.password).unwrap();
+        stage.let_members_speak(&format!(
+            "{MEMBERS}\"security.protocol\" = \"SASL_SSL\"\n\"sasl.mechanism\" = \"SCRAM-SHA-512\"\n\
+             \"sasl.username\" = \"{}\"\n\"sasl.password_file\" = \"{password}\"\n\"ssl.ca.location\" = \"{trusted}\"\n",
+            way.user
+        ));
+        stage
+    }
+
+    fn on(brokers: Result<Vec<Broker>, String>, idle_after: &str, speak: impl Fn(&Self)) -> Self {
+        let brokers = brokers.unwrap_or_else(|error| panic!("{error}"));
         let folder = tempfile::tempdir().unwrap();
         let pipeline = folder.path().join("pipeline");
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../pipelines/insider-breach"), &pipeline);
@@ -87,12 +102,22 @@ impl Stage {
         config.dead_letter_topic = "risk.findings.v1.dlq".to_owned();
         let stage = Self { brokers, folder, config };
         speak(&stage);
+        stage
+    }
+
+    /// With all topics that members write to.
+    fn ready(self) -> Self {
         // What lanes have replaced in their heads is compacted away while they run, not an hour later.
         let eager = [("cleanup.policy", "compact"), ("segment.ms", "1000"), ("min.cleanable.dirty.ratio", "0.01")];
-        kafka::create_topic(&stage.config, &stage.config.topics().head, LANES, &eager).unwrap();
-        let (pipeline, bootstrap, lanes) = (stage.path("pipeline"), stage.bootstrap(), LANES.to_string());
-        run(&["topics", &pipeline, "--bootstrap", &bootstrap, "--apply", "--lanes", &lanes]).with(0);
-        stage
+        kafka::create_topic(&self.config, &self.config.topics().head, LANES, &eager).unwrap();
+        self.apply_topics(&self.bootstrap()).with(0);
+        self
+    }
+
+    /// Makes the topics that are missing, as the way in at `bootstrap` lets it.
+    pub(crate) fn apply_topics(&self, bootstrap: &str) -> Ended {
+        let (pipeline, lanes) = (self.path("pipeline"), LANES.to_string());
+        run(&["topics", &pipeline, "--bootstrap", bootstrap, "--apply", "--lanes", &lanes])
     }
 
     /// Gives members other properties than [`MEMBERS`].
@@ -175,7 +200,15 @@ impl Stage {
         self.start_at(&wired.join(","), "pipeline", name, data, &[])
     }
 
-    fn start_at(&self, bootstrap: &str, pipeline: &str, name: &str, data: Option<&str>, further: &[&str]) -> Member {
+    /// Starts a consumer of the group that reaches brokers at `bootstrap`.
+    pub(crate) fn start_at(
+        &self,
+        bootstrap: &str,
+        pipeline: &str,
+        name: &str,
+        data: Option<&str>,
+        further: &[&str],
+    ) -> Member {
         let (pipeline, key) = (self.path(pipeline), self.path("key"));
         let mut arguments = vec!["run", &pipeline, "--bootstrap", bootstrap, "--keys", &key];
         arguments.extend(["--http", "127.0.0.1:0", "--instance-id", name]);

@@ -71,6 +71,13 @@ fn a_resume_offset_that_was_deleted_or_never_was_is_corrupt() {
         let Err(PortError::Corrupt(text)) = source.start(LANE, &[offset]) else { panic!("no error at {offset}") };
         assert!(text.contains("gone.panes.minute") && text.contains(word), "{text}");
     }
+    // A lane that resumes below what it has taken in needs a log that reaches there.
+    let end = source.log_end(LANE).unwrap()[0];
+    source.reaches(LANE, &[end]).unwrap();
+    let Err(PortError::Corrupt(text)) = source.reaches(LANE, &[Offset(end.0 + 1)]) else {
+        panic!("no error at the end")
+    };
+    assert!(text.contains("beyond the end"), "{text}");
     source.start(LANE, &[start]).unwrap();
     assert_eq!(values(&mut source, 2).into_values().next().unwrap(), ["3", "4"]);
 }
