@@ -104,6 +104,12 @@ pub trait Source {
     /// The first offset present of each input topic of the lane, in the order of [`TopicId`].
     fn log_start(&mut self, lane: LaneId) -> Result<Vec<Offset>, PortError>;
 
+    /// That each input topic of an opened lane reaches as far as the lane has taken it in: `Corrupt` where it was cut below
+    /// that. Most sources cannot be cut.
+    fn reaches(&mut self, _lane: LaneId, _to: &[Offset]) -> Result<(), PortError> {
+        Ok(())
+    }
+
     /// Starts reading each input topic of an opened lane at the given offset, none of them held. An offset below the log's start is
     /// `Corrupt`: records that the lane still needs are gone.
     fn start(&mut self, lane: LaneId, from: &[Offset]) -> Result<(), PortError>;

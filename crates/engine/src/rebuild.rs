@@ -119,9 +119,9 @@ impl Former {
 
     /// The transaction after which a lane of watches is of `spec`: its cases are carried over, and its windows are filled
     /// again by what lanes repeat when they are renewed. Watches may have come, gone or changed places, so their topics are
-    /// read from `log_start`, which passes over what was said under other definitions; cases of watches that are gone
-    /// are gone with them.
-    pub fn renewed_watches(&self, spec: &PipelineSpec, log_start: &[Offset]) -> Result<Transaction> {
+    /// read `from` a place before which nothing was said under these definitions; cases of watches that are gone are gone
+    /// with them.
+    pub fn renewed_watches(&self, spec: &PipelineSpec, from: &[Offset]) -> Result<Transaction> {
         self.fits(spec)?;
         let raised = self.raised(spec);
         let stays = |key: &String| {
@@ -136,8 +136,8 @@ impl Former {
             decisions: Vec::new(),
         };
         let record = JournalRecord {
-            topics: log_start.iter().map(topic).collect(),
-            counts: vec![Counts::default(); log_start.len()],
+            topics: from.iter().map(topic).collect(),
+            counts: vec![Counts::default(); from.len()],
             tiers: BTreeMap::new(),
             carried: Some(carried),
             ..raised

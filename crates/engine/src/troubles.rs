@@ -31,6 +31,8 @@ impl Troubles {
         let text = match error {
             PortError::Fenced(_) => {
                 tracing::warn!(lane = lane.0, "another owner has the lane, or its transaction took too long");
+                // What was not known of its last commit, whoever has the lane has found out.
+                self.lanes.remove(&lane);
                 self.fenced.insert(lane, Stopwatch::start());
                 return Ok("fenced by another owner");
             }
@@ -85,6 +87,8 @@ mod tests {
     #[test]
     fn a_lane_that_was_fenced_and_is_still_ours_is_opened_again_after_a_while() {
         let (lane, mut troubles) = (LaneId(3), Troubles::default());
+        troubles.note(lane, PortError::Unavailable("its commit got no answer".to_owned())).unwrap();
+        std::thread::sleep(REOPEN_PAUSE);
         troubles.note(lane, PortError::Fenced(lane)).unwrap();
         assert!(troubles.due(|_| false).is_empty(), "whoever has it now is left alone first");
         assert!(

@@ -98,6 +98,7 @@ impl<'a> Watcher<'a> {
         let start = self.source.log_start(lane)?;
         let journal = self.source.journal(lane)?;
         let worker = WatchWorker::open(lane, self.spec, store, self.source.lane_count(), &start, journal)?;
+        self.source.reaches(lane, &worker.positions())?;
         self.source.start(lane, &worker.resume())?;
         tracing::info!(lane = lane.0, step = when_if_any(worker.last_step()), "lane of watches taken up");
         Ok(worker)

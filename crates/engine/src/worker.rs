@@ -94,6 +94,11 @@ impl Worker {
         (0u8..).zip(&self.decoders).map(|(topic, _)| self.lane.walker(TopicId(topic)).next()).collect()
     }
 
+    /// How far each topic has been taken in: what stands below has been sealed, or told.
+    pub(crate) fn positions(&self) -> Vec<Offset> {
+        (0u8..).zip(&self.decoders).map(|(topic, _)| self.lane.walker(TopicId(topic)).position()).collect()
+    }
+
     /// Decodes and walks records as they came.
     pub(crate) fn take(&mut self, topic: TopicId, records: &Records) {
         let decoded = self.decoders[topic.index()].decode(records);

@@ -178,6 +178,11 @@ impl WatchLane {
         self.watches.iter().map(from).collect()
     }
 
+    /// How far the topic of each watch has been taken in.
+    pub fn positions(&self) -> Vec<Offset> {
+        self.watches.iter().map(|watch| watch.next).collect()
+    }
+
     /// Takes what stands at an offset of a watch's topic.
     pub fn take(&mut self, watch: TopicId, crossing: Crossing, offset: Offset) -> Result<()> {
         let watch = &mut self.watches[watch.index()];

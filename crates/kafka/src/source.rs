@@ -84,6 +84,14 @@ impl KafkaSource {
         })
     }
 
+    /// The offset behind the last record of each input topic of the lane.
+    pub fn log_end(&self, lane: LaneId) -> Result<Vec<Offset>> {
+        let end = |(topic, partition): Key| {
+            self.admin.watermarks(&self.config.input_topics[topic], partition).map(|(_, high)| Offset(high))
+        };
+        self.keys(lane).into_iter().map(end).collect()
+    }
+
     fn key(&self, lane: LaneId, topic: TopicId) -> Key {
         (topic.index(), i32::try_from(lane.0).unwrap_or(i32::MAX))
     }
@@ -184,6 +192,17 @@ pub(crate) fn lane_count(admin: &Admin, topics: &[String]) -> Result<u32> {
     Ok(lanes)
 }
 
+/// An error where a lane has been further in a topic than that reaches now.
+fn is_reached(topic: &str, partition: i32, offset: Offset, end: i64) -> Result<()> {
+    if offset.0 <= end {
+        return Ok(());
+    }
+    Err(corrupt(format!(
+        "topic `{topic}` partition {partition}: the lane has read up to offset {offset}, beyond the end {end}: the topic was \
+         cut or created anew; begin anew under another `state_prefix`"
+    )))
+}
+
 impl Source for KafkaSource {
     fn poll(&mut self, wait: Duration) -> Result<Vec<Wake>> {
         let deadline = Deadline::after(wait);
@@ -232,6 +251,15 @@ impl Source for KafkaSource {
         ends.collect()
     }
 
+    fn reaches(&mut self, lane: LaneId, to: &[Offset]) -> Result<()> {
+        for (key, to) in self.keys(lane).into_iter().zip(to) {
+            let topic = &self.config.input_topics[key.0];
+            let (_, high) = self.admin.watermarks_reaching(topic, key.1, to.0)?;
+            is_reached(topic, key.1, *to, high)?;
+        }
+        Ok(())
+    }
+
     fn start(&mut self, lane: LaneId, from: &[Offset]) -> Result<()> {
         let keys = self.keys(lane);
         assert_eq!(from.len(), keys.len(), "a lane starts with one offset per input topic");
@@ -246,13 +274,7 @@ impl Source for KafkaSource {
                     key.1
                 )));
             }
-            if from.0 > high {
-                return Err(corrupt(format!(
-                    "topic `{topic}` partition {}: resume offset {from} is beyond the end {high}: the topic was cut or \
-                     created anew; begin anew under another `state_prefix`",
-                    key.1
-                )));
-            }
+            is_reached(topic, key.1, *from, high)?;
         }
         for (key, from) in keys.into_iter().zip(from) {
             self.held.remove(&key);

@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     former.values().chain(former_watches.values()).try_for_each(|former| former.fits(&spec))?;
     if former.is_empty() {
         // Lanes of users are renewed already: the watches are all that is left.
-        watches.map_or(Ok(()), |config| renew_watches(&config, &spec, &former_watches))?;
+        watches.map_or(Ok(()), |config| renew_watches(&config, &spec, &former_watches, Said::Again))?;
         return Ok(Answer::Yes);
     }
     let lanes: Vec<LaneId> = former.keys().copied().collect();
@@ -86,7 +86,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     }
     // Watches first: one of the former definitions would pass over what lanes repeat under these.
     if let Some(config) = watches.filter(|_| !former_watches.is_empty()) {
-        renew_watches(&config, &spec, &former_watches)?;
+        renew_watches(&config, &spec, &former_watches, Said::Before)?;
     }
     let mut source = hold(&config, &lanes)?;
     states.try_for_each(|(lane, state)| renew(&mut source, &spec, lane, &former[&lane], state, watched_to))?;
@@ -157,13 +157,27 @@ fn renewal(
     Ok(former.renewed(spec, &stand_in("upgrade")?, state, watched_to)?)
 }
 
+/// What lanes of users have told watches so far.
+#[derive(Clone, Copy)]
+enum Said {
+    /// Nothing but what the former definitions make of it. Whoever read it from the start could come too late: it is deleted
+    /// when its time has come.
+    Before,
+    /// Some of it again, under these.
+    Again,
+}
+
 /// Lets lanes of watches go on under these definitions.
-fn renew_watches(config: &Config, spec: &PipelineSpec, expected: &BTreeMap<LaneId, Former>) -> Result<()> {
+fn renew_watches(config: &Config, spec: &PipelineSpec, expected: &BTreeMap<LaneId, Former>, said: Said) -> Result<()> {
     let lanes: Vec<LaneId> = expected.keys().copied().collect();
     let mut source = hold(config, &lanes)?;
     for (lane, expected) in expected {
         let (mut store, former) = open(&mut source, *lane, expected)?;
-        let transaction = former.renewed_watches(spec, &source.log_start(*lane)?)?;
+        let from = match said {
+            Said::Before => source.log_end(*lane)?,
+            Said::Again => source.log_start(*lane)?,
+        };
+        let transaction = former.renewed_watches(spec, &from)?;
         let dropped = transaction.head.values().filter(|value| value.is_none()).count();
         store.commit(transaction)?;
         store.trim(Tier::Minute, Timestamp::MIN)?;

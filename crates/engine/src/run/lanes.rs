@@ -2,7 +2,8 @@
 //!
 //! A lane is taken up only where what it knows still stands: its state, its journal, and the reference it has read.
 
-use base::Timestamp;
+use base::{Millis, Timestamp};
+use events::TopicId;
 use features::SharedFacts;
 use reference::Pins;
 
@@ -44,7 +45,11 @@ impl Engine<'_> {
             self.check_whole(lane, &worker)?;
         }
         self.shared.iter_mut().for_each(|shared| shared.keep(worker.named_days()));
+        self.source.reaches(lane, &worker.positions())?;
         self.source.start(lane, &worker.resume())?;
+        if is_live {
+            self.is_past(&worker, now);
+        }
         let tick = when_if_any(worker.lane().last_tick());
         tracing::info!(lane = lane.0, ms = watch.millis(), tick, "lane taken up");
         let topics = self.spec.inputs().len();
@@ -62,6 +67,17 @@ impl Engine<'_> {
             waits_for_shares,
             turns: 0,
         })
+    }
+
+    /// What a topic of a lane has passed, the broker's time has passed too: no lateness is below the clocks' skew. A lane
+    /// that was silent before a restart, and still is, hears of no other time.
+    fn is_past(&mut self, worker: &Worker, now: Timestamp) {
+        let topics = (0u8..).map(TopicId).take(self.spec.inputs().len());
+        let passed = topics.map(|topic| worker.lane().walker(topic).watermark()).max();
+        let latest = self.latest();
+        if let Some(passed) = passed.filter(|passed| (Timestamp::MIN + Millis(1)..=latest).contains(passed)) {
+            self.broker.is_past(passed, now);
+        }
     }
 
     /// A lane that is far behind may need rows as they stood before they were replaced and compacted away.

@@ -115,6 +115,11 @@ impl WatchWorker {
         self.lane.resume()
     }
 
+    /// How far the topic of each watch has been taken in.
+    pub(super) fn positions(&self) -> Vec<Offset> {
+        self.lane.positions()
+    }
+
     /// Where to read from again, once there is room for what was left out.
     pub(super) fn read_again(&mut self) -> Option<Vec<Offset>> {
         self.lane.read_again()

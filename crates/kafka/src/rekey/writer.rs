@@ -74,6 +74,8 @@ pub(super) struct Writer {
     stable: Stable,
     /// What the last transaction wrote, until it has been seen to be readable.
     unproven: Vec<Written>,
+    /// The source offsets it moved, as long.
+    moved: TopicPartitionList,
 }
 
 impl Writer {
@@ -87,6 +89,7 @@ impl Writer {
             inner,
             stable: Stable::new(config)?,
             unproven: Vec::new(),
+            moved: TopicPartitionList::new(),
         };
         let deadline = Deadline::after(OPEN_MAX);
         writer.repeat(deadline, "taking over", || writer.inner.init_transactions(COMMIT_STEP))?;
@@ -133,6 +136,7 @@ impl Writer {
             drop(self.inner.abort_transaction(COMMIT_STEP));
         }
         self.unproven = self.inner.context().take().written;
+        self.moved = positions.clone();
         ended
     }
 
@@ -146,10 +150,14 @@ impl Writer {
         &self.stable
     }
 
-    /// Waits until what the last transaction wrote can be read.
+    /// Waits until what the last transaction wrote can be read, and the offsets it moved have moved.
     pub(super) fn prove(&mut self) -> Result<(), Trouble> {
         self.stable.wait(&self.unproven)?;
         self.unproven.clear();
+        if self.moved.count() > 0 && self.stable.offsets_open(&self.moved)? {
+            return Err(unavailable("the offsets of the last transaction have not moved; opening again").into());
+        }
+        self.moved = TopicPartitionList::new();
         Ok(())
     }
 

@@ -142,6 +142,12 @@ impl Producer {
                 return Ok(Committed { panes: placed(records, offsets), written });
             };
             self.abort(deadline)?;
+            if code_of(&failed.error) == Some(Code::MessageTimedOut) {
+                // Where records of it stand that the broker never answered for is not known, so neither is whether they have
+                // ended there: that is for the next opening to see.
+                let doing = format!("lane {}: {}", self.lane, failed.doing);
+                return Err(unavailable(format!("{doing}: no answer in time; open the lane again")));
+            }
             aborts += 1;
             if aborts >= ABORTS_MAX || deadline.passed() || is_final(&failed.error) {
                 let doing = format!("lane {}: {}, transaction aborted {aborts} times", self.lane, failed.doing);

@@ -97,3 +97,34 @@ fn a_silent_topic_stands_as_if_something_had_come_of_when_it_fell_silent() {
         assert_eq!(stands(&engine), expected, "away: {is_away}");
     }
 }
+
+/// Who restarts a process at night stops no clock: the lane goes on where silence had brought it, and others need not wait
+/// for the next record.
+#[test]
+fn silence_goes_on_over_a_restart() {
+    const STEP: Millis = Millis::seconds(10);
+    const NIGHT: Millis = Millis::minutes(30);
+    let mut world = world(3);
+    world.topics[0].truncate(30);
+    world.topics[1].clear();
+    let times = world.reference.iter().map(|row| row.append_time).chain(world.topics[0].iter().map(|(time, _)| *time));
+    let newest = times.max().unwrap();
+    let stored = Arc::new(Mutex::new(Stored::default()));
+    let mut stood = Vec::new();
+    for owner in 0..2 {
+        let mut logs = Logs { is_marked: true, ..logs(&world, &[97], &[], &stored) };
+        let mut feed = Feed::since(&world, Timestamp::MAX, owner > 0);
+        let clock = Standing::new(newest + Millis(owner * NIGHT.0));
+        let (metrics, progress) = (Metrics::new(&world.spec).unwrap(), Progress::default());
+        let keys = Arc::clone(&world.keys);
+        let mut engine = Engine::new(&world.spec, keys, &mut logs, &mut feed, &clock, &metrics, &progress);
+        for _ in 0..NIGHT.0 / STEP.0 {
+            engine.step().unwrap();
+            clock.go_on(STEP);
+        }
+        stood.push(engine.lanes[&LaneId(0)].worker.lane().watermark());
+    }
+    let behind = Millis(world.spec.idle_after().0 + world.spec.inputs()[0].lateness.0 + 2 * STEP.0);
+    assert!(stood[0] >= newest + NIGHT - behind, "{stood:?} after {newest:?}");
+    assert!(stood[1] >= stood[0] + NIGHT - behind, "{stood:?} after {newest:?}");
+}
