@@ -3,9 +3,11 @@
 //! It needs Java 17 and Maven, which copies the broker's jars into a cache directory the first time. With
 //! `KAFKA_BOOTSTRAP` set, [`Broker::shared`] uses that cluster instead. A small shell watches a pipe to this process
 //! and kills the broker when the pipe closes, so none outlives its tests, however they end.
-//! A second way in, [`Broker::wired`], leads through a network that a test can make slow, silent or cut.
-//! Read next: `broker/setup.rs` for jars and settings, `broker/wire.rs` for the network.
+//! A second way in, [`Broker::wired`], leads through a network that a test can make slow, silent or cut; a third,
+//! [`Broker::guarded`], asks who comes.
+//! Read next: `broker/setup.rs` for jars and settings, `broker/wire.rs` for the network, `broker/guard.rs` for rights.
 
+mod guard;
 mod setup;
 mod wire;
 
@@ -31,6 +33,19 @@ const PORT_TRIES_MAX: u32 = 3;
 pub struct Broker {
     bootstrap: String,
     own: Option<Own>,
+}
+
+/// How to come in by the guarded way.
+#[derive(Clone, Debug)]
+pub struct Guarded {
+    /// `host:port`.
+    pub bootstrap: String,
+    /// The only user there is.
+    pub user: &'static str,
+    /// That one's password.
+    pub password: &'static str,
+    /// PEM file of the broker's certificate.
+    pub trusted: PathBuf,
 }
 
 /// The broker process and where it keeps its data.
@@ -59,14 +74,19 @@ impl Broker {
 
     /// Starts a broker of its own, with an empty data directory.
     pub fn start() -> Result<Self, String> {
-        Self::start_as(Node { id: 1, of: 1, controller: None })
+        Self::start_as(Node { id: 1, of: 1, controller: None, guarded: false })
+    }
+
+    /// Starts one that has a guarded way in.
+    pub fn start_guarded() -> Result<Self, String> {
+        Self::start_as(Node { id: 1, of: 1, controller: None, guarded: true })
     }
 
     /// Starts a cluster of brokers, each with a copy of everything; the first is also its controller.
     pub fn cluster(count: u32) -> Result<Vec<Self>, String> {
-        let first = Self::start_as(Node { id: 1, of: count, controller: None })?;
+        let first = Self::start_as(Node { id: 1, of: count, controller: None, guarded: false })?;
         let controller = Some(first.own()?.ports.controller);
-        let others = (2..=count).map(|id| Self::start_as(Node { id, of: count, controller }));
+        let others = (2..=count).map(|id| Self::start_as(Node { id, of: count, controller, guarded: false }));
         std::iter::once(Ok(first)).chain(others).collect()
     }
 
@@ -101,6 +121,22 @@ impl Broker {
     /// If the broker is not ours.
     pub fn network(&self, network: Network) {
         self.own().unwrap_or_else(|error| panic!("{error}")).ports.wire.set(network);
+    }
+
+    /// The way in that asks who comes: its address, user and password, and the file of the certificate to trust.
+    ///
+    /// # Panics
+    /// If the broker is not ours.
+    pub fn guarded(&self) -> Guarded {
+        let own = self.own().unwrap_or_else(|error| panic!("{error}"));
+        let (user, password) = guard::USER;
+        let trusted = own.folder.path().join("trusted.pem");
+        Guarded { bootstrap: format!("127.0.0.1:{}", own.ports.guarded), user, password, trusted }
+    }
+
+    /// Does what `kafka-acls.sh` would do with these arguments.
+    pub fn grant(&self, arguments: &[&str]) -> Result<(), String> {
+        guard::grant(("127.0.0.1", self.own()?.ports.clients), arguments)
     }
 
     /// Ends it cleanly and waits for that. Clients see lost connections.

@@ -107,7 +107,7 @@ pub struct PipelineSpec {
 }
 
 /// Name and version of the engine and of the layout of its state: state of another one is refused.
-pub const ENGINE: &str = concat!("chartwarden ", env!("CARGO_PKG_VERSION"), " state 9");
+pub const ENGINE: &str = concat!("chartwarden ", env!("CARGO_PKG_VERSION"), " state 10");
 
 /// Whether the models a pipeline names must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,6 +19,7 @@ use crate::error::Result;
 use crate::facts::{LastAccess, LastFacts, LastSignIn, distance_km, hash64};
 use crate::limits::{
     CHARTED_MAX, DENIAL_SPAN, KNOWN_DAYS_MIN, LAST_SHIFT_MAX, ODD_SIGN_IN_REACH, SESSION_GAP, TWO_PLACES_SPAN,
+    TWO_SESSIONS_SPAN,
 };
 use crate::seal::SortedTick;
 use crate::seen::{Seen, SeenToday};
@@ -40,16 +41,9 @@ impl Memory {
         self.facts.remove_entry(user).unwrap_or_else(|| (user.to_owned(), LastFacts::default()))
     }
 
-    /// Lets go of users who have been silent for long.
-    pub(crate) fn forget(&mut self, at: Timestamp) {
-        let touched = &mut self.touched;
-        self.facts.retain(|user, facts| {
-            let forgotten = facts.is_forgotten(at);
-            if forgotten {
-                touched.insert(user.clone());
-            }
-            !forgotten
-        });
+    /// Lets go of users who have been silent for long, and names them.
+    pub(crate) fn forget(&mut self, at: Timestamp) -> impl Iterator<Item = String> {
+        self.facts.extract_if(move |_, facts| facts.is_forgotten(at)).map(|(user, _)| user)
     }
 
     fn put_back(&mut self, taken: Option<(String, LastFacts)>) {
@@ -194,7 +188,11 @@ impl Enrich<'_> {
         let moved = moved.filter(|last| workstation_h.is_some_and(|here| here != last.workstation));
         let elsewhere = moved.is_some_and(|last| time - last.time <= TWO_PLACES_SPAN);
         let left_here = moved.and_then(|last| last.left).filter(|(left, _)| Some(*left) == workstation_h);
-        let returned = left_here.is_some_and(|(_, at)| time - at <= TWO_PLACES_SPAN);
+        let soon_back = left_here.is_some_and(|(_, at)| time - at <= TWO_PLACES_SPAN);
+        // Whoever walks signs in where they get to: a session older than the last access elsewhere was open all the while.
+        let elsewhere_lately = moved.filter(|last| time - last.time <= TWO_SESSIONS_SPAN);
+        let went_on = elsewhere_lately.zip(workstation_h.and_then(|here| facts.signed_in_at(here)));
+        let returned = soon_back || went_on.is_some_and(|(last, signed_in)| signed_in < last.time);
         let left = moved.map_or(last.as_ref().and_then(|last| last.left), |last| Some((last.workstation, last.time)));
         let since_sign_in = facts.sign_in.as_ref().map(|sign_in| (time - sign_in.time).0);
         let odd = facts.odd_sign_in.is_some_and(|odd| time - odd <= ODD_SIGN_IN_REACH);
@@ -294,6 +292,9 @@ impl Enrich<'_> {
         }
         if sign_in {
             facts.denials.clear();
+            if let Some(workstation) = hashed(columns.workstation, row) {
+                facts.sits_down(workstation, time);
+            }
             facts.sign_in = Some(LastSignIn { time, device: device.map_or(0, hash64) });
             facts.placed = here.map(|here| (time, here)).or(facts.placed);
         }

@@ -1,12 +1,18 @@
 //! What a lane remembers of each user from row to row: the last access, the last sign-in, streaks.
 //!
-//! Written to the head topic for every user a tick touched, so a restart begins where the log stood; deleted there once the
-//! user has been silent for long.
+//! Those of the users that a tick touched stand in its pane, so a restart begins where the log stood; when the hour ends
+//! they go to the head topic, user by user, and are deleted there once the user has been silent for long.
 
-use base::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, BinaryArray, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use base::{FastMap, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{DENIALS_MAX, FACTS_KEPT, STRANGERS_KEPT, WORK_PAUSE};
+use crate::error::{Error, Result};
+use crate::limits::{DENIALS_MAX, DESKS_MAX, FACTS_KEPT, SESSION_OPEN, STRANGERS_KEPT, WORK_PAUSE};
 
 /// A user's last facts, as of the last sealed tick.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,12 +39,27 @@ pub(crate) struct LastFacts {
     /// When the last odd sign-in happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) odd_sign_in: Option<Timestamp>,
+    /// Workstations (hashed) the user signed in at within [`SESSION_OPEN`], and when last; newest last, [`DESKS_MAX`] at
+    /// most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) desks: Vec<(i64, Timestamp)>,
     /// Patients charted for lately (hash of the patient, time of the newest entry).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) charted: Vec<(i64, Timestamp)>,
 }
 
 impl LastFacts {
+    /// As they are stored.
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|error| Error::State(format!("last facts cannot be written: {error}")))
+    }
+
+    /// Reads what was stored of `user`.
+    pub(crate) fn from_bytes(user: &str, bytes: &[u8]) -> Result<Self> {
+        let damaged = |error| Error::State(format!("the last facts of `{user}` are damaged: {error}"));
+        serde_json::from_slice(bytes).map_err(damaged)
+    }
+
     /// Notes an event of the user, and says since when there were some. Whoever was forgotten begins anew, whether or not
     /// the lane still held something.
     pub(crate) fn heard(&mut self, time: Timestamp) -> Timestamp {
@@ -63,6 +84,20 @@ impl LastFacts {
             self.denials.remove(0);
         }
         self.denials.push(time);
+    }
+
+    /// Notes a sign-in at a workstation.
+    pub(crate) fn sits_down(&mut self, workstation: i64, time: Timestamp) {
+        self.desks.retain(|(desk, at)| *desk != workstation && time - *at <= SESSION_OPEN);
+        if self.desks.len() == DESKS_MAX {
+            self.desks.remove(0);
+        }
+        self.desks.push((workstation, time));
+    }
+
+    /// When the user last signed in at a workstation, if that is remembered.
+    pub(crate) fn signed_in_at(&self, workstation: i64) -> Option<Timestamp> {
+        self.desks.iter().find(|(desk, _)| *desk == workstation).map(|(_, at)| *at)
     }
 
     /// When the stretch of work began that an event of the user belongs to.
@@ -95,6 +130,27 @@ pub(crate) struct LastAccess {
 pub(crate) struct LastSignIn {
     pub(crate) time: Timestamp,
     pub(crate) device: i64,
+}
+
+/// The facts of those users as a batch for a stored pane; `None` when there are none.
+pub(crate) fn batch(users: &BTreeSet<String>, known: &FastMap<String, LastFacts>) -> Result<Option<RecordBatch>> {
+    let found = users.iter().filter_map(|user| known.get_key_value(user));
+    let found = found.map(|(user, facts)| Ok((user.as_str(), facts.to_bytes()?)));
+    let (users, facts): (Vec<_>, Vec<_>) = found.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+    if users.is_empty() {
+        return Ok(None);
+    }
+    let field = |name, kind| Field::new(name, kind, false);
+    let schema = Schema::new(vec![field("user_key", DataType::Utf8), field("facts", DataType::Binary)]);
+    let columns: [ArrayRef; 2] = [Arc::new(StringArray::from(users)), Arc::new(BinaryArray::from_iter_values(facts))];
+    Ok(Some(RecordBatch::try_new(Arc::new(schema), columns.into())?))
+}
+
+/// The rows of a stored batch.
+pub(crate) fn read(batch: &RecordBatch) -> Result<BTreeMap<String, LastFacts>> {
+    let (users, facts) = (batch.column(0).as_string::<i32>(), batch.column(1).as_binary::<i32>());
+    let rows = users.iter().zip(facts).filter_map(|(user, facts)| user.zip(facts));
+    rows.map(|(user, facts)| Ok((user.to_owned(), LastFacts::from_bytes(user, facts)?))).collect()
 }
 
 /// Great-circle distance in kilometres (haversine, Earth's mean radius 6,371.0088 km; IUGG). `libm`, so that every

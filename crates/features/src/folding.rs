@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use base::{Millis, Timestamp};
 
 use crate::error::Result;
+use crate::facts;
 use crate::journal::TierRecord;
 use crate::lane::Lane;
 use crate::panes::{Tier, drop_before};
 use crate::plan::Relation;
 use crate::sections;
 use crate::seen::{self, SeenToday};
-use crate::state::{PENDING, RESULTS, ROWS, SEEN, STATES};
+use crate::state::{FACTS, PENDING, RESULTS, ROWS, SEEN, STATES};
 
 impl Lane {
     /// Folds what ended before the tick that begins.
@@ -71,7 +72,8 @@ impl Lane {
             self.store(Tier::Hour, hour, STATES, &seen)?;
             self.seen_day.extend(seen);
             self.unfolded_hour = None;
-            self.memory.forget(hour);
+            self.facts_due.append(&mut self.facts_hour);
+            self.facts_due.extend(self.memory.forget(hour));
         }
         if let Some(day) = self.unfolded_day.filter(|day| *day <= now) {
             let seen = std::mem::take(&mut self.seen_day);
@@ -105,6 +107,11 @@ impl Lane {
         }
         if let Some(seen) = seen::batch(seen)? {
             batches.push((SEEN.to_owned(), seen));
+        }
+        if tier == Tier::Minute
+            && let Some(facts) = facts::batch(&std::mem::take(&mut self.memory.touched), &self.memory.facts)?
+        {
+            batches.push((FACTS.to_owned(), facts));
         }
         if !batches.is_empty() {
             let sections: Vec<_> = batches.iter().map(|(name, batch)| (name.clone(), batch)).collect();

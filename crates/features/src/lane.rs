@@ -18,6 +18,7 @@ use reference::{Known, Pins, Reference};
 use crate::day::LocalTime;
 use crate::enrich::{Enrich, Memory, resolve};
 use crate::error::{Error, Result};
+use crate::facts::LastFacts;
 use crate::journal::{Counts, Digests, JournalRecord};
 use crate::open_step::OpenStep;
 use crate::pair_scores;
@@ -47,7 +48,7 @@ pub struct TickOutput {
     pub record: JournalRecord,
     /// Newly sealed panes.
     pub panes: Vec<(Tier, Timestamp, Vec<u8>)>,
-    /// Last facts of the users the tick touched; absent of those it forgot.
+    /// Where an hour ends, the last facts of the users it touched; absent of those it forgot.
     pub facts: Vec<(String, Option<Vec<u8>>)>,
     /// Where a scoring step ends, what each watch is told: states by entity and user, absent where nothing happened.
     pub crossing: Vec<Option<RecordBatch>>,
@@ -82,6 +83,10 @@ pub struct Lane {
     pub(crate) stored: BTreeMap<Tier, BTreeSet<Timestamp>>,
     pub(crate) seen_hour: SeenToday,
     pub(crate) seen_day: SeenToday,
+    /// Users touched in the hour, whose facts stand in panes of ticks.
+    pub(crate) facts_hour: BTreeSet<String>,
+    /// Users of the hour that ended last whose facts, or their absence, are still to be told.
+    pub(crate) facts_due: BTreeSet<String>,
     pub(crate) last: Option<Timestamp>,
     pub(crate) unfolded_hour: Option<Timestamp>,
     pub(crate) unfolded_day: Option<Timestamp>,
@@ -163,6 +168,8 @@ impl Lane {
             pending: ByEnd::new(),
             seen_hour: SeenToday::new(),
             seen_day: SeenToday::new(),
+            facts_hour: BTreeSet::new(),
+            facts_due: BTreeSet::new(),
             last: None,
             unfolded_hour: None,
             unfolded_day: None,
@@ -309,7 +316,9 @@ impl Lane {
         }
         let due = self.take_due(end);
         let resolved = due.map(|pending| resolve(&enrich, &pending, &self.memory.facts)).transpose()?;
-        self.keep_waiting(end, streams[Stream::Access as usize].as_ref())?;
+        if self.plans.inputs.iter().any(|input| input.relation == Relation::Resolved) {
+            self.keep_waiting(end, streams[Stream::Access as usize].as_ref())?;
+        }
         for input in 0..self.open.len() {
             let rows = match self.plans.inputs[input].relation {
                 Relation::Stream(stream) => streams[stream as usize].as_ref(),
@@ -323,6 +332,7 @@ impl Lane {
             }
         }
         self.seen_hour.extend(self.memory.seen_today.iter().map(|(key, day)| (key.clone(), *day)));
+        self.facts_hour.extend(self.memory.touched.iter().cloned());
         self.tick = Some(end);
         if self.ends_step(end) {
             self.close_step(end, false)?;
@@ -400,10 +410,9 @@ impl Lane {
         self.tick = None;
         self.last = Some(end);
         let record = self.record(Some(pins.clone()));
-        let facts = std::mem::take(&mut self.memory.touched).into_iter().map(|user| {
-            let facts = self.memory.facts.get(&user);
-            let bytes = facts.map(serde_json::to_vec).transpose();
-            Ok((user, bytes.map_err(|error| Error::State(format!("last facts cannot be written: {error}")))?))
+        let facts = std::mem::take(&mut self.facts_due).into_iter().map(|user| {
+            let bytes = self.memory.facts.get(&user).map(LastFacts::to_bytes).transpose()?;
+            Ok((user, bytes))
         });
         let facts = facts.collect::<Result<_>>()?;
         let crossing = match self.ends_step(end) {

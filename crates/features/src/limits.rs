@@ -29,6 +29,12 @@ pub const LAST_SHIFT_MAX: Millis = Millis::hours(10);
 pub const ODD_SIGN_IN_REACH: Millis = Millis::hours(12);
 /// Two workstations within this span are two places at once.
 pub const TWO_PLACES_SPAN: Millis = Millis::minutes(5);
+/// How long after an access elsewhere going on in an older session is going back.
+pub const TWO_SESSIONS_SPAN: Millis = Millis::hours(1);
+/// How long a session lasts at a workstation: a long shift.
+pub const SESSION_OPEN: Millis = Millis::hours(13);
+/// Workstations a user signed in at that are remembered.
+pub const DESKS_MAX: usize = 8;
 /// Denied pushes within this span before a success are MFA fatigue.
 pub const DENIAL_SPAN: Millis = Millis::minutes(10);
 /// Denied pushes of one user that are remembered within that span.
@@ -48,3 +54,4 @@ const _: () = assert!(
     STRANGERS_KEPT.0 > ODD_SIGN_IN_REACH.0 && STRANGERS_KEPT.0 > WORK_PAUSE.0 && STRANGERS_KEPT.0 <= FACTS_KEPT.0
 );
 const _: () = assert!(DENIAL_SPAN.0 <= SESSION_GAP.0 && TWO_PLACES_SPAN.0 <= SESSION_GAP.0);
+const _: () = assert!(TWO_PLACES_SPAN.0 <= TWO_SESSIONS_SPAN.0 && TWO_SESSIONS_SPAN.0 <= SESSION_OPEN.0);

@@ -101,6 +101,7 @@ impl Lane {
             || self.panes.iter().any(|panes| panes.minute.contains_key(&end))
             || self.pending.contains_key(&end)
             || !self.memory.seen_today.is_empty()
+            || !self.memory.touched.is_empty()
     }
 
     /// Whether no row waits for its step to end.

@@ -83,7 +83,7 @@ pub(crate) const ACCESS: &[Column] = &[
         "64-bit hash of the patient key, for distinct counts; null where the access was refused",
     ),
     derived("insurer_h", Long, true, "hash of the patient's insurer"),
-    derived("workstation_h", Long, true, "hash of the workstation"),
+    derived("workstation_h", Long, true, "hash of the workstation's pseudonym"),
     derived("search_h", Long, true, "hash of the searched name's token"),
     derived("reason_h", Long, true, "hash of the typed reason's token"),
     derived("resource_h", Long, true, "hash of the resource type"),
@@ -92,7 +92,13 @@ pub(crate) const ACCESS: &[Column] = &[
     derived("since_sign_in_ms", Long, true, "time since the user's last successful sign-in"),
     derived("odd_sign_in", Flag, false, "an odd sign-in happened within the last 12 hours"),
     derived("two_places", Flag, false, "another workstation was in use within the last 5 minutes"),
-    derived("place_returned", Flag, false, "back at a workstation that was left for another within the last 5 minutes"),
+    derived(
+        "place_returned",
+        Flag,
+        false,
+        "back at a workstation that was left for another within the last 5 minutes, or at one whose sign-in is older than an \
+         access elsewhere within the last hour",
+    ),
     derived(
         "charted_after",
         Flag,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base::{Millis, Timestamp};
 
 use crate::error::{Error, Result};
-use crate::facts::LastFacts;
+use crate::facts::{self, LastFacts};
 use crate::lane::Lane;
 use crate::panes::Tier;
 use crate::sections;
@@ -25,15 +25,16 @@ pub(crate) const RESULTS: &str = "results/";
 pub(crate) const PENDING: &str = "pending";
 /// Section of what was seen.
 pub(crate) const SEEN: &str = "seen";
+/// Section of the last facts of the users a tick touched.
+pub(crate) const FACTS: &str = "facts";
 
 impl Lane {
     /// Puts stored panes and facts into a lane that stands at its journal record.
     pub(crate) fn take_up(&mut self, panes: &StoredPanes, facts: &BTreeMap<String, Vec<u8>>) -> Result<()> {
         for (user, bytes) in facts {
-            let facts: LastFacts = serde_json::from_slice(bytes)
-                .map_err(|error| Error::State(format!("the last facts of `{user}` are damaged: {error}")))?;
-            self.memory.facts.insert(user.clone(), facts);
+            self.memory.facts.insert(user.clone(), LastFacts::from_bytes(user, bytes)?);
         }
+        // Panes come in the order of their ends: the newest facts of a user are the last.
         for (tier, panes) in &panes.0 {
             for (end, bytes) in panes {
                 self.take_pane(*tier, *end, bytes)?;
@@ -68,6 +69,13 @@ impl Lane {
                     Tier::Minute if end > hour => self.seen_hour.extend(seen::read(&batch)),
                     Tier::Hour if end > day => self.seen_day.extend(seen::read(&batch)),
                     _ => {}
+                }
+            } else if name == FACTS {
+                // Those of hours that have ended are in the head.
+                if end > hour {
+                    let facts = facts::read(&batch)?;
+                    self.facts_hour.extend(facts.keys().cloned());
+                    self.memory.facts.extend(facts);
                 }
             } else if let Some(input) = name.strip_prefix(ROWS) {
                 // Rows of steps that have ended are in their states.

@@ -70,36 +70,54 @@ pub(crate) fn seat(
     let roams = context.world.worker(sitter.worker).role.roams();
     let mut sittings: Vec<Sitting> = Vec::new();
     let mut last: Option<(Channel, Timestamp)> = None;
+    // The sitting that goes on, and the one it was left for, whose session is still open.
+    let (mut now, mut left): (usize, Option<usize>) = (0, None);
     for visit in visits.drain(..) {
-        let stays = last.is_some_and(|(channel, time)| {
-            let gap = visit.time - time;
-            let walks = roams && channel == Channel::House && gap > Millis::seconds(150) && draw.chance(0.16);
-            channel == visit.channel && gap < Millis::minutes(if roams { 35 } else { 75 }) && !walks
-        });
-        if !stays {
-            let again = last.is_some_and(|(channel, _)| channel == visit.channel);
-            sittings.push(sitting(context, sitter, aways, (&visit, again), draw));
+        let gap = last.filter(|(channel, _)| *channel == visit.channel).map(|(_, time)| visit.time - time);
+        let goes_on = gap.filter(|gap| *gap < Millis::minutes(if roams { 35 } else { 75 }));
+        let may_walk = roams && visit.channel == Channel::House;
+        let walks = may_walk && goes_on.is_some_and(|gap| gap > Millis::seconds(150)) && draw.chance(0.16);
+        let back = left.filter(|_| walks && draw.chance(likely_to_go_back(sitter.worker)));
+        match back {
+            Some(former) => (now, left) = (former, Some(now)),
+            None if goes_on.is_some() && !walks => {}
+            None => {
+                left = walks.then_some(now);
+                now = sittings.len();
+                let new = sitting(context, sitter, aways, (&visit, gap.is_some(), &sittings), draw);
+                sittings.push(new);
+            }
         }
         last = Some((visit.channel, visit.time));
-        if let Some(sitting) = sittings.last_mut() {
-            sitting.end = visit.time + Millis(draw.span(90_000, 400_000));
-            sitting.incident = if stays && visit.incident.is_none() { None } else { sitting.incident };
-            sitting.visits.push(visit);
-        }
+        let sitting = &mut sittings[now];
+        sitting.end = visit.time + Millis(draw.span(90_000, 400_000));
+        sitting.incident = visit.incident.and(sitting.incident);
+        sitting.visits.push(visit);
     }
     sittings
+}
+
+/// How often somebody who walks to another workstation goes back to the session left open instead of signing in at a
+/// third: for some a habit.
+fn likely_to_go_back(worker: u32) -> f64 {
+    if worker.is_multiple_of(6) { 0.4 } else { 0.04 }
 }
 
 fn sitting(
     context: &Context<'_>,
     sitter: Sitter,
     aways: &[Away],
-    (visit, again): (&Visit, bool),
+    (visit, again, before): (&Visit, bool, &[Sitting]),
     draw: &mut Draw,
 ) -> Sitting {
     let start = visit.time - Millis(draw.span(12_000, 70_000));
     let (origin, approach) = match visit.channel {
-        Channel::House | Channel::Beside => (desk(context, sitter, draw), slip_of_the_hand(sitter, again, draw)),
+        Channel::House => (desk(context, sitter, draw), slip_of_the_hand(sitter, again, draw)),
+        Channel::Beside => {
+            let owners = before.iter().rev().find(|sitting| !sitting.origin.remote && sitting.start <= visit.time);
+            let origin = other_desk(context, sitter, owners.map(|sitting| &sitting.origin), draw);
+            (origin, slip_of_the_hand(sitter, again, draw))
+        }
         Channel::Remote => {
             let origin = Origin::home(context.world, context.site, sitter.worker, context.day.index, draw);
             let bad_reception = u32::from(draw.chance(0.05)) * (1 + draw.below(2) as u32);
@@ -131,6 +149,16 @@ fn desk(context: &Context<'_>, sitter: Sitter, draw: &mut Draw) -> Origin {
     let roams = context.world.worker(sitter.worker).role.roams();
     let number = if roams || draw.chance(0.04) { draw.below(workstations as usize) as u32 } else { sitter.worker };
     Origin::house(context.world, context.site, sitter.unit, number % workstations)
+}
+
+/// Any workstation of the unit but the one that its owner sits at.
+fn other_desk(context: &Context<'_>, sitter: Sitter, owners: Option<&Origin>, draw: &mut Draw) -> Origin {
+    let workstations = context.world.unit(sitter.unit).workstations;
+    let origin = |number| Origin::house(context.world, context.site, sitter.unit, number % workstations);
+    let number = draw.below(workstations as usize) as u32;
+    let found = origin(number);
+    let is_taken = owners.is_some_and(|owners| owners.workstation == found.workstation);
+    if is_taken { origin(number + 1) } else { found }
 }
 
 /// Typing errors, and the morning after a password ran out.

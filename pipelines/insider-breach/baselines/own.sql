@@ -10,6 +10,7 @@ SELECT
   sum(patients) AS patients_sum,
   sum(patients_other_unit_reason) AS other_unit_reason_sum,
   max(patients_elsewhere_new) AS elsewhere_new_max,
+  max(returns) AS returns_max,
   max(patients_unexplained) AS unexplained_max,
   sum(patients_unexplained) AS unexplained_sum,
   sum(patients_new_unexplained) AS new_unexplained_sum,

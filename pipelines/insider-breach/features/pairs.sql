@@ -69,6 +69,7 @@ SELECT
   coalesce(access_1h_patients_elsewhere_new, 0) AS elsewhere_new_1h, -- while opening {value|charts} of other units' patients for the first time in the hour
   CAST(coalesce(access_1h_patients_elsewhere_new, 0) AS DOUBLE) / CASE WHEN own_elsewhere_new_max < 1 THEN 1 ELSE own_elsewhere_new_max END AS elsewhere_new_vs_own, -- while opening {value:times} as many new charts of other units in the hour as on the user's busiest day
   greatest(access_1h_returns, 0) AS returns_1h, -- while going back and forth between two workstations {value|time|times} in the hour
+  CAST(greatest(access_1h_returns, 0) AS DOUBLE) / CASE WHEN own_returns_max < 1 THEN 1 ELSE own_returns_max END AS returns_vs_own, -- while going back and forth {value:times} as often in the hour as on the user's busiest day
   tenure_days AS tenure_days, -- {value|days} in employment
   CASE WHEN days_to_end > 0 THEN days_to_end WHEN days_to_end <= 0 THEN 0 END AS days_to_end, -- {value|days} before leaving
   CASE WHEN account_kind = 'person' THEN 1 ELSE 0 END AS person -- a personal account

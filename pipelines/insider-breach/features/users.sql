@@ -94,6 +94,7 @@ SELECT
   coalesce(access_1h_two_places_events, 0) AS two_places_1h, -- active at two workstations at once {value|time|times} in the last hour
   greatest(access_1h_returns, 0) AS returns_1h, -- went back and forth between two workstations {value|time|times} in the last hour
   greatest(access_1h_returns, access_24h_returns, 0) AS returns_24h, -- went back and forth between two workstations {value|time|times}
+  CAST(greatest(access_1h_returns, 0) AS DOUBLE) / CASE WHEN own_returns_max < 1 THEN 1 ELSE own_returns_max END AS returns_vs_own, -- in the last hour went back and forth {value:times} as often as on the user's busiest day
   coalesce(access_24h_two_places_events, 0) AS two_places_24h, -- active at two workstations at once {value|time|times}
   greatest(access_1h_after_end_events, access_24h_after_end_events, 0) AS after_end_24h, -- {value|events} after the user's employment ended
   -- charts that stand out
@@ -117,7 +118,7 @@ SELECT
   greatest(auth_1h_speed_kmh, auth_24h_speed_kmh, 0) > 900 AS rule_impossible_travel,
   greatest(auth_1h_address_shut_out, auth_24h_address_shut_out, 0) >= 6 AS rule_sprayed_address,
   greatest(auth_1h_denials_before_odd, auth_24h_denials_before_odd, 0) >= 3 AS rule_mfa_fatigue,
-  greatest(access_1h_patients_after_odd_sign_in, access_24h_patients_after_odd_sign_in, 0) >= 3 AS rule_odd_sign_in_then_charts,
+  coalesce(access_1h_patients_after_odd_sign_in, 0) >= 3 AND access_1h_events > access_1h_inside_events AND coalesce(peers_unexplained_share, 0) < 0.2 AS rule_odd_sign_in_then_charts,
   greatest(unexplained_1h_overrides_uncharted, unexplained_24h_overrides_uncharted, 0) >= 5 AS rule_override_without_care,
   coalesce(access_1h_patients_unexplained, 0) >= 25 AND coalesce(access_1h_patients_unexplained, 0) > 5 * coalesce(peers_unexplained_p95, 1) AS rule_mass_unexplained
 FROM user_row

@@ -53,6 +53,7 @@ SELECT
   count(*) FILTER (WHERE two_places) AS two_places_events,
   count(*) FILTER (WHERE place_returned) AS returns,
   count(*) FILTER (WHERE network IN ('vpn', 'external')) AS remote_events,
+  count(*) FILTER (WHERE network = 'internal') AS inside_events,
   count(*) FILTER (WHERE gap_ms < 3000) AS rapid_events,
   max(session_place) AS session_length,
   max(gap_ms) AS gap_max_ms,

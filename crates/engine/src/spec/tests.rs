@@ -50,7 +50,7 @@ fn every_problem_of_the_sql_is_reported_at_once_with_its_place() {
         "windows/auth.sql:19",
         "did you mean `speed_kmh`?",
         "`array_agg` over these columns has a state that depends on the order of rows",
-        "windows/access.sql:59",
+        "windows/access.sql:60",
     ] {
         assert!(problems.contains(expected), "{expected:?} in:\n{problems}");
     }

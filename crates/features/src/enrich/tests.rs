@@ -124,6 +124,26 @@ fn who_goes_back_and_forth_between_two_workstations_is_told_from_who_walks_on() 
     assert_eq!(flags(&sealed, "place_returned"), [false, false, true, false, true, false]);
 }
 
+/// Who walks signs in where they get to; a session that goes on without that was open behind the user's back.
+#[test]
+fn a_session_older_than_an_access_elsewhere_is_a_return() {
+    const IN_AT_ONE: &str = r#""activity":"logon","outcome":"success","workstation":"One""#;
+    const IN_AT_TWO: &str = r#""activity":"logon","outcome":"success","workstation":"two""#;
+    const REFUSED_AT_ONE: &str = r#""activity":"logon","outcome":"failure","workstation":"one""#;
+    let mut house = House::new();
+    house.seal(Stream::Auth, &[(0, IN_AT_ONE)]);
+    house.seal(Stream::Access, &[(60, AT_ONE)]);
+    house.seal(Stream::Auth, &[(1_000, IN_AT_TWO)]);
+    let sealed = house.seal(Stream::Access, &[(1_060, AT_TWO), (2_000, AT_ONE), (2_010, AT_ONE), (2_600, AT_TWO)]);
+    assert_eq!(flags(&sealed, "place_returned"), [false, true, false, true]);
+
+    house.seal(Stream::Auth, &[(3_000, IN_AT_ONE)]);
+    assert_eq!(flags(&house.seal(Stream::Access, &[(3_060, AT_ONE)]), "place_returned"), [false], "signed in anew");
+    house.seal(Stream::Auth, &[(3_100, IN_AT_TWO), (3_200, REFUSED_AT_ONE)]);
+    let sealed = house.seal(Stream::Access, &[(3_500, AT_TWO), (4_000, AT_ONE), (4_000 + 3_601, AT_TWO)]);
+    assert_eq!(flags(&sealed, "place_returned"), [false, true, false], "an hour later it is no going back");
+}
+
 #[test]
 fn what_a_user_did_before_the_tick_counts() {
     let mut house = House::new();

@@ -537,3 +537,23 @@ fn what_is_known_of_a_chart_is_what_all_did_with_it_up_to_the_day_before_yesterd
     }
     assert!(rows > 200 && some > 50, "{some} of {rows} rows of evidence know anything");
 }
+
+/// Two hours end with one tick where there was nothing in between.
+#[test]
+fn facts_of_every_hour_that_ended_are_told() {
+    let mut spec = spec(Millis::minutes(20));
+    spec.watches.clear();
+    let program = compiled(spec);
+    let mut logs = Logs::default();
+    for (user, minute) in [("u0", 30), ("u1", 5 * 60 - 1), ("u2", 6 * 60 + 30)] {
+        let time = START + Millis::minutes(minute).0 + 30_000;
+        let event = format!(r#""id":"{user}","time":{time},"user":"{user}""#);
+        logs[0].push(format!(r#"{{{event},"patient":"p0","action":"read","outcome":"success"}}"#));
+        logs[1].push(format!(r#"{{{event},"activity":"logon","outcome":"success"}}"#));
+    }
+    for life in [usize::MAX, 1] {
+        let stored = run(&program, &logs, &[2], life);
+        assert_eq!(stored.facts.len(), 2, "the third hour has not ended");
+        assert_eq!(Owner::new(&program, &stored).lane.state_keys().0, 2, "what is told and what is known");
+    }
+}
