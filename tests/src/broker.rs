@@ -5,9 +5,11 @@
 //! and kills the broker when the pipe closes, so none outlives its tests, however they end.
 //! A second way in, [`Broker::wired`], leads through a network that a test can make slow, silent or cut; a third,
 //! [`Broker::guarded`], asks who comes.
-//! Read next: `broker/setup.rs` for jars and settings, `broker/wire.rs` for the network, `broker/guard.rs` for rights.
+//! Read next: `broker/setup.rs` for jars and settings, `broker/wire.rs` for the network, `broker/guard.rs` for rights,
+//! `broker/raw.rs` for what no client sends.
 
 mod guard;
+mod raw;
 mod setup;
 mod wire;
 
@@ -137,6 +139,11 @@ impl Broker {
     /// Does what `kafka-acls.sh` would do with these arguments.
     pub fn grant(&self, arguments: &[&str]) -> Result<(), String> {
         guard::grant(("127.0.0.1", self.own()?.ports.clients), arguments)
+    }
+
+    /// Writes a record whose one header has a name that need not be a text.
+    pub fn produce(&self, place: (&str, i32), value: &[u8], header: &[u8], time: i64) -> Result<(), String> {
+        raw::produce(("127.0.0.1", self.own()?.ports.clients), place, value, header, time)
     }
 
     /// Ends it cleanly and waits for that. Clients see lost connections.

@@ -5,6 +5,7 @@
 
 mod clock;
 mod digest;
+mod guard;
 mod kind;
 mod map;
 mod seed;
@@ -12,6 +13,7 @@ mod time;
 
 pub use clock::{Clock, SystemClock};
 pub use digest::{Digest, ParseDigestError};
+pub use guard::{guarded, is_guarded};
 pub use kind::Kind;
 pub use map::{FastMap, FastSet};
 pub use seed::Seed;

@@ -180,10 +180,14 @@ pub(crate) fn exit(result: anyhow::Result<Answer>) -> u8 {
 }
 
 /// From now on a panic in any thread ends the process at once, with 70. Others may wait for that thread for ever, and going
-/// on could seal a false entry; nothing that is durable depends on an orderly end.
+/// on could seal a false entry; nothing that is durable depends on an orderly end. What a library makes of bad input is
+/// caught where that is read.
 pub(crate) fn end_on_panic() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
+        if base::is_guarded() {
+            return;
+        }
         usual(panic);
         let bug = Failure::new(Kind::Bug, "a step that cannot fail has failed");
         std::process::exit(exit(Err(bug.into())).into());

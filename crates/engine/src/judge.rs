@@ -170,7 +170,7 @@ const FLAGS: [(&str, &str); 13] = [
     ("explained_later", "a reason was recorded later"),
 ];
 
-/// The column of the evidence SQL that says on how many earlier days a chart was opened without a reason.
+/// The column of the evidence SQL that says on how many days before a chart was opened without a reason.
 const UNEXPLAINED_DAYS: &str = "unexplained_days";
 
 /// Counts of evidence, in words.
@@ -208,7 +208,7 @@ pub(crate) fn evidence(rows: &RecordBatch) -> Vec<PairEvidence> {
         let flags = FLAGS.iter().filter_map(|(column, words)| count(column).map(|_| (*words).to_owned()));
         let days = count(UNEXPLAINED_DAYS).map(|days| {
             let unit = if days == 1 { "day" } else { "days" };
-            format!("unexplained on {days} earlier {unit}")
+            format!("unexplained on {days} {unit} before the day of this finding")
         });
         Some(PairEvidence {
             other: other(key?.to_owned()),

@@ -4,7 +4,7 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
@@ -16,7 +16,7 @@ use rdkafka::metadata::MetadataTopic;
 
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::error::{Result, invalid, told};
+use crate::error::{Result, invalid, told, unavailable};
 use crate::leaders::{ends, ends_reaching, look_up, warn_of_defect};
 use crate::limits::{REQUEST_MAX, TOPIC_KNOWN_MAX, VISIBLE_PAUSE};
 
@@ -27,12 +27,29 @@ pub(crate) struct Admin {
 }
 
 /// Sends the library's own log lines where ours go.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Quiet;
+#[derive(Debug, Default)]
+pub(crate) struct Quiet {
+    /// Why a connection last failed that a broker was there for: calls that suffer from it do not say.
+    refused: Mutex<Option<String>>,
+}
+
+impl Quiet {
+    /// What was heard of it since it was last asked for.
+    fn refused(&self) -> Option<String> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
 
 impl ClientContext for Quiet {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        /// What librdkafka 2.12 says of a refused name or password, of a certificate, of the wrong kind of listener.
+        const REFUSED: [&str; 3] = ["SASL authentication error", "SSL handshake failed", "might be caused by"];
         log(level, facility, text);
+        if facility == "FAIL" && REFUSED.iter().any(|word| text.contains(word)) {
+            // Behind the names of its thread and of the broker.
+            let text = REFUSED.iter().find_map(|word| text.find(word).map(|at| &text[at..])).unwrap_or(text);
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.to_owned());
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -57,7 +74,7 @@ impl Admin {
     pub(crate) fn new(config: &Config) -> Result<Self> {
         // Whoever reads or writes topics asks about them first.
         warn_of_defect();
-        let client = AdminClient::from_config_and_context(&config.admin()?, Quiet)
+        let client = AdminClient::from_config_and_context(&config.admin()?, Quiet::default())
             .map_err(|error| told("kafka configuration", &error))?;
         Ok(Self { client, bootstrap: config.bootstrap.clone() })
     }
@@ -80,9 +97,19 @@ impl Admin {
     /// How many partitions a topic has; `None` where it does not exist.
     pub(crate) fn partitions(&self, topic: &str) -> Result<Option<u32>> {
         let doing = || format!("topic `{topic}` on `{}`: asking for its partitions", self.bootstrap);
+        let context = self.client.inner().context();
+        drop(context.refused());
         let metadata = match self.client.inner().fetch_metadata(Some(topic), REQUEST_MAX) {
             Ok(metadata) => metadata,
-            Err(error) => return Err(told(&doing(), &error)),
+            Err(error) => {
+                return Err(match context.refused() {
+                    Some(why) => unavailable(format!(
+                        "{}: {why}; check security.protocol, sasl.* and ssl.* under [kafka.properties]",
+                        doing()
+                    )),
+                    None => told(&doing(), &error),
+                });
+            }
         };
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         let count = found.filter(|found| found.error().is_none()).map_or(0, |found| found.partitions().len());

@@ -7,12 +7,11 @@
 //! It is never a member of a group. Read next: `source.rs`, `restore.rs`, `reference.rs`, its three users.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use base::Timestamp;
+use base::{Timestamp, guarded};
 use events::{Header, Offset, Record};
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
@@ -373,9 +372,7 @@ pub(crate) fn with_record<T>(message: &BorrowedMessage<'_>, each: impl FnOnce(Re
 fn header_bytes(message: &BorrowedMessage<'_>) -> usize {
     let Some(headers) = message.headers() else { return 0 };
     let read = |index| {
-        catch_unwind(AssertUnwindSafe(|| {
-            headers.try_get(index).map_or(0, |header| header.key.len() + header.value.map_or(0, <[u8]>::len))
-        }))
+        guarded(|| headers.try_get(index).map_or(0, |header| header.key.len() + header.value.map_or(0, <[u8]>::len)))
     };
     (0..headers.count()).map(|index| read(index).unwrap_or(0)).sum()
 }
@@ -385,9 +382,7 @@ fn header_bytes(message: &BorrowedMessage<'_>) -> usize {
 pub(crate) fn headers(message: &BorrowedMessage<'_>) -> Vec<Header> {
     let Some(headers) = message.headers() else { return Vec::new() };
     let read = |index| {
-        catch_unwind(AssertUnwindSafe(|| {
-            headers.try_get(index).map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
-        }))
+        guarded(|| headers.try_get(index).map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))))
     };
-    (0..headers.count()).filter_map(|index| read(index).ok().flatten()).collect()
+    (0..headers.count()).filter_map(|index| read(index).flatten()).collect()
 }

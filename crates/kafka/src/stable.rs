@@ -75,7 +75,8 @@ impl Stable {
     /// Builds the clients; nothing is asked yet.
     pub(crate) fn new(config: &Config) -> Result<Self> {
         let client = |of: &ClientConfig| {
-            BaseConsumer::from_config_and_context(of, Quiet).map_err(|error| told("kafka configuration", &error))
+            BaseConsumer::from_config_and_context(of, Quiet::default())
+                .map_err(|error| told("kafka configuration", &error))
         };
         let mut asker = config.reader(0, "error")?;
         let committed = client(&asker)?;

@@ -15,7 +15,8 @@ SELECT
   pair_explained AS explained,
   coalesce(unexplained_pair_explained_later, 0) AS explained_later,
   pair_reason_kind AS reason_kind,
-  coalesce(stalked_days, 0) AS unexplained_days,
+  -- Of a chart that is new within these hours, the days before are those that are shown.
+  CASE WHEN pair_patient_new = 1 THEN 0 ELSE coalesce(stalked_days, 0) END AS unexplained_days,
   pair_own_record AS own_record,
   pair_colleague AS colleague,
   pair_colleague_same_unit AS colleague_same_unit,

@@ -2,11 +2,10 @@
 //!
 //! Rights are given over the unguarded way, where whoever comes may do everything.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::raw::Request;
 use crate::jars::run;
 
 /// Who may come in, and with which password.
@@ -55,7 +54,7 @@ pub(super) fn scram() -> [String; 2] {
     ["--add-scram".to_owned(), format!("SCRAM-SHA-512=[name={name},password={password}]")]
 }
 
-/// Does what `kafka-acls.sh --add` would do with these arguments (`CreateAcls`, version 1, of the Kafka protocol).
+/// Does what `kafka-acls.sh --add` would do with these arguments (`CreateAcls`, version 1).
 pub(super) fn grant(address: (&str, u16), arguments: &[&str]) -> Result<(), String> {
     const ALLOW: u8 = 3;
     let (mut principal, mut pattern, mut operations, mut resources) = ("", 3u8, Vec::new(), Vec::new());
@@ -74,25 +73,22 @@ pub(super) fn grant(address: (&str, u16), arguments: &[&str]) -> Result<(), Stri
             other => return Err(format!("`{other}` is no argument of kafka-acls.sh that is known here")),
         }
     }
-    let mut rights = Vec::new();
+    let count = resources.len() * operations.len();
+    let mut request = Request::new(30, 1);
+    request.number(count as i32);
     for (kind, name) in &resources {
         for operation in &operations {
-            rights.push(*kind);
-            text(&mut rights, name);
-            rights.push(pattern);
-            text(&mut rights, principal);
-            text(&mut rights, "*");
-            rights.extend([*operation, ALLOW]);
+            request.bytes(&[*kind]);
+            request.text(name);
+            request.bytes(&[pattern]);
+            request.text(principal);
+            request.text("*");
+            request.bytes(&[*operation, ALLOW]);
         }
     }
-    let count = resources.len() * operations.len();
-    let mut request = vec![0, 30, 0, 1, 0, 0, 0, 7];
-    text(&mut request, "tests");
-    request.extend((count as u32).to_be_bytes());
-    request.extend(rights);
-    let answer = ask(address, &request).map_err(|error| format!("asking the broker for rights: {error}"))?;
-    // Correlation, throttle time, number of results; each an error code and a text that may be absent.
-    let mut rest = answer.get(12..).unwrap_or_default();
+    let answer = request.ask(address).map_err(|error| format!("asking the broker for rights: {error}"))?;
+    // Throttle time, number of results; each an error code and a text that may be absent.
+    let mut rest = answer.get(8..).unwrap_or_default();
     for _ in 0..count {
         let (code, tail) = rest.split_first_chunk::<2>().ok_or("the broker's answer is cut short")?;
         let (length, tail) = tail.split_first_chunk::<2>().ok_or("the broker's answer is cut short")?;
@@ -117,20 +113,4 @@ fn operation(name: &str) -> Result<u8, String> {
         "AlterConfigs" => 11,
         other => return Err(format!("`{other}` is no operation that is known here")),
     })
-}
-
-fn text(bytes: &mut Vec<u8>, text: &str) {
-    bytes.extend((text.len() as u16).to_be_bytes());
-    bytes.extend(text.as_bytes());
-}
-
-fn ask(address: (&str, u16), request: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.write_all(&(request.len() as u32).to_be_bytes())?;
-    stream.write_all(request)?;
-    let mut length = [0; 4];
-    stream.read_exact(&mut length)?;
-    let mut answer = vec![0; u32::from_be_bytes(length) as usize];
-    stream.read_exact(&mut answer)?;
-    Ok(answer)
 }

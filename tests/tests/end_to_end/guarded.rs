@@ -15,7 +15,8 @@ fn the_rights_that_deploy_grants_are_enough_and_what_is_missing_is_told() {
     let refused = stage.apply_topics(&way.bootstrap).with(2).err;
     assert!(refused.contains("grant this client's principal the right"), "{refused}");
     fs::write(stage.path("password"), "another").unwrap();
-    let refused = stage.apply_topics(&way.bootstrap).with(2).err;
+    let refused = stage.apply_topics(&way.bootstrap).with(3).err;
+    assert!(refused.contains("SASL authentication error"), "{refused}");
     assert!(refused.contains("check security.protocol, sasl.* and ssl.*"), "{refused}");
     fs::write(stage.path("password"), way.password).unwrap();
 

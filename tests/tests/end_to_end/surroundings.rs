@@ -282,3 +282,18 @@ pub(crate) fn last_tick(member: &Member, lane: u32) -> f64 {
 fn metric(member: &Member, name: &str) -> f64 {
     member.metrics().get(name).copied().unwrap_or_default()
 }
+
+/// Whoever may write to an input topic may write what libraries do not read.
+#[test]
+fn a_header_whose_name_is_no_text_ends_no_process() {
+    const VALUE: &[u8] = b"{no event";
+    let stage = stage();
+    let time = stage.committed(ACCESS).iter().map(|record| record.time).max().unwrap();
+    stage.brokers[0].produce((ACCESS, 0), VALUE, b"\xff\xfe", time.millis()).unwrap();
+    let mut member = stage.start("header", None);
+    settle(&mut [&mut member]);
+    member.stop();
+    let letters = stage.letters();
+    let ours = letters.iter().filter(|(_, value, _)| value.as_deref() == Some(VALUE));
+    assert_eq!(ours.count(), 1, "of {} dead letters", letters.len());
+}

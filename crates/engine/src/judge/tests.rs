@@ -22,8 +22,8 @@ fn what_is_known_of_a_chart_is_told_in_words_and_what_is_not_is_left_out() {
     let told = evidence(&rows.unwrap());
     let flags = |row: usize| told[row].flags.iter().map(String::as_str).collect::<Vec<_>>();
     assert_eq!(told.len(), 2, "a chart that was opened at no time is none");
-    assert_eq!(flags(0), ["same address", "unexplained on 6 earlier days"]);
-    assert_eq!(flags(1), ["colleague", "unexplained on 1 earlier day"]);
+    assert_eq!(flags(0), ["same address", "unexplained on 6 days before the day of this finding"]);
+    assert_eq!(flags(1), ["colleague", "unexplained on 1 day before the day of this finding"]);
     assert_eq!(told[0].actions, [("read".to_owned(), 4)]);
     assert_eq!((told[0].reason.as_str(), told[1].reason.as_str()), ("none found", "in care on the user's unit"));
     assert!(told[1].actions.is_empty() && told[0].accesses == 4, "{told:?}");
