@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use base::Timestamp;
+use base::{Digest, Timestamp};
 use engine::ports::LaneId;
+use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
 use crate::layout::{self, FINDINGS};
@@ -67,16 +68,19 @@ pub(crate) fn findings_of(Lanes { dir, runs }: &Lanes) -> Result<Vec<ArchivedFin
     Ok(findings)
 }
 
-/// Writes findings, one a line, in the order given.
-pub fn write_findings(findings: &[ArchivedFinding], path: &Path) -> Result<()> {
+/// Writes findings, one a line, in the order given, and answers with the SHA-256 of what was written: a pipe or a device
+/// cannot be read back.
+pub fn write_findings(findings: &[ArchivedFinding], path: &Path) -> Result<Digest> {
     let file = File::create(path).map_err(Error::disk(path, "creating it"))?;
-    let mut out = BufWriter::new(file);
+    let (mut out, mut digest) = (BufWriter::new(file), Sha256::new());
     for finding in findings {
-        let line = out.write_all(finding.value.trim_ascii_end()).and_then(|()| out.write_all(b"\n"));
-        line.map_err(Error::disk(path, "writing it"))?;
+        for part in [finding.value.trim_ascii_end(), b"\n".as_slice()] {
+            digest.update(part);
+            out.write_all(part).map_err(Error::disk(path, "writing it"))?;
+        }
     }
     out.flush().map_err(Error::disk(path, "writing it"))?;
-    Ok(())
+    Ok(Digest(digest.finalize().into()))
 }
 
 #[cfg(test)]

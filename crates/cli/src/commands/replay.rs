@@ -18,13 +18,12 @@ use base::{Digest, SystemClock, Timestamp};
 use engine::ports::{ReferenceFeed, Source};
 use engine::{Engine, Metrics, ModelUse, PipelineSpec, Progress};
 use events::PseudonymKeys;
-use sha2::{Digest as _, Sha256};
 
 use self::bound::Bound;
 use crate::archivers::fetch;
 use crate::cluster::Cluster;
 use crate::keys;
-use crate::report::{Answer, Failure, disk, json_line, line, note};
+use crate::report::{Answer, Failure, json_line, line, note};
 use crate::view::{grouped, ticks_bar};
 use crate::watching;
 
@@ -105,14 +104,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Answer> {
     // At one tick, lanes of users come before lanes of watches.
     told.sort_by_key(|finding| (finding.tick_end, finding.lane));
     told.retain(|finding| from <= finding.tick_end && finding.tick_end < to);
-    archive::write_findings(&told, &arguments.out)?;
-    let bytes = std::fs::read(&arguments.out).map_err(|error| disk(&arguments.out, &error))?;
+    let digest = archive::write_findings(&told, &arguments.out)?;
     let compared = archive.as_ref().filter(|_| arguments.verify);
     let replayed = Replayed {
         events: again.events,
         ticks: again.ticks,
         findings: told.len(),
-        digest: Digest(Sha256::digest(&bytes).into()),
+        digest,
         report: compared.map(|archive| compare(archive, &spec, &again.captured, &watched)).transpose()?,
         decided: match compared.filter(|_| arguments.without_journal) {
             Some(archive) => archive::decided(archive, &spec)?,
