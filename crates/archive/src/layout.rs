@@ -8,6 +8,7 @@
 //! the file `lock`.
 
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use base::{Millis, Timestamp};
@@ -135,18 +136,33 @@ fn chain<R: Ord + Clone>(
     }
 }
 
-/// Removes what a crash left: temporary files, and files of runs that were never sealed.
+/// Removes what a crash left: temporary files, and files of runs that were never sealed. What is not named as ours is
+/// somebody else's, and stays.
 pub(crate) fn sweep(dir: &Path, runs: &[RunId], streams: &[&str]) -> Result<()> {
     for stream in streams.iter().copied().chain([JOURNAL, REFERENCE]) {
         for (day, name) in files(dir, stream)? {
-            let sealed = stream == REFERENCE || run(&day, &name).is_some_and(|run| runs.contains(&run));
-            if !sealed || name.ends_with(TEMPORARY) {
+            if is_left(runs, stream, &day, &name) {
                 let path = dir.join(format!("stream={stream}")).join(format!("dt={day}")).join(&name);
                 fs::remove_file(&path).map_err(Error::disk(&path, "removing what a crash left"))?;
             }
         }
     }
     Ok(())
+}
+
+/// Whether a file is one of ours that a crash left. Ours are named to the letter as we name them, in the folder of a day.
+fn is_left(runs: &[RunId], stream: &str, day: &str, name: &str) -> bool {
+    let whole = name.strip_suffix(TEMPORARY);
+    let ours = whole.unwrap_or(name);
+    if !day.parse::<jiff::civil::Date>().is_ok_and(|date| date.to_string() == day) {
+        return false;
+    }
+    if stream == REFERENCE {
+        let named = reference_run(day, ours).is_some_and(|run| run.path(Path::new("")).ends_with(ours));
+        return named && whole.is_some();
+    }
+    run(day, ours)
+        .is_some_and(|run| run.path(Path::new(""), stream).ends_with(ours) && (whole.is_some() || !runs.contains(&run)))
 }
 
 /// Makes an archive's folder this process's to write into, as long as the file is open.
@@ -179,15 +195,16 @@ fn files(dir: &Path, stream: &str) -> Result<Vec<(String, String)>> {
     Ok(found)
 }
 
+/// The names in a folder; none where there is no folder. Ours are text: a name that is not is somebody else's.
 fn entries(folder: &Path) -> Result<Vec<String>> {
     let read = match fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
         read => read.map_err(Error::disk(folder, "listing it"))?,
     };
     let mut names = Vec::new();
     for entry in read {
         let entry = entry.map_err(Error::disk(folder, "listing it"))?;
-        names.push(entry.file_name().to_string_lossy().into_owned());
+        names.extend(entry.file_name().into_string().ok());
     }
     names.sort();
     Ok(names)

@@ -1,3 +1,6 @@
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+
 use super::*;
 use crate::listing::Lanes;
 
@@ -81,6 +84,47 @@ fn a_run_that_was_never_sealed_is_swept() {
     sweep(dir.path(), &sealed, &["access"]).unwrap();
     assert!(id(0, 0, 4).path(dir.path(), "access").exists());
     assert!(!id(0, 5, 7).path(dir.path(), "access").exists());
+}
+
+#[test]
+fn what_is_not_named_as_ours_is_not_swept() {
+    let dir = tempfile::tempdir().unwrap();
+    touch(dir.path(), &id(0, 0, 4), JOURNAL);
+    touch(dir.path(), &id(0, 0, 4), "access");
+    let sealed = id(0, 0, 4).path(dir.path(), "access");
+    let folder = sealed.parent().unwrap();
+    let reference = dir.path().join(format!("stream={REFERENCE}/dt=2026-03-01"));
+    let copied = dir.path().join("stream=access/dt=2026-03-01.old");
+    for folder in [&folder.join("@eaDir"), &reference, &copied] {
+        fs::create_dir_all(folder).unwrap();
+    }
+    let (unsealed, row) = ("lane=00-000000000005-000000000007.parquet", "staff=00-000000000000-000000000003.parquet");
+    let stay = [
+        folder.join("notes.txt"),
+        folder.join("download.part"),
+        folder.join("lane=0-5-7.parquet"),
+        folder.join(format!("{unsealed}.bak")),
+        folder.join(OsStr::from_bytes(b"caf\xe9.parquet")),
+        folder.join("@eaDir/thumbnail"),
+        copied.join(unsealed),
+        dir.path().join("stream=access/dt=2026-03-02"),
+        reference.join("notes.txt"),
+        reference.join(row),
+    ];
+    let go = [
+        folder.join(unsealed),
+        folder.join(format!("{unsealed}{TEMPORARY}")),
+        folder.join(format!("{}{TEMPORARY}", sealed.file_name().unwrap().to_str().unwrap())),
+        reference.join(format!("{row}{TEMPORARY}")),
+    ];
+    stay.iter().chain(&go).for_each(|path| fs::write(path, []).unwrap());
+    sweep(dir.path(), &runs(dir.path()).unwrap(), &["access"]).unwrap();
+    for path in stay.iter().chain([&sealed]) {
+        assert!(path.exists(), "{} is gone", path.display());
+    }
+    for path in &go {
+        assert!(!path.exists(), "{} is there still", path.display());
+    }
 }
 
 #[test]
