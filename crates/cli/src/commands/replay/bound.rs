@@ -9,6 +9,7 @@ use engine::PipelineSpec;
 use engine::ports::LaneId;
 use events::Offset;
 use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 use crate::report::Failure;
 
@@ -45,10 +46,7 @@ impl Bound {
     /// The moment it stands for: that of a record is the end of the tick that read it.
     pub(super) fn moment(&self, spec: &PipelineSpec, archive: Option<&Listing>) -> Result<Timestamp> {
         match (self, archive) {
-            (Self::Local(local), _) => {
-                let zoned = local.to_zoned(spec.program().zone().clone())?;
-                Ok(Timestamp::from_millis(zoned.timestamp().as_millisecond()))
-            }
+            (Self::Local(local), _) => moment_of(*local, spec.program().zone()),
             (Self::Record { topic, lane, offset }, Some(archive)) => {
                 Ok(archive::tick_that_read(archive, spec, topic, *lane, *offset)?)
             }
@@ -59,9 +57,18 @@ impl Bound {
     }
 }
 
+/// The moment of a local time. At either end of the calendar there are local times that are none in UTC.
+fn moment_of(local: DateTime, zone: &TimeZone) -> Result<Timestamp> {
+    let zoned = local.to_zoned(zone.clone()).map_err(|_| {
+        Failure::invalid(format!("there is no such time as {local}")).hint("name a time that is nearer to now")
+    })?;
+    Ok(Timestamp::from_millis(zoned.timestamp().as_millisecond()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report;
 
     #[test]
     fn a_bound_is_a_time_or_a_record() {
@@ -76,6 +83,17 @@ mod tests {
         {
             let problem = text.parse::<Bound>().unwrap_err();
             assert!(problem.contains("TOPIC:PARTITION:OFFSET"), "{text}: {problem}");
+        }
+    }
+
+    #[test]
+    fn a_time_at_the_end_of_the_calendar_is_wrong_usage() {
+        let moment = |text: &str| moment_of(text.parse().unwrap(), &TimeZone::UTC);
+        assert_eq!(moment("1970-01-02").unwrap(), Timestamp::from_millis(86_400_000));
+        for text in ["9999-12-31", "9999-12-31T23:59:59", "-009999-01-01"] {
+            let error = moment(text).unwrap_err();
+            assert_eq!(report::kind(&error).exit_code(), 2, "{text}");
+            assert!(error.to_string().starts_with("there is no such time as "), "{text}: {error}");
         }
     }
 }
