@@ -153,6 +153,10 @@ pub(crate) fn disk(path: &std::path::Path, error: &std::io::Error) -> anyhow::Er
             let hint = "check the path: a plain file is meant; what a pipe gives can be written to one first";
             Failure::invalid(error.to_string()).at(path.display()).hint(hint).into()
         }
+        std::io::ErrorKind::InvalidData => {
+            let hint = "check the path: a text file is meant; what stands in another encoding can be saved as UTF-8";
+            Failure::invalid("the file is not text (UTF-8)").at(path.display()).hint(hint).into()
+        }
         std::io::ErrorKind::PermissionDenied => failure.hint("check who owns it and its mode").into(),
         _ => failure.hint("check that the disk is there and has room").into(),
     }

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::fs;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -177,14 +177,19 @@ fn check_origin(origin: &str) -> Result<()> {
     Ok(())
 }
 
-/// A file without anything in it is what a write leaves that was cut short: `mend` says what to do then.
+/// A file without anything in it is what a write leaves that was cut short: `mend` says what to do then, and where it is not
+/// text.
 fn read_key_file(path: &Path, mend: &str) -> Result<String> {
+    let bad =
+        |what: &str| Error::Key { place: path.display().to_string(), reason: format!("the file is {what}: {mend}") };
     let mut text = String::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text))
-        .map_err(|source| Error::io(path, source))?;
+    let read = fs::File::open(path).and_then(|file| file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text));
+    read.map_err(|source| match source.kind() {
+        ErrorKind::InvalidData => bad("not text (UTF-8)"),
+        _ => Error::io(path, source),
+    })?;
     if text.trim_end().is_empty() {
-        return Err(Error::Key { place: path.display().to_string(), reason: format!("the file is empty: {mend}") });
+        return Err(bad("empty"));
     }
     Ok(text)
 }

@@ -56,6 +56,11 @@ fn what_stands_at_a_path_has_a_hint_that_fits() {
             2,
             "check the path: a plain file is meant; what a pipe gives can be written to one first",
         ),
+        (
+            io::ErrorKind::InvalidData,
+            2,
+            "check the path: a text file is meant; what stands in another encoding can be saved as UTF-8",
+        ),
         (io::ErrorKind::PermissionDenied, 3, "check who owns it and its mode"),
         (io::ErrorKind::StorageFull, 3, "check that the disk is there and has room"),
     ] {
@@ -64,6 +69,15 @@ fn what_stands_at_a_path_has_a_hint_that_fits() {
         assert_eq!(text.lines().skip(1).collect::<Vec<_>>(), ["   at: the/file", &format!(" hint: {hint}")], "{found}");
         assert_eq!(kind(&error).exit_code(), code, "{found}");
     }
+}
+
+#[test]
+fn a_file_that_is_not_text_is_no_matter_of_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pseudonym.key");
+    std::fs::write(&path, [0xff, 0xfe]).unwrap();
+    let error = crate::keys::pseudonyms(&path).err().unwrap();
+    assert_eq!((what(&error), kind(&error)), ("the file is not text (UTF-8)".to_owned(), Kind::Invalid));
 }
 
 #[test]

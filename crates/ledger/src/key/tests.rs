@@ -38,14 +38,16 @@ fn what_a_write_leaves_that_was_cut_short_is_told_and_is_in_nobodys_way() {
     SigningKey::load(&path).unwrap();
     assert!(!dir.path().join("ledger.key.next").exists(), "half a secret is no less of one");
     for (file, mend) in [(&path, "put the key back from a copy"), (&vkey, "get the key again")] {
-        fs::write(file, "\n").unwrap();
-        let error = if file == &path {
-            SigningKey::load(file).unwrap_err()
-        } else {
-            VerifierKey::load(file, &dir.path().join("log")).unwrap_err()
-        };
-        assert_eq!(error.kind(), base::Kind::Invalid);
-        assert!(error.to_string().contains(&format!("the file is empty: {mend}")), "{error}");
+        for (bytes, what) in [(&b"\n"[..], "empty"), (&b"\xff\xfe"[..], "not text (UTF-8)")] {
+            fs::write(file, bytes).unwrap();
+            let error = if file == &path {
+                SigningKey::load(file).unwrap_err()
+            } else {
+                VerifierKey::load(file, &dir.path().join("log")).unwrap_err()
+            };
+            assert_eq!(error.kind(), base::Kind::Invalid);
+            assert!(error.to_string().contains(&format!("the file is {what}: {mend}")), "{error}");
+        }
     }
     key().verifier().save(&vkey).unwrap();
     assert_eq!(VerifierKey::load(&vkey, &dir.path().join("log")).unwrap().to_string(), key().vkey());
