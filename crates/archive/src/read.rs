@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, new_null_array};
@@ -57,12 +58,22 @@ pub(crate) fn stream(dir: &Path, run: &RunId, stream: &str) -> Result<Option<Tab
     if expected == 0 {
         return Ok(None);
     }
-    let table = table::read(&run.path(dir, stream))?;
+    let table = table::read(&run.path(dir, stream)).map_err(|error| lost(error, expected))?;
     let found = table.row_count();
     if found != expected {
         return Err(Error::file(&table.path, format!("it holds {found} rows, the journal's file says {expected}")));
     }
     Ok(Some(table))
+}
+
+/// A file that is not there although the journal's file counts its rows: nobody mistyped a path, the archive lost it.
+fn lost(error: Error, expected: usize) -> Error {
+    match error {
+        Error::Disk { path, source, .. } if source.kind() == ErrorKind::NotFound => {
+            Error::file(&path, format!("the file is gone, and the journal's file says that it holds {expected} rows"))
+        }
+        other => other,
+    }
 }
 
 /// The input of a run per topic, in chunks; the last chunk of a topic reaches its position at the end of the run, so

@@ -288,7 +288,9 @@ fn gaps_and_lost_files_are_refused() {
     fs::remove_file(&access).unwrap();
     let mut source = ReplaySource::open(&listed(dir.path()), &WORLD.spec).unwrap();
     source.poll(Duration::ZERO).unwrap();
-    assert!(source.poll(Duration::ZERO).is_err(), "a lost file is no empty stream");
+    let error = source.poll(Duration::ZERO).expect_err("a lost file is no empty stream");
+    assert_eq!(error.kind(), base::Kind::Corrupt);
+    assert!(error.to_string().contains("the file is gone, and the journal's file says that it holds "), "{error}");
     fs::write(&access, bytes).unwrap();
 
     fs::remove_file(runs[0].path(dir.path(), "journal")).unwrap();
