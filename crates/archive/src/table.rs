@@ -76,18 +76,27 @@ pub(crate) struct Table {
 pub(crate) fn read(path: &Path) -> Result<Table> {
     let file = File::open(path).map_err(Error::disk(path, "opening it"))?;
     let parquet = Error::parquet(path, "reading it");
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet)?.with_batch_size(ROW_GROUP_ROWS);
-    let reader = builder.build().map_err(parquet)?;
-    let batches = reader.collect::<std::result::Result<_, _>>().map_err(|error| Error::file(path, error))?;
+    let batches = guarded(path, || {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet)?.with_batch_size(ROW_GROUP_ROWS);
+        let reader = builder.build().map_err(parquet)?;
+        reader.collect::<std::result::Result<Vec<_>, _>>().map_err(|error| Error::file(path, error))
+    })?;
     Ok(Table { path: path.to_path_buf(), batches })
 }
 
 /// Reads the key-values of a file's footer.
 pub(crate) fn footer(path: &Path) -> Result<Footer> {
     let file = File::open(path).map_err(Error::disk(path, "opening it"))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(Error::parquet(path, "reading it"))?;
-    let pairs = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
+    let pairs = guarded(path, || {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(Error::parquet(path, "reading it"))?;
+        Ok(builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default())
+    })?;
     Ok(pairs.into_iter().map(|pair| (pair.key, pair.value.unwrap_or_default())).collect())
+}
+
+/// What the Parquet library reads. It panics at some bytes that nothing of ours wrote, which is damage like any other.
+fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
+    base::guarded(read).unwrap_or_else(|| Err(Error::file(path, "it is damaged: what it holds cannot be made out")))
 }
 
 impl Table {
@@ -134,3 +143,6 @@ pub(crate) fn schema(columns: &[(&str, DataType, bool)]) -> SchemaRef {
     let fields = columns.iter().map(|(name, kind, nullable)| Field::new(*name, kind.clone(), *nullable));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
+
+#[cfg(test)]
+mod tests;
