@@ -102,8 +102,10 @@ impl RecordRows {
     pub(crate) fn open(path: PathBuf) -> Result<Self> {
         let file = File::open(&path).map_err(Error::disk(&path, "opening it"))?;
         let parquet = Error::parquet(&path, "reading it");
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet)?.with_batch_size(ROW_GROUP_ROWS);
-        let reader = builder.build().map_err(parquet)?;
+        let reader = table::guarded(&path, || {
+            let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet)?;
+            builder.with_batch_size(ROW_GROUP_ROWS).build().map_err(parquet)
+        })?;
         Ok(Self { path, reader, values: StringArray::new_null(0), place: 0, number: -1 })
     }
 

@@ -95,7 +95,7 @@ pub(crate) fn footer(path: &Path) -> Result<Footer> {
 }
 
 /// What the Parquet library reads. It panics at some bytes that nothing of ours wrote, which is damage like any other.
-fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
     base::guarded(read).unwrap_or_else(|| Err(Error::file(path, "it is damaged: what it holds cannot be made out")))
 }
 
