@@ -62,6 +62,24 @@ pub enum Error {
         /// Where the next one starts.
         found: i64,
     },
+    /// A journal record names reference rows, and no file holds any.
+    #[error(
+        "archive folder `{}`: lane {lane} has gone by rows of the reference {kind}/{partition} up to offset {end}, and there \
+         are none: the files of `stream=reference` are gone",
+        .folder.display()
+    )]
+    ReferenceGone {
+        /// The archive.
+        folder: PathBuf,
+        /// The lane.
+        lane: LaneId,
+        /// Kind of rows.
+        kind: &'static str,
+        /// Partition of the reference topic.
+        partition: u32,
+        /// Where the rows end that the lane knew.
+        end: i64,
+    },
     /// What the journal counted is not what was read.
     #[error("lane {lane}, topic `{topic}`, journal record {sequence}: {problem}")]
     Counts {
@@ -130,6 +148,7 @@ impl Error {
             Self::File { .. }
             | Self::Gap { .. }
             | Self::ReferenceGap { .. }
+            | Self::ReferenceGone { .. }
             | Self::Counts { .. }
             | Self::Late(_)
             | Self::Committed { .. } => Kind::Corrupt,

@@ -6,7 +6,7 @@ use events::Offset;
 
 use reference::Pins;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::listing::Listing;
 use crate::{read, reference_rows};
 
@@ -19,8 +19,12 @@ pub struct ArchiveFeed {
 }
 
 impl ArchiveFeed {
-    /// Opens the reference of an archive. Where it stood when a lane first started, that lane's journal says.
+    /// Opens the reference of an archive. Where it stood when a lane first started, that lane's journal says. An error
+    /// where the journal names rows, and the files of all of them are gone.
     pub fn open(archive: &Listing) -> Result<Self> {
+        if archive.reference.is_empty() {
+            goes_by_none(archive)?;
+        }
         let rows = reference_rows::read(&archive.users.dir, &archive.reference)?;
         Ok(Self { rows, genesis: Pins::default() })
     }
@@ -60,4 +64,16 @@ impl ReferenceFeed for ArchiveFeed {
     fn ends(&mut self) -> std::result::Result<Vec<(&'static str, u32, Offset)>, PortError> {
         Ok(self.genesis.iter().map(|(kind, partition, offset)| (kind.name(), partition, offset)).collect())
     }
+}
+
+/// An error where a lane has gone by any reference row.
+fn goes_by_none(archive: &Listing) -> Result<()> {
+    for (lane, record) in archive.newest_records()? {
+        let mut known = record.pins.iter().chain([&record.genesis]).flat_map(Pins::iter);
+        if let Some((kind, partition, end)) = known.find(|(_, _, end)| end.0 > 0) {
+            let (folder, kind, end) = (archive.users.dir.clone(), kind.name(), end.0);
+            return Err(Error::ReferenceGone { folder, lane, kind, partition, end });
+        }
+    }
+    Ok(())
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use engine::ports::{Message, Source, Tier};
+use engine::ports::{Message, ReferenceFeed, Source, Tier};
 use engine::{Counts, ENGINE, JournalRecord};
 use events::{Offset, TopicId};
 
@@ -296,6 +296,33 @@ fn gaps_and_lost_files_are_refused() {
     fs::remove_file(runs[0].path(dir.path(), "journal")).unwrap();
     let error = Listing::open(dir.path()).unwrap_err();
     assert!(matches!(error, Error::Gap { lane: LANE, expected: 0, .. }), "{error}");
+}
+
+/// A replay would go on without any reference, and tell other things.
+#[test]
+fn an_archive_whose_reference_is_gone_is_refused_if_a_lane_has_gone_by_it() {
+    let dir = tempfile::tempdir().unwrap();
+    archive(dir.path(), 1_000, 40);
+    let all = ArchiveFeed::open(&listed(dir.path())).unwrap().poll(None).unwrap();
+    assert!(all.len() > 10, "{} rows", all.len());
+    fs::remove_dir_all(dir.path().join("stream=reference")).unwrap();
+    let error = ArchiveFeed::open(&listed(dir.path())).unwrap_err();
+    assert!(matches!(error, Error::ReferenceGone { lane: LANE, .. }), "{error}");
+    assert_eq!(error.kind(), base::Kind::Corrupt);
+    assert!(error.to_string().ends_with("the files of `stream=reference` are gone"), "{error}");
+
+    // Where the reference was empty all along, nothing is gone.
+    let written = |raw: &[u8]| {
+        let mut record: JournalRecord = serde_json::from_slice(raw).unwrap();
+        record.genesis = Default::default();
+        record.pins = record.pins.map(|_| Default::default());
+        serde_json::to_vec(&record).unwrap()
+    };
+    let (dir, follower) = (tempfile::tempdir().unwrap(), WORLD.follower_over(1_000, 40, written));
+    let mut archiver = Archiver::new(dir.path(), &WORLD.spec, Arc::clone(&WORLD.keys), follower, &[LANE]).unwrap();
+    archiver.finish().unwrap();
+    fs::remove_dir_all(dir.path().join("stream=reference")).unwrap();
+    assert!(ArchiveFeed::open(&listed(dir.path())).unwrap().poll(None).unwrap().is_empty());
 }
 
 /// Archives under a journal of some engine that counted other parts from its middle on.
