@@ -53,7 +53,7 @@ impl Report {
         self.difference_count == 0
     }
 
-    fn differ(&mut self, sentence: String) {
+    pub(crate) fn differ(&mut self, sentence: String) {
         self.difference_count += 1;
         if self.differences.len() < DIFFERENCES_MAX {
             self.differences.push(sentence);

@@ -2,8 +2,15 @@
 
 use std::time::Duration;
 
+use base::Millis;
+
 /// Journal records in one run; a run also ends with its UTC day.
 pub(crate) const RUN_RECORDS_MAX: usize = 2_048;
+/// How long a run is at most, since it ends with its UTC day.
+pub(crate) const RUN_SPAN_MAX: Millis = Millis::days(1);
+/// How far lanes get apart while none is down, as when they catch up: each waits for what others share of the day before the
+/// last.
+pub(crate) const LANES_APART_MAX: Millis = Millis::days(2);
 /// Lanes of one archive. Their count follows from the names of files, which anybody may have given.
 pub(crate) const LANES_MAX: u32 = 4_096;
 /// Parts read in one run, as counted by the journal: bounds what a run holds in memory.

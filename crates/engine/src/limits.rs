@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base::Millis;
-pub use features::limits::CROSSING_BYTES_MAX;
+pub use features::limits::{CROSSING_BYTES_MAX, WATCH_EMPTY_STEPS_MAX};
 
 /// How long one poll may wait when there is nothing to do.
 pub const POLL_WAIT: Duration = Duration::from_millis(50);

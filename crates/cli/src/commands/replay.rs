@@ -189,6 +189,7 @@ fn alone(archive: &Listing, spec: &PipelineSpec) -> Result<Again> {
 fn compare(archive: &Listing, spec: &PipelineSpec, captured: &Captured, watched: &Captured) -> Result<archive::Report> {
     let mut report = archive::compare(archive, captured, spec.digests())?;
     archive::compare_watches(&mut report, archive, spec, watched)?;
+    archive::compare_reach(&mut report, archive, spec)?;
     Ok(report)
 }
 
