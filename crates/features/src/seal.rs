@@ -83,7 +83,7 @@ pub(crate) const ACCESS: &[Column] = &[
         "64-bit hash of the patient key, for distinct counts; null where the access was refused",
     ),
     derived("insurer_h", Long, true, "hash of the patient's insurer"),
-    derived("workstation_h", Long, true, "hash of the workstation's pseudonym"),
+    derived("workstation_h", Long, true, "hash of the workstation"),
     derived("search_h", Long, true, "hash of the searched name's token"),
     derived("reason_h", Long, true, "hash of the typed reason's token"),
     derived("resource_h", Long, true, "hash of the resource type"),

@@ -7,10 +7,12 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::ClientContext;
-use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::metadata::MetadataTopic;
 
@@ -18,11 +20,13 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Result, invalid, told, unavailable};
 use crate::leaders::{ends, ends_reaching, look_up, warn_of_defect};
-use crate::limits::{REQUEST_MAX, TOPIC_KNOWN_MAX, VISIBLE_PAUSE};
+use crate::limits::{CLIENT_EVENTS_MAX, REFUSAL_MAX, REQUEST_MAX, TOPIC_KNOWN_MAX, VISIBLE_PAUSE};
 
 /// A client that neither reads nor writes records.
 pub(crate) struct Admin {
     client: AdminClient<Quiet>,
+    /// Settings of a consumer that asks the same brokers.
+    asker: ClientConfig,
     bootstrap: String,
 }
 
@@ -42,18 +46,17 @@ impl Quiet {
 
 impl ClientContext for Quiet {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        /// What librdkafka 2.12 says of a refused name or password, of a certificate, of the wrong kind of listener.
-        const REFUSED: [&str; 3] = ["SASL authentication error", "SSL handshake failed", "might be caused by"];
         log(level, facility, text);
-        if facility == "FAIL" && REFUSED.iter().any(|word| text.contains(word)) {
-            // Behind the names of its thread and of the broker.
-            let text = REFUSED.iter().find_map(|word| text.find(word).map(|at| &text[at..])).unwrap_or(text);
-            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.to_owned());
-        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        /// What librdkafka 2.12 says of a refused name or password, of a certificate, of the wrong kind of listener.
+        const REFUSED: [&str; 3] = ["SASL authentication error", "SSL handshake failed", "might be caused by"];
         tracing::debug!(%error, reason, "kafka client");
+        // Behind the name of the broker.
+        if let Some(why) = REFUSED.iter().find_map(|word| reason.find(word).map(|at| &reason[at..])) {
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
+        }
     }
 }
 
@@ -76,7 +79,7 @@ impl Admin {
         warn_of_defect();
         let client = AdminClient::from_config_and_context(&config.admin()?, Quiet::default())
             .map_err(|error| told("kafka configuration", &error))?;
-        Ok(Self { client, bootstrap: config.bootstrap.clone() })
+        Ok(Self { client, asker: config.reader(0, "error")?, bootstrap: config.bootstrap.clone() })
     }
 
     /// rdkafka's client.
@@ -97,23 +100,27 @@ impl Admin {
     /// How many partitions a topic has; `None` where it does not exist.
     pub(crate) fn partitions(&self, topic: &str) -> Result<Option<u32>> {
         let doing = || format!("topic `{topic}` on `{}`: asking for its partitions", self.bootstrap);
-        let context = self.client.inner().context();
-        drop(context.refused());
         let metadata = match self.client.inner().fetch_metadata(Some(topic), REQUEST_MAX) {
             Ok(metadata) => metadata,
             Err(error) => {
-                return Err(match context.refused() {
-                    Some(why) => unavailable(format!(
-                        "{}: {why}; check security.protocol, sasl.* and ssl.* under [kafka.properties]",
-                        doing()
-                    )),
-                    None => told(&doing(), &error),
-                });
+                let refused = |why| {
+                    let what = "check security.protocol, sasl.* and ssl.* under [kafka.properties]";
+                    unavailable(format!("{}: {why}; {what}", doing()))
+                };
+                return Err(self.refused().map_or_else(|| told(&doing(), &error), refused));
             }
         };
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         let count = found.filter(|found| found.error().is_none()).map_or(0, |found| found.partitions().len());
         Ok(u32::try_from(count).ok().filter(|count| *count > 0))
+    }
+
+    /// Why no broker speaks with us, where one is there. An administrator's client does not hear of it; a consumer's does.
+    fn refused(&self) -> Option<String> {
+        let asker = BaseConsumer::from_config_and_context(&self.asker, Quiet::default()).ok()?;
+        drop(asker.fetch_metadata(None, REFUSAL_MAX));
+        (0..CLIENT_EVENTS_MAX).map_while(|_| asker.poll(Duration::ZERO)).for_each(drop);
+        asker.context().refused()
     }
 
     /// Whether a topic is there and each of its partitions has a leader.

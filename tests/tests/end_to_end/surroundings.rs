@@ -286,7 +286,7 @@ fn metric(member: &Member, name: &str) -> f64 {
 /// Whoever may write to an input topic may write what libraries do not read.
 #[test]
 fn a_header_whose_name_is_no_text_ends_no_process() {
-    const VALUE: &[u8] = b"{no event";
+    const VALUE: &[u8] = b"{no event, and such a header";
     let stage = stage();
     let time = stage.committed(ACCESS).iter().map(|record| record.time).max().unwrap();
     stage.brokers[0].produce((ACCESS, 0), VALUE, b"\xff\xfe", time.millis()).unwrap();

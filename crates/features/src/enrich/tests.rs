@@ -127,7 +127,7 @@ fn who_goes_back_and_forth_between_two_workstations_is_told_from_who_walks_on() 
 /// Who walks signs in where they get to; a session that goes on without that was open behind the user's back.
 #[test]
 fn a_session_older_than_an_access_elsewhere_is_a_return() {
-    const IN_AT_ONE: &str = r#""activity":"logon","outcome":"success","workstation":"One""#;
+    const IN_AT_ONE: &str = r#""activity":"logon","outcome":"success","workstation":"one""#;
     const IN_AT_TWO: &str = r#""activity":"logon","outcome":"success","workstation":"two""#;
     const REFUSED_AT_ONE: &str = r#""activity":"logon","outcome":"failure","workstation":"one""#;
     let mut house = House::new();
