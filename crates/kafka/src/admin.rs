@@ -7,7 +7,6 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
-use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::ClientContext;
@@ -20,7 +19,7 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Result, invalid, told, unavailable};
 use crate::leaders::{ends, ends_reaching, look_up, warn_of_defect};
-use crate::limits::{CLIENT_EVENTS_MAX, REFUSAL_MAX, REQUEST_MAX, TOPIC_KNOWN_MAX, VISIBLE_PAUSE};
+use crate::limits::{REFUSAL_LOOKS, REFUSAL_MAX, REFUSAL_PAUSE, REQUEST_MAX, TOPIC_KNOWN_MAX, VISIBLE_PAUSE};
 
 /// A client that neither reads nor writes records.
 pub(crate) struct Admin {
@@ -119,8 +118,11 @@ impl Admin {
     fn refused(&self) -> Option<String> {
         let asker = BaseConsumer::from_config_and_context(&self.asker, Quiet::default()).ok()?;
         drop(asker.fetch_metadata(None, REFUSAL_MAX));
-        (0..CLIENT_EVENTS_MAX).map_while(|_| asker.poll(Duration::ZERO)).for_each(drop);
-        asker.context().refused()
+        // What it has to say of itself comes by and by.
+        (0..REFUSAL_LOOKS).find_map(|_| {
+            drop(asker.poll(REFUSAL_PAUSE));
+            asker.context().refused()
+        })
     }
 
     /// Whether a topic is there and each of its partitions has a leader.

@@ -58,6 +58,10 @@ pub(crate) const PANE_PARTS_MAX: usize = 4_096;
 pub(crate) const REQUEST_MAX: Duration = Duration::from_secs(15);
 /// How long brokers that do not answer are asked why.
 pub(crate) const REFUSAL_MAX: Duration = Duration::from_secs(3);
+/// How long what their client says of it is waited for at a time.
+pub(crate) const REFUSAL_PAUSE: Duration = Duration::from_millis(10);
+/// How often.
+pub(crate) const REFUSAL_LOOKS: u32 = 50;
 /// Pause between two looks for a topic that was just created.
 pub(crate) const VISIBLE_PAUSE: Duration = Duration::from_millis(20);
 /// How long a restore, or a wait for reference rows, may go on without a single record or sign of life.
