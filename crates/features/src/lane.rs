@@ -332,7 +332,8 @@ impl Lane {
             }
         }
         self.seen_hour.extend(self.memory.seen_today.iter().map(|(key, day)| (key.clone(), *day)));
-        self.facts_hour.extend(self.memory.touched.iter().cloned());
+        let new = self.memory.touched.difference(&self.facts_hour).cloned().collect::<Vec<_>>();
+        self.facts_hour.extend(new);
         self.tick = Some(end);
         if self.ends_step(end) {
             self.close_step(end, false)?;

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use crate::oracle::check;
+use crate::oracle::{check, say};
 use crate::stage::{Stage, settle};
 
 #[test]
@@ -30,10 +30,12 @@ fn the_rights_that_deploy_grants_are_enough_and_what_is_missing_is_told() {
     grant(&stage, &written);
 
     stage.apply_topics(&way.bootstrap).with(0);
-    let mut member = stage.start_at(&way.bootstrap, "pipeline", "guarded", None, &[]);
+    stage.ledger("data");
+    let mut member = stage.start_at(&way.bootstrap, "pipeline", "guarded", Some("data"), &[]);
     settle(&mut [&mut member]);
     member.stop();
     check(&stage, "a guarded cluster");
+    say(&stage.proved("pipeline", "data"));
 }
 
 /// The calls of Kafka's own tool that `deploy/kafka/rights.sh` makes, each with its arguments.
